@@ -1,0 +1,212 @@
+/**
+ * DER (ITU-T X.690): an encoder that makes only canonical output, and a reader that accepts nothing else.
+ * Shared by certificates, keys, PKCS#12 and JKS.
+ */
+
+export class DerError extends Error {
+  override readonly name = 'DerError'
+}
+
+export const Tag = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  utf8String: 0x0c,
+  printableString: 0x13,
+  teletexString: 0x14,
+  ia5String: 0x16,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  bmpString: 0x1e,
+  sequence: 0x30,
+  set: 0x31,
+} as const
+
+export const concat = (parts: readonly Uint8Array[]): Uint8Array => {
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+const header = (tag: number, length: number): Uint8Array => {
+  if (length < 0x80) return Uint8Array.of(tag, length)
+  if (length < 0x100) return Uint8Array.of(tag, 0x81, length)
+  if (length < 0x10000) return Uint8Array.of(tag, 0x82, length >> 8, length & 0xff)
+  if (length < 0x1000000) return Uint8Array.of(tag, 0x83, length >> 16, (length >> 8) & 0xff, length & 0xff)
+  throw new DerError(`a DER value of ${length} bytes is larger than anything this program writes`)
+}
+
+/** Any tag around already encoded contents. */
+export const tlv = (tag: number, ...contents: readonly Uint8Array[]): Uint8Array => {
+  let length = 0
+  for (const part of contents) length += part.length
+  return concat([header(tag, length), ...contents])
+}
+
+export const sequence = (...members: readonly Uint8Array[]): Uint8Array => tlv(Tag.sequence, ...members)
+
+/** SET OF: members in the order of their encodings (X.690 §11.6). */
+export const setOf = (...members: readonly Uint8Array[]): Uint8Array =>
+  tlv(Tag.set, ...members.toSorted((a, b) => Buffer.compare(a, b)))
+
+export const octetString = (bytes: Uint8Array): Uint8Array => tlv(Tag.octetString, bytes)
+
+export const bitString = (bytes: Uint8Array, unusedBits = 0): Uint8Array =>
+  tlv(Tag.bitString, Uint8Array.of(unusedBits), bytes)
+
+export const nullValue: Uint8Array = Uint8Array.of(Tag.null, 0)
+
+export const boolean = (value: boolean): Uint8Array => Uint8Array.of(Tag.boolean, 1, value ? 0xff : 0x00)
+
+/** A non-negative INTEGER from big-endian bytes, made minimal. */
+export const unsignedInteger = (bytes: Uint8Array): Uint8Array => {
+  let start = 0
+  while (start < bytes.length - 1 && bytes[start] === 0) start += 1
+  const minimal = bytes.length === 0 ? Uint8Array.of(0) : bytes.subarray(start)
+  return (minimal[0] ?? 0) & 0x80 ? tlv(Tag.integer, Uint8Array.of(0), minimal) : tlv(Tag.integer, minimal)
+}
+
+export const integer = (value: number): Uint8Array => {
+  if (!Number.isSafeInteger(value) || value < 0) throw new DerError(`${value} is not a non-negative safe integer`)
+  const bytes: number[] = []
+  for (let rest = value; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256)
+  return unsignedInteger(Uint8Array.from(bytes))
+}
+
+const oidCache = new Map<string, Uint8Array>()
+
+export const oid = (dotted: string): Uint8Array => {
+  const cached = oidCache.get(dotted)
+  if (cached) return cached
+  const arcs = dotted.split('.').map(Number)
+  const [first, second, ...rest] = arcs
+  if (first === undefined || second === undefined || arcs.some((arc) => !Number.isSafeInteger(arc) || arc < 0))
+    throw new DerError(`"${dotted}" is not an object identifier`)
+  const bytes: number[] = []
+  for (const arc of [first * 40 + second, ...rest]) {
+    const septets = [arc % 128]
+    for (let high = Math.floor(arc / 128); high > 0; high = Math.floor(high / 128)) septets.unshift((high % 128) | 0x80)
+    bytes.push(...septets)
+  }
+  const encoded = tlv(Tag.oid, Uint8Array.from(bytes))
+  if (oidCache.size < 1000) oidCache.set(dotted, encoded)
+  return encoded
+}
+
+export const utf8String = (text: string): Uint8Array => tlv(Tag.utf8String, Buffer.from(text, 'utf8'))
+export const printableString = (text: string): Uint8Array => tlv(Tag.printableString, Buffer.from(text, 'latin1'))
+export const ia5String = (text: string): Uint8Array => tlv(Tag.ia5String, Buffer.from(text, 'latin1'))
+export const bmpString = (text: string): Uint8Array => tlv(Tag.bmpString, Buffer.from(text, 'utf16le').swap16())
+
+/** `[number]` EXPLICIT or any constructed context tag. */
+export const contextConstructed = (number: number, ...contents: readonly Uint8Array[]): Uint8Array =>
+  tlv(0xa0 | number, ...contents)
+
+/** `[number]` IMPLICIT over a primitive type. */
+export const contextPrimitive = (number: number, contents: Uint8Array): Uint8Array => tlv(0x80 | number, contents)
+
+/** UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5). `instant` in ms; fractions of a second are dropped. */
+export const time = (instant: number): Uint8Array => {
+  const iso = new Date(Math.floor(instant / 1000) * 1000).toISOString()
+  const digits = iso.slice(0, 19).replace(/[-:T]/g, '')
+  const year = Number(digits.slice(0, 4))
+  return year >= 1950 && year <= 2049
+    ? tlv(Tag.utcTime, Buffer.from(`${digits.slice(2)}Z`, 'latin1'))
+    : tlv(Tag.generalizedTime, Buffer.from(`${digits}Z`, 'latin1'))
+}
+
+/** One decoded element. `contents` and `encoded` are views into the input. */
+export interface Element {
+  readonly tag: number
+  readonly contents: Uint8Array
+  /** Tag, length and contents. */
+  readonly encoded: Uint8Array
+}
+
+/** Reads the element that starts at `offset`; what follows it is not looked at. */
+export const readElement = (bytes: Uint8Array, offset = 0): Element => {
+  const tag = bytes[offset]
+  const first = bytes[offset + 1]
+  if (tag === undefined || first === undefined) throw new DerError('the DER value ends before its length')
+  if ((tag & 0x1f) === 0x1f) throw new DerError('DER tags above 30 are not used here')
+  let length = first
+  let start = offset + 2
+  if (first >= 0x80) {
+    const count = first & 0x7f
+    if (count === 0) throw new DerError('indefinite length is BER, not DER')
+    if (count > 4) throw new DerError('the DER length has more than four bytes')
+    length = 0
+    for (let i = 0; i < count; i += 1) {
+      const byte = bytes[start + i]
+      if (byte === undefined) throw new DerError('the DER value ends inside its length')
+      length = length * 256 + byte
+    }
+    start += count
+    if (length < 0x80 || length < 256 ** (count - 1)) throw new DerError('the DER length is not minimal')
+  }
+  if (start + length > bytes.length) throw new DerError('the DER value is cut off')
+  return { tag, contents: bytes.subarray(start, start + length), encoded: bytes.subarray(offset, start + length) }
+}
+
+/** Reads exactly one element that fills `bytes`. */
+export const readOnly = (bytes: Uint8Array, expectedTag?: number): Element => {
+  const element = readElement(bytes)
+  if (element.encoded.length !== bytes.length) throw new DerError('bytes follow the DER value')
+  if (expectedTag !== undefined) expectTag(element, expectedTag)
+  return element
+}
+
+export const expectTag = (element: Element, tag: number): Element => {
+  if (element.tag !== tag) throw new DerError(`expected DER tag 0x${tag.toString(16)}, found 0x${element.tag.toString(16)}`)
+  return element
+}
+
+/** The members of a constructed element. */
+export const children = (element: Element): Element[] => {
+  const members: Element[] = []
+  for (let at = 0; at < element.contents.length; ) {
+    const member = readElement(element.contents, at)
+    members.push(member)
+    at += member.encoded.length
+  }
+  return members
+}
+
+export const readOid = (element: Element): string => {
+  expectTag(element, Tag.oid)
+  const arcs: number[] = []
+  let arc = 0
+  let open = false
+  for (const byte of element.contents) {
+    if (!open && byte === 0x80) throw new DerError('an object identifier arc is not minimal')
+    arc = arc * 128 + (byte & 0x7f)
+    open = (byte & 0x80) !== 0
+    if (arc > Number.MAX_SAFE_INTEGER / 128) throw new DerError('an object identifier arc is too large')
+    if (!open) {
+      arcs.push(arc)
+      arc = 0
+    }
+  }
+  const [head, ...rest] = arcs
+  if (head === undefined || open) throw new DerError('the object identifier is cut off')
+  const first = Math.min(Math.floor(head / 40), 2)
+  return [first, head - first * 40, ...rest].join('.')
+}
+
+/** INTEGER contents as a number; for versions, iteration counts, path lengths. */
+export const readSmallInteger = (element: Element): number => {
+  expectTag(element, Tag.integer)
+  const [first] = element.contents
+  if (first === undefined || first & 0x80) throw new DerError('expected a non-negative integer')
+  if (element.contents.length > 6) throw new DerError('the integer is too large')
+  return element.contents.reduce((value, byte) => value * 256 + byte, 0)
+}
