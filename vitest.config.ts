@@ -11,6 +11,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,
+          globalSetup: ['test/controlplane/harness/global-setup.ts'],
         },
       },
     ],
