@@ -104,6 +104,11 @@ export interface WriteOptions {
 export interface ApplyOptions extends WriteOptions {
   /** Take fields over from other managers instead of answering 409. */
   readonly force?: boolean
+  /**
+   * Refuse an object that exists with 409 AlreadyExists. Unlike `create`, the new object's fields belong to an Apply
+   * manager, so that a later apply that leaves a field out removes it. uid and resourceVersion in the object are ignored.
+   */
+  readonly createOnly?: boolean
 }
 
 export interface DeleteOptions {
@@ -127,11 +132,14 @@ export interface Cluster {
   create<T extends KubeObject>(resource: Resource<T>, object: T, options: WriteOptions): Promise<T>
   /** PUT; `metadata.resourceVersion`, where given, is a precondition. */
   update<T extends KubeObject>(resource: Resource<T>, object: T, options: WriteOptions): Promise<T>
-  /** PUT of the status subresource: only `status` is taken; uid and resourceVersion, where given, are preconditions. */
+  /**
+   * PUT of the status subresource: only `status` is taken; apiVersion, kind, metadata {name, namespace, uid,
+   * resourceVersion} and status suffice. resourceVersion is required (422 without, measured on 1.36) and, like uid, a precondition.
+   */
   updateStatus<T extends KubeObject>(resource: Resource<T>, object: T, options: WriteOptions): Promise<T>
   /**
    * Server-side apply. With `metadata.uid` and `metadata.resourceVersion` in the object, they are preconditions, and a
-   * missing object is a 409 instead of being created anew. `createOnly` of the helper below refuses an existing one.
+   * missing object is a 409 instead of being created anew; `createOnly` refuses an existing one.
    */
   apply<T extends KubeObject>(resource: Resource<T>, object: T, options: ApplyOptions): Promise<T>
   delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<void>
