@@ -50,7 +50,9 @@ export const isConflict = is((e) => e.status === 409 && e.reason !== 'AlreadyExi
 export const isExpired = is((e) => e.status === 410)
 export const isForbidden = is((e) => e.status === 403)
 /** A create in a namespace that is being deleted: give up quietly. */
-export const isNamespaceTerminating = is((e) => e.status === 403 && e.causes.some((c) => c.reason === 'NamespaceTerminating'))
+export const isNamespaceTerminating = is(
+  (e) => e.status === 403 && e.causes.some((c) => c.reason === 'NamespaceTerminating'),
+)
 /** The object violates the schema, a CEL rule, a size limit (422, 413), or an admission policy said no. */
 export const isInvalid = is((e) => e.status === 422 || e.status === 413 || e.status === 400)
 /** The server or the way to it has trouble; the same call may pass later. */

@@ -147,7 +147,9 @@ export interface Cluster {
 
 /** `namespace/name`, or `name` for cluster-scoped objects: the key of queues and stores. */
 export const keyOf = (object: { readonly metadata: ObjectMeta }): string =>
-  object.metadata.namespace === undefined ? object.metadata.name : `${object.metadata.namespace}/${object.metadata.name}`
+  object.metadata.namespace === undefined
+    ? object.metadata.name
+    : `${object.metadata.namespace}/${object.metadata.name}`
 
 /** The inverse of keyOf. */
 export const parseKey = (key: string): ObjectKey => {
