@@ -82,15 +82,19 @@ export const integer = (value: number): Uint8Array => {
   return unsignedInteger(Uint8Array.from(bytes))
 }
 
+/** Arcs stay well inside the integers that a double holds exactly. */
+const maxArc = Math.floor(Number.MAX_SAFE_INTEGER / 128)
+
 const oidCache = new Map<string, Uint8Array>()
 
 export const oid = (dotted: string): Uint8Array => {
   const cached = oidCache.get(dotted)
   if (cached) return cached
-  const arcs = dotted.split('.').map(Number)
-  const [first, second, ...rest] = arcs
-  if (first === undefined || second === undefined || arcs.some((arc) => !Number.isSafeInteger(arc) || arc < 0))
-    throw new DerError(`"${dotted}" is not an object identifier`)
+  if (dotted.length > 128 || !/^[0-2](\.(0|[1-9][0-9]*))+$/.test(dotted))
+    throw new DerError(`"${dotted.slice(0, 128)}" is not an object identifier`)
+  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
+  if ((first < 2 && second > 39) || [second + 80, ...rest].some((arc) => arc > maxArc))
+    throw new DerError(`"${dotted}" has an object identifier arc out of range`)
   const bytes: number[] = []
   for (const arc of [first * 40 + second, ...rest]) {
     const septets = [arc % 128]
@@ -102,9 +106,16 @@ export const oid = (dotted: string): Uint8Array => {
   return encoded
 }
 
+/** The octets of ASCII text; anything else would silently lose bits. */
+export const ascii = (text: string): Uint8Array => {
+  // oxlint-disable-next-line no-control-regex -- the whole of ASCII is the point
+  if (!/^[\x00-\x7f]*$/.test(text)) throw new DerError('the text holds characters outside ASCII')
+  return Buffer.from(text, 'latin1')
+}
+
 export const utf8String = (text: string): Uint8Array => tlv(Tag.utf8String, Buffer.from(text, 'utf8'))
-export const printableString = (text: string): Uint8Array => tlv(Tag.printableString, Buffer.from(text, 'latin1'))
-export const ia5String = (text: string): Uint8Array => tlv(Tag.ia5String, Buffer.from(text, 'latin1'))
+export const printableString = (text: string): Uint8Array => tlv(Tag.printableString, ascii(text))
+export const ia5String = (text: string): Uint8Array => tlv(Tag.ia5String, ascii(text))
 export const bmpString = (text: string): Uint8Array => tlv(Tag.bmpString, Buffer.from(text, 'utf16le').swap16())
 
 /** `[number]` EXPLICIT or any constructed context tag. */
@@ -116,10 +127,13 @@ export const contextPrimitive = (number: number, contents: Uint8Array): Uint8Arr
 
 /** UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5). `instant` in ms; fractions of a second are dropped. */
 export const time = (instant: number): Uint8Array => {
-  const iso = new Date(Math.floor(instant / 1000) * 1000).toISOString()
+  const date = new Date(Math.floor(instant / 1000) * 1000)
+  const fullYear = date.getUTCFullYear()
+  if (!(fullYear >= 0 && fullYear <= 9999))
+    throw new DerError('a certificate can only hold times of the years 0 to 9999')
+  const iso = date.toISOString()
   const digits = iso.slice(0, 19).replace(/[-:T]/g, '')
-  const year = Number(digits.slice(0, 4))
-  return year >= 1950 && year <= 2049
+  return fullYear >= 1950 && fullYear <= 2049
     ? tlv(Tag.utcTime, Buffer.from(`${digits.slice(2)}Z`, 'latin1'))
     : tlv(Tag.generalizedTime, Buffer.from(`${digits}Z`, 'latin1'))
 }
@@ -166,14 +180,15 @@ export const readOnly = (bytes: Uint8Array, expectedTag?: number): Element => {
 }
 
 export const expectTag = (element: Element, tag: number): Element => {
-  if (element.tag !== tag) throw new DerError(`expected DER tag 0x${tag.toString(16)}, found 0x${element.tag.toString(16)}`)
+  if (element.tag !== tag)
+    throw new DerError(`expected DER tag 0x${tag.toString(16)}, found 0x${element.tag.toString(16)}`)
   return element
 }
 
 /** The members of a constructed element. */
 export const children = (element: Element): Element[] => {
   const members: Element[] = []
-  for (let at = 0; at < element.contents.length; ) {
+  for (let at = 0; at < element.contents.length;) {
     const member = readElement(element.contents, at)
     members.push(member)
     at += member.encoded.length
@@ -190,7 +205,7 @@ export const readOid = (element: Element): string => {
     if (!open && byte === 0x80) throw new DerError('an object identifier arc is not minimal')
     arc = arc * 128 + (byte & 0x7f)
     open = (byte & 0x80) !== 0
-    if (arc > Number.MAX_SAFE_INTEGER / 128) throw new DerError('an object identifier arc is too large')
+    if (arc > maxArc) throw new DerError('an object identifier arc is too large')
     if (!open) {
       arcs.push(arc)
       arc = 0
@@ -205,8 +220,43 @@ export const readOid = (element: Element): string => {
 /** INTEGER contents as a number; for versions, iteration counts, path lengths. */
 export const readSmallInteger = (element: Element): number => {
   expectTag(element, Tag.integer)
-  const [first] = element.contents
+  const bytes = readUnsignedInteger(element)
+  if (bytes.length > 6) throw new DerError('the integer is too large')
+  return bytes.reduce((value, byte) => value * 256 + byte, 0)
+}
+
+/** The magnitude of a non-negative INTEGER, without the sign octet; zero is one zero octet. */
+export const readUnsignedInteger = (element: Element): Uint8Array => {
+  const { contents } = expectTag(element, Tag.integer)
+  const [first, second] = contents
   if (first === undefined || first & 0x80) throw new DerError('expected a non-negative integer')
-  if (element.contents.length > 6) throw new DerError('the integer is too large')
-  return element.contents.reduce((value, byte) => value * 256 + byte, 0)
+  if (first !== 0 || second === undefined) return contents
+  if ((second & 0x80) === 0) throw new DerError('the integer is not minimal')
+  return contents.subarray(1)
+}
+
+export const readBoolean = (element: Element): boolean => {
+  const { contents } = expectTag(element, Tag.boolean)
+  if (contents.length !== 1 || (contents[0] !== 0 && contents[0] !== 0xff)) throw new DerError('the boolean is not DER')
+  return contents[0] === 0xff
+}
+
+/** The octets of a BIT STRING that is a whole number of octets: keys and signatures. */
+export const readBitString = (element: Element): Uint8Array => {
+  const { contents } = expectTag(element, Tag.bitString)
+  if (contents[0] !== 0) throw new DerError('the bit string is not a whole number of octets')
+  return contents.subarray(1)
+}
+
+/** UTCTime (years 1950 to 2049) or GeneralizedTime in the form that RFC 5280 §4.1.2.5 allows; ms since the epoch. */
+export const readTime = (element: Element): number => {
+  const text = Buffer.from(element.contents).toString('latin1')
+  const utc = element.tag === Tag.utcTime
+  if (!utc) expectTag(element, Tag.generalizedTime)
+  if (!(utc ? /^[0-9]{12}Z$/ : /^[0-9]{14}Z$/).test(text)) throw new DerError('the time is not in the form of RFC 5280')
+  const digits = utc ? `${text < '5' ? '20' : '19'}${text}` : text
+  const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  const instant = Date.parse(iso)
+  if (Number.isNaN(instant) || new Date(instant).toISOString() !== iso) throw new DerError('the time does not exist')
+  return instant
 }
