@@ -1,0 +1,45 @@
+{{/*
+What the operator may do, in every namespace it watches: exactly the verbs it uses, which a test holds against the
+audit log of a real API server. `create` on secrets is what server-side apply needs for a Secret that does not exist yet;
+`delete` is for a Secret whose type has to change.
+*/}}
+{{- define "dbtls.namespacedRules" -}}
+- apiGroups: [dbtls.dev]
+  resources: [certificateauthorities, databasecertificates, databasetlsprofiles]
+  verbs: [get, list, watch]
+- apiGroups: [dbtls.dev]
+  resources: [certificateauthorities/status, databasecertificates/status, databasetlsprofiles/status]
+  verbs: [update]
+- apiGroups: [dbtls.dev]
+  resources: [issuedcertificates]
+  verbs: [create, get, list, watch]
+- apiGroups: [dbtls.dev]
+  resources: [issuedcertificates/status]
+  verbs: [update]
+- apiGroups: ['']
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* Labels of namespaces, for a CA's allowedNamespaces.selector: only where the operator serves the whole cluster. */}}
+{{- define "dbtls.clusterRules" -}}
+- apiGroups: ['']
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
+
+{{/* Leader election, in the release's namespace alone. */}}
+{{- define "dbtls.leaderRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, update]
+{{- end }}
+
+{{- define "dbtls.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "dbtls.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
