@@ -1,0 +1,313 @@
+/** DatabaseTLSProfile: one database cluster, from which certificates and configuration follow. */
+import { z } from 'zod'
+import type { KubeObject, Resource } from '../cluster/port.ts'
+import { conditions } from './conditions.ts'
+import { privateKey } from './database-certificate.ts'
+import {
+  authorityRef,
+  dnsName,
+  durationText,
+  fingerprint,
+  ipAddress,
+  namespaceName,
+  objectName,
+  statusTime,
+  text,
+} from './fields.ts'
+import type { CustomKind } from './kind.ts'
+import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
+import { rule } from './rule.ts'
+
+export const engines = [
+  'MySQL',
+  'MariaDB',
+  'PostgreSQL',
+  'TiDB',
+  'MongoDB',
+  'Redis',
+  'Valkey',
+  'Cassandra',
+  'CockroachDB',
+  'ClickHouse',
+  'Kafka',
+  'Elasticsearch',
+  'OpenSearch',
+  'Etcd',
+  'External',
+] as const
+export type Engine = (typeof engines)[number]
+
+const services = z
+  .array(namespaceName('A Service.'))
+  .max(64)
+  .optional()
+  .meta({ description: 'Services in this namespace; each adds its names.' })
+const addresses = (description: string) => z.array(ipAddress).max(200).optional().meta({ description })
+const endpoints = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .max(300)
+      .meta({
+        rules: [
+          rule<string>({
+            rule: "self.matches(r'^[-.:_\\[\\]A-Za-z0-9]+:[0-9]{1,5}$')",
+            message: 'must be HOST:PORT, with an IPv6 address in brackets',
+            holds: (self) => /^[-.:_[\]A-Za-z0-9]+:[0-9]{1,5}$/.test(self),
+          }),
+        ],
+      }),
+  )
+  .max(64)
+  .optional()
+  .meta({ description: 'Servers as HOST:PORT. Default: those of the topology.' })
+
+const topology = z
+  .object({
+    services,
+    statefulSet: z
+      .object({
+        name: namespaceName('Name of the StatefulSet.'),
+        headlessService: namespaceName('Its headless Service. Default: its name.').optional(),
+        replicas: z.int().min(1).max(1000).default(1).meta({ description: 'Number of pods.' }),
+      })
+      .optional()
+      .meta({ description: 'Adds a name for each pod.' }),
+    clusterDomain: text(253, 'DNS domain of the cluster.').default('cluster.local'),
+    extraDNSNames: z.array(dnsName).max(200).optional().meta({ description: 'More DNS names.' }),
+    extraIPAddresses: addresses('More addresses.'),
+    certificatePer: z
+      .enum(['Cluster', 'Pod'])
+      .default('Cluster')
+      .meta({ description: 'One server certificate for all, or one for each pod.' }),
+  })
+  .meta({
+    description: 'How the servers are reached.',
+    rules: [
+      rule<{ certificatePer: string; statefulSet?: unknown }>({
+        rule: "self.certificatePer != 'Pod' || has(self.statefulSet)",
+        message: 'certificatePer: Pod needs statefulSet, which says which pods there are',
+        fieldPath: '.statefulSet',
+        reason: 'FieldValueRequired',
+        holds: (self) => self.certificatePer !== 'Pod' || self.statefulSet !== undefined,
+      }),
+    ],
+  })
+
+const component = z.object({
+  name: namespaceName('Name of the component, as tikv.'),
+  services,
+  statefulSet: z
+    .object({
+      name: namespaceName('Name of the StatefulSet.'),
+      headlessService: namespaceName('Its headless Service. Default: its name.').optional(),
+      replicas: z.int().min(1).max(1000).default(1).meta({ description: 'Number of pods.' }),
+    })
+    .optional()
+    .meta({ description: 'Adds a name for each pod.' }),
+  dnsNames: z.array(dnsName).max(200).optional().meta({ description: 'More DNS names.' }),
+  ipAddresses: addresses('Addresses of its servers.'),
+})
+
+const client = z.object({
+  name: namespaceName('Name of the client; part of the names of its objects.'),
+  username: text(128, 'User of the database. Default: name.').optional(),
+  host: text(255, 'Host part of the account, where the engine has one.').default('%'),
+  database: text(128, 'Database the account may use. Default: connection.database.').optional(),
+  require: z
+    .enum(['None', 'TLS', 'X509', 'Subject', 'Issuer'])
+    .default('X509')
+    .meta({ description: 'What the account demands of a connection.' }),
+  secretName: objectName(
+    "Secret of its certificate. Default: the profile's name, the client's name and '-tls'.",
+  ).optional(),
+  java: z.boolean().default(false).meta({ description: 'Adds keystore and truststore for a JVM.' }),
+})
+
+interface SpecValue {
+  engine: string
+  server?: unknown
+  reload?: { strategy: string; credentialsSecretRef?: unknown }
+}
+
+export const databaseTLSProfileSpec = z
+  .object({
+    engine: z
+      .enum(engines)
+      .meta({ description: 'The database. External: a managed server that brings its own certificate.' }),
+    version: text(32, 'Version of the database, as "8.4". Default: the newest one known.').optional(),
+    authorityRef,
+    clientAuthorityRef: authorityRef
+      .optional()
+      .meta({ description: 'A second CA for clients. Default: authorityRef.' }),
+    topology: topology.optional(),
+    components: z
+      .array(component)
+      .max(32)
+      .optional()
+      .meta({
+        description: 'Engines made of several servers (TiDB: pd, tikv, tidb, tiflash, ticdc, tiproxy).',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      }),
+    server: z
+      .object({
+        secretName: objectName(
+          "Secret of the server certificate. Default: the profile's name with '-server-tls'.",
+        ).optional(),
+        privateKey: privateKey.prefault({}),
+        duration: durationText('Lifetime of a certificate.', '10s').default('90d'),
+      })
+      .optional()
+      .meta({ description: 'The server certificate.' }),
+    clients: z
+      .array(client)
+      .max(128)
+      .optional()
+      .meta({
+        description: 'One certificate and account for each.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      }),
+    connection: z
+      .object({
+        host: text(253, 'Host name clients use.').optional(),
+        port: z.int().min(1).max(65535).optional().meta({ description: "Port. Default: the engine's." }),
+        database: text(128, 'Database clients use.').optional(),
+      })
+      .optional()
+      .meta({ description: 'What connection strings say.' }),
+    layout: z
+      .object({
+        preset: text(63, 'Name of the layout, as CloudNativePG.'),
+        cluster: namespaceName(
+          "Name of the cluster in the operator's own resources. Default: the profile's name.",
+        ).optional(),
+      })
+      .optional()
+      .meta({ description: 'Names, keys and labels a database operator or chart expects.' }),
+    config: z
+      .object({
+        configMapName: objectName("ConfigMap of snippets. Default: the profile's name with '-tls-config'.").optional(),
+      })
+      .optional()
+      .meta({ description: 'Configuration snippets, SQL and client commands.' }),
+    mountPath: z
+      .string()
+      .max(255)
+      .default('/etc/dbtls')
+      .meta({
+        description: 'Where snippets say the files are.',
+        rules: [
+          rule<string>({
+            rule: "self.matches(r'^/[-_./A-Za-z0-9]*$')",
+            message: 'must be an absolute path',
+            holds: (self) => /^\/[-_./A-Za-z0-9]*$/.test(self),
+          }),
+        ],
+      }),
+    reload: z
+      .object({
+        strategy: z
+          .enum(['SQL', 'Rollout', 'None'])
+          .default('None')
+          .meta({ description: 'How servers learn of new files.' }),
+        credentialsSecretRef: z
+          .object({ name: objectName('Name of the Secret, in the same namespace; keys username and password.') })
+          .optional()
+          .meta({ description: 'Account for strategy SQL.' }),
+        endpoints,
+      })
+      .optional()
+      .meta({ description: 'What follows a new certificate.' }),
+    probe: z
+      .object({
+        interval: durationText('How often.', '1s').default('5m'),
+        endpoints,
+      })
+      .optional()
+      .meta({ description: 'Asks the servers what they serve and trust.' }),
+  })
+  .meta({
+    description: 'The database cluster.',
+    rules: [
+      rule<SpecValue>({
+        rule: "self.engine != 'External' || !has(self.server)",
+        message: 'an External server brings its own certificate: leave out server',
+        fieldPath: '.server',
+        reason: 'FieldValueForbidden',
+        holds: (self) => self.engine !== 'External' || self.server === undefined,
+      }),
+      rule<SpecValue>({
+        rule: "!has(self.reload) || self.reload.strategy != 'SQL' || has(self.reload.credentialsSecretRef)",
+        message: 'strategy SQL needs credentialsSecretRef, the account that reloads',
+        fieldPath: '.reload.credentialsSecretRef',
+        reason: 'FieldValueRequired',
+        holds: (self) => self.reload?.strategy !== 'SQL' || self.reload.credentialsSecretRef !== undefined,
+      }),
+    ],
+  })
+export type DatabaseTLSProfileSpec = z.output<typeof databaseTLSProfileSpec>
+
+export const databaseTLSProfileStatus = z.object({
+  observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
+  conditions: conditions.optional(),
+  certificates: z
+    .array(
+      z.object({
+        name: text(253, 'Name of the DatabaseCertificate.'),
+        secretName: text(253, 'Its Secret.').optional(),
+        role: text(16, 'Server, Client or Peer.').optional(),
+        serialNumber: text(40, 'Serial number in upper-case hex.').optional(),
+        notAfter: statusTime('End of validity.').optional(),
+      }),
+    )
+    .max(2048)
+    .optional()
+    .meta({ description: 'Certificates made for this profile.' }),
+  endpoints: z
+    .array(
+      z.object({
+        address: text(300, 'HOST:PORT.'),
+        servedSerial: text(40, 'Serial number of the certificate the server showed.').optional(),
+        trusts: z
+          .array(fingerprint('A CA.'))
+          .max(16)
+          .optional()
+          .meta({ description: 'CAs the server was seen to trust.' }),
+        lastProbe: statusTime('When it was asked.').optional(),
+        message: text(4096, 'A sentence for people.').optional(),
+      }),
+    )
+    .max(2048)
+    .optional()
+    .meta({ description: 'What the servers serve.' }),
+})
+export type DatabaseTLSProfileStatus = z.output<typeof databaseTLSProfileStatus>
+
+export interface DatabaseTLSProfile extends KubeObject {
+  readonly spec: DatabaseTLSProfileSpec
+  readonly status?: DatabaseTLSProfileStatus
+}
+
+export const databaseTLSProfiles: Resource<DatabaseTLSProfile> = resourceOf('DatabaseTLSProfile', 'databasetlsprofiles')
+
+export const databaseTLSProfileKind: CustomKind<DatabaseTLSProfile> = {
+  resource: databaseTLSProfiles,
+  singular: 'databasetlsprofile',
+  shortNames: ['dbtls'],
+  description: 'One database cluster: expands to certificates, configuration snippets, SQL and connection strings.',
+  spec: databaseTLSProfileSpec,
+  status: databaseTLSProfileStatus,
+  rules: [],
+  columns: [
+    readyColumn,
+    reasonColumn,
+    { name: 'Engine', type: 'string', jsonPath: '.spec.engine' },
+    { name: 'Authority', type: 'string', jsonPath: '.spec.authorityRef.name' },
+    messageColumn,
+    ageColumn,
+  ],
+  selectableFields: ['.spec.authorityRef.name', '.spec.engine'],
+}

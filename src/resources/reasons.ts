@@ -1,0 +1,40 @@
+/** Every reason a condition or event of ours can carry, with the sentence the reference prints. */
+export const reasons = {
+  Ready: 'Everything the spec asks for exists and is in use.',
+  Issued: 'The certificate is valid and its Secret holds it.',
+  Issuing: 'A certificate is being issued.',
+  Renewing: 'The certificate is being replaced before it ends; the one in the Secret stays valid meanwhile.',
+  Encoding:
+    'The Secret is being written anew from the same certificate, because its items, password, profile or trust changed.',
+  AuthorityNotFound: 'The CertificateAuthority named in authorityRef does not exist. It is used as soon as it appears.',
+  AuthorityNotAllowed: 'The CertificateAuthority does not allow this namespace: see its spec.allowedNamespaces.',
+  AuthorityNotReady: 'The CertificateAuthority cannot sign yet; its own conditions say why.',
+  AuthorityExpiring: 'The CertificateAuthority ends too soon for another certificate. Renew or replace it.',
+  AuthorityExpired: 'The certificate of the CertificateAuthority has ended. Nothing is signed until it is renewed.',
+  AuthoritySecretInvalid:
+    'The Secret of the CertificateAuthority cannot be parsed, or key and certificate do not belong together. Nothing is signed and nothing overwritten; restore the Secret.',
+  AuthoritySecretMissing:
+    'The Secret of a CertificateAuthority that has issued before is gone. Restore it from a backup; a new key would not be trusted.',
+  SecretInTheWay:
+    'A Secret of that name exists and was not made by dbtls. Choose another name, remove it, or annotate the Secret with dbtls.dev/adopt: "true".',
+  SecretTypeChanged: 'The type of a Secret cannot change. Delete the Secret, or choose another name.',
+  SecretTooLarge: 'The Secret would be larger than Kubernetes stores (1 MiB). Ask for fewer items.',
+  SecretImmutable: 'The Secret is marked immutable. Delete it, or choose another name.',
+  SecretNotFound: 'A Secret the spec refers to does not exist, or lacks the key.',
+  PasswordSecretNotFound: 'The Secret named in keystore.passwordSecretRef does not exist, or lacks the key.',
+  PasswordInvalid: 'The keystore password is empty, shorter than six characters, or not printable ASCII.',
+  PassphraseNotFound: 'The Secret named in passphraseSecretRef does not exist, or lacks the key.',
+  PassphraseWrong: "The passphrase does not open the authority's private key.",
+  RequestInvalid: 'The spec asks for something that cannot be signed. Only a change of the spec can help.',
+  IssuanceFailed: 'Signing failed; it is tried again with growing delays (status.nextAttemptAt).',
+  WriteFailed: 'The cluster refused a write; it is tried again.',
+  NamespaceTerminating: 'The namespace is being deleted; nothing is created in it.',
+  Deleting: 'The object is being deleted.',
+  NotImplemented: 'This version does not act on a field that is set. Remove the field, or install a later version.',
+  Renewed: 'The certificate was replaced before it ended.',
+  Created: 'The authority has a certificate and can sign.',
+  Repaired: 'The Secret had been changed or deleted by someone else and was written again.',
+  Adopted: 'A Secret that asked for it (dbtls.dev/adopt) is now managed.',
+} as const satisfies Record<string, string>
+
+export type Reason = keyof typeof reasons
