@@ -1,0 +1,63 @@
+/** Which namespaces may use a CA: `spec.allowedNamespaces`. Pure. */
+
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>> | undefined
+  readonly matchExpressions?:
+    | readonly {
+        readonly key: string
+        readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'
+        readonly values?: readonly string[] | undefined
+      }[]
+    | undefined
+}
+
+/** The semantics of metav1.LabelSelector; an empty selector matches everything. */
+export const matches = (selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean => {
+  const value = (key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined)
+  const byLabels = Object.entries(selector.matchLabels ?? {}).every(([key, wanted]) => value(key) === wanted)
+  return (
+    byLabels &&
+    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
+      const found = value(key)
+      if (operator === 'Exists') return found !== undefined
+      if (operator === 'DoesNotExist') return found === undefined
+      const among = found !== undefined && values.includes(found)
+      return operator === 'In' ? among : !among
+    })
+  )
+}
+
+/**
+ * A sentence why `namespace` may not use the authority, or undefined when it may. `labelsOf` answers undefined where the
+ * operator cannot see namespaces (it was started for listed ones), and null for a namespace that does not exist.
+ */
+export const refusal = (
+  authority: CertificateAuthority,
+  namespace: string,
+  labelsOf: (namespace: string) => Readonly<Record<string, string>> | null | undefined,
+): string | undefined => {
+  const home = authority.metadata.namespace
+  if (namespace === home) return undefined
+  const allowed = authority.spec.allowedNamespaces ?? { from: 'Same' as const }
+  const name = `CertificateAuthority ${home}/${authority.metadata.name}`
+  switch (allowed.from) {
+    case 'All':
+      return undefined
+    case 'Names':
+      return (allowed.names ?? []).includes(namespace)
+        ? undefined
+        : `${name} does not allow namespace "${namespace}"; add it to spec.allowedNamespaces.names there.`
+    case 'Selector': {
+      const labels = labelsOf(namespace)
+      if (labels === undefined)
+        return `${name} allows namespaces by selector, which an operator limited to listed namespaces cannot see; use spec.allowedNamespaces.names there.`
+      return labels !== null && matches((allowed.selector ?? {}) as LabelSelector, labels)
+        ? undefined
+        : `${name} allows namespaces by selector, and the labels of "${namespace}" do not match it.`
+    }
+    default:
+      return `${name} may be used from its own namespace only; set spec.allowedNamespaces there.`
+  }
+}

@@ -1,0 +1,157 @@
+/** What a CertificateAuthority needs now: the same chain of checks answers "sign it?", "write it again?" and "is it Ready?". Pure. */
+
+import { type Check, type Decision, encode, evaluate, issue, stall, wait } from '../control/decision.ts'
+import { renewalTime, renewalWindow } from '../control/schedule.ts'
+import { formatDistinguishedName } from '../pki/names.ts'
+import type { Observed, SecretSeen } from './observed.ts'
+import type { StoredAuthority } from './stored.ts'
+import type { Wanted } from './wanted.ts'
+
+type AuthorityCheck = Check<Observed>
+type Present = Extract<SecretSeen, { state: 'present' }>
+
+/** Runs a check only where spec and Secret could both be read. */
+const onStored =
+  (
+    check: (wanted: Wanted, stored: StoredAuthority, secret: Present, seen: Observed, now: number) => ReturnType<AuthorityCheck>,
+  ): AuthorityCheck =>
+  (seen, now) => {
+    if (!('wanted' in seen.resolved) || seen.secret.state === 'absent' || !seen.secret.ours) return undefined
+    const { stored } = seen.secret
+    return stored === undefined ? undefined : check(seen.resolved.wanted, stored, seen.secret, seen, now)
+  }
+
+const notImplemented: AuthorityCheck = ({ notImplemented: fields }) =>
+  fields.length === 0
+    ? undefined
+    : stall('NotImplemented', `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`)
+
+const requestInvalid: AuthorityCheck = ({ resolved }) =>
+  'wanted' in resolved ? undefined : stall('RequestInvalid', resolved.problems.join(' '))
+
+const passphraseMissing: AuthorityCheck = ({ passphrase }) =>
+  passphrase?.state === 'missing' ? stall('PassphraseNotFound', passphrase.message) : undefined
+
+const secretBelongsToOthers: AuthorityCheck = ({ secret, resolved }) => {
+  if (secret.state === 'absent' || secret.ours || !('wanted' in resolved)) return undefined
+  const { secretName } = resolved.wanted
+  return stall(
+    'SecretInTheWay',
+    `Secret "${secretName}" ${secret.owner === undefined ? 'was not made by dbtls' : `belongs to ${secret.owner}`} and is left alone. Create the authority anew with another spec.secretName, or delete that Secret.`,
+  )
+}
+
+const secretUnreadable: AuthorityCheck = ({ secret, resolved }) => {
+  if (secret.state === 'absent' || !secret.ours || secret.problem === undefined || !('wanted' in resolved)) return undefined
+  const { kind, message } = secret.problem
+  const { secretName } = resolved.wanted
+  return kind === 'PassphraseWrong'
+    ? stall(
+        'PassphraseWrong',
+        `Secret "${secretName}": ${message}. Put the passphrase back; to change it, add the old one beside the new one as "<key>.previous". Nothing is signed meanwhile.`,
+      )
+    : stall(
+        'AuthoritySecretInvalid',
+        `Secret "${secretName}" cannot be used: ${message}. Restore it from a backup; nothing is signed and nothing overwritten meanwhile.`,
+      )
+}
+
+const secretLost: AuthorityCheck = ({ secret, status, resolved }) =>
+  secret.state === 'absent' && status?.certificate !== undefined && 'wanted' in resolved
+    ? stall(
+        'AuthoritySecretMissing',
+        `Secret "${resolved.wanted.secretName}" with the key of this authority is gone. Restore it from a backup, or delete and create the authority to begin with a new key.`,
+      )
+    : undefined
+
+const anotherAuthority = onStored((wanted, stored, _secret, { status }) => {
+  const reported = status?.certificate?.publicKeyHash
+  if (reported !== undefined && reported !== stored.publicKeyHash)
+    return stall(
+      'AuthoritySecretInvalid',
+      `Secret "${wanted.secretName}" holds the key of another authority than the one that has signed until now. Restore it; nothing is signed meanwhile.`,
+    )
+  return Buffer.from(stored.certificate.subject).equals(wanted.subject)
+    ? undefined
+    : stall(
+        'SecretInTheWay',
+        `Secret "${wanted.secretName}" holds the authority "${formatDistinguishedName(stored.certificate.subject)}", and spec.subject asks for "${formatDistinguishedName(wanted.subject)}". Create the authority anew with another spec.secretName, or delete that Secret.`,
+      )
+})
+
+const certificateMissing: AuthorityCheck = ({ secret, resolved }) =>
+  secret.state === 'absent' && 'wanted' in resolved
+    ? issue('Issuing', `Secret "${resolved.wanted.secretName}" does not exist yet.`)
+    : undefined
+
+const parentKeyChanged = onStored((_wanted, _stored, secret) =>
+  secret.signedByParent === false ? issue('Renewing', 'The authority above has another key.') : undefined,
+)
+
+const pathLengthChanged = onStored((wanted, stored) =>
+  stored.certificate.pathLength === wanted.maxPathLength
+    ? undefined
+    : issue('Renewing', 'spec.maxPathLength has changed.'),
+)
+
+const renewalDue = onStored((wanted, { certificate }, _secret, { uid }, now) =>
+  now >= renewalTime(wanted.renewal, certificate.notBefore, certificate.notAfter, uid)
+    ? issue('Renewing', 'The authority is due for renewal; it keeps its key, name and key identifier.')
+    : undefined,
+)
+
+const outputsDiffer = onStored((wanted, stored, secret) => {
+  const kept = stored.encryptedWith === 'passphrase'
+  if (wanted.encrypted !== kept) return encode('Encoding', 'The private key is not kept under the present passphrase.')
+  if (secret.chainChanged) return encode('Encoding', 'The authorities above have new certificates.')
+  return secret.drift.length === 0
+    ? undefined
+    : encode('Encoding', `Secret "${wanted.secretName}" differs in ${secret.drift.join(', ')}.`)
+})
+
+export const checks: readonly AuthorityCheck[] = [
+  notImplemented, // Stall  a field that a later version acts on
+  requestInvalid, // Stall
+  passphraseMissing, // Stall  until the Secret exists
+  secretBelongsToOthers, // Stall
+  secretUnreadable, // Stall  no signing, nothing overwritten
+  secretLost, // Stall  a new key would not be trusted by anybody
+  anotherAuthority, // Stall  never a silent switch
+  certificateMissing, // Issue  the first one
+  parentKeyChanged, // Issue  same key, signed again
+  pathLengthChanged, // Issue  same key
+  renewalDue, // Issue  same key
+  outputsDiffer, // Encode passphrase, chain, tampering
+]
+
+/** Asked only when a signature of the parent is needed: a living intermediate is not disturbed by its parent's trouble. */
+const parentChecks: readonly AuthorityCheck[] = [
+  ({ parent }) => (parent?.state === 'missing' ? stall('AuthorityNotFound', parent.message) : undefined),
+  ({ parent }) => (parent?.state === 'refused' ? stall('AuthorityNotAllowed', parent.message) : undefined),
+  ({ parent }) => (parent?.state === 'notReady' ? wait('AuthorityNotReady', parent.message) : undefined),
+  ({ parent, resolved }) => {
+    if (parent?.state !== 'usable' || !('wanted' in resolved) || resolved.wanted.parent === undefined) return undefined
+    const limit = parent.material.signer.pathLength
+    const asked = resolved.wanted.maxPathLength
+    const { name } = resolved.wanted.parent
+    if (limit === undefined || (limit > 0 && asked !== undefined && asked < limit)) return undefined
+    return stall(
+      'RequestInvalid',
+      `Authority "${name}" has path length ${limit}, so it cannot sign an authority of path length ${asked ?? 'without limit'}. Raise spec.maxPathLength there or lower it here.`,
+    )
+  },
+  ({ parent, resolved }, now) => {
+    if (parent?.state !== 'usable' || !('wanted' in resolved)) return undefined
+    const { renewal, duration } = resolved.wanted
+    const left = parent.material.certificate.notAfter - now
+    const least = renewal.renewBefore === undefined ? Math.min(60_000, duration / 10) : renewalWindow(renewal, duration)
+    return left > least
+      ? undefined
+      : stall('AuthorityExpiring', 'The authority above ends too soon to sign another one. Renew it first.')
+  },
+]
+
+export const decide = (seen: Observed, now: number): Decision => {
+  const decision = evaluate(checks, seen, now)
+  return decision.cure === 'Issue' ? evaluate([...checks, ...parentChecks], seen, now) : decision
+}

@@ -1,0 +1,133 @@
+/** Reads everything one decision about a CertificateAuthority needs. Decides nothing. */
+
+import { ApiError } from '../cluster/errors.ts'
+import { keyOf } from '../cluster/port.ts'
+import { type Context, marks } from '../control/context.ts'
+import { dataOf, readSecret, readText } from '../control/secrets.ts'
+import { dataHash } from '../material/hash.ts'
+import { signatureVerifies } from '../pki/parse.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { isReady } from '../resources/conditions.ts'
+import type { Secret } from '../resources/core.ts'
+import { refusal } from './allowed.ts'
+import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
+import { nameOf, passphraseRefOf, secretNameOf } from './names.ts'
+import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
+import { type Passphrases, readStoredAuthority, type StoredAuthority, StoredAuthorityError } from './stored.ts'
+import { trustHash } from './trust.ts'
+import { notImplementedFields, resolve } from './wanted.ts'
+
+export const gather = async (
+  context: Context,
+  keyring: Keyring,
+  authority: CertificateAuthority,
+  signal: AbortSignal,
+): Promise<Observed> => {
+  const namespace = authority.metadata.namespace ?? 'default'
+  const resolved = resolve(authority)
+  const reference = passphraseRefOf(authority)
+  const [passphrase, parent, secret] = await Promise.all([
+    reference === undefined
+      ? undefined
+      : readText(context.cluster, namespace, reference, 'spec.privateKey.passphraseSecretRef', signal),
+    seeParent(context, keyring, authority),
+    readSecret(context.cluster, { namespace, name: secretNameOf(authority) }, signal),
+  ])
+  const passphrases: Passphrases =
+    passphrase?.state === 'found' ? { current: passphrase.value, previous: passphrase.previous } : {}
+  return {
+    name: nameOf('CertificateAuthority', authority),
+    uid: authority.metadata.uid ?? '',
+    notImplemented: notImplementedFields(authority),
+    resolved,
+    status: authority.status,
+    passphrase,
+    parent,
+    secret: secret === undefined ? { state: 'absent' } : await seeSecret(authority, secret, passphrases, parent),
+  }
+}
+
+const seeParent = async (
+  { caches }: Context,
+  keyring: Keyring,
+  authority: CertificateAuthority,
+): Promise<ParentSeen | undefined> => {
+  const resolved = resolve(authority)
+  const reference = 'wanted' in resolved ? resolved.wanted.parent : undefined
+  if (reference === undefined) return undefined
+  const name = `CertificateAuthority ${reference.namespace}/${reference.name}`
+  const parent = caches.authorities.store.get(`${reference.namespace}/${reference.name}`)
+  if (parent === undefined || parent.metadata.deletionTimestamp !== undefined)
+    return { state: 'missing', message: `${name} of spec.source.intermediate.authorityRef does not exist; create it or correct the reference.` }
+  if (keyOf(parent) === keyOf(authority))
+    return { state: 'refused', message: `${name} cannot be its own parent; use source.selfSigned.` }
+  const refused = refusal(parent, authority.metadata.namespace ?? 'default', labelsOfNamespace(caches))
+  if (refused !== undefined) return { state: 'refused', message: refused }
+  if (!isReady(parent)) return { state: 'notReady', message: `${name} is not Ready yet.` }
+  try {
+    return { state: 'usable', uid: parent.metadata.uid ?? '', material: await keyring.load(parent) }
+  } catch (error) {
+    if (error instanceof ApiError || !(error instanceof Error)) throw error
+    return { state: 'notReady', message: `${name} cannot sign: ${error.message}.` }
+  }
+}
+
+const seeSecret = async (
+  authority: CertificateAuthority,
+  secret: Secret,
+  passphrases: Passphrases,
+  parent: ParentSeen | undefined,
+): Promise<SecretSeen> => {
+  const annotations = secret.metadata.annotations ?? {}
+  const owner = annotations[marks.owner]
+  const ours =
+    owner === undefined
+      ? authority.status?.observed?.secretUid === secret.metadata.uid && secret.metadata.uid !== undefined
+      : owner === `CertificateAuthority/${authority.metadata.name}`
+  const data = dataOf(secret)
+  const { stored, problem } = ours ? await attempt(data, passphrases) : {}
+  const material = parent?.state === 'usable' ? parent.material : undefined
+  return {
+    state: 'present',
+    uid: secret.metadata.uid ?? '',
+    resourceVersion: secret.metadata.resourceVersion ?? '',
+    ours,
+    owner,
+    stored,
+    problem,
+    drift: drift(secret, data, authority),
+    signedByParent:
+      stored === undefined || material === undefined
+        ? undefined
+        : signatureVerifies(stored.certificate, material.signer.subject, material.signer.spki),
+    chainChanged: stored !== undefined && material !== undefined && chainChanged(stored, material),
+  }
+}
+
+const attempt = async (
+  data: ReadonlyMap<string, Uint8Array>,
+  passphrases: Passphrases,
+): Promise<{ stored?: StoredAuthority; problem?: StoredAuthorityError }> => {
+  try {
+    return { stored: await readStoredAuthority(data, passphrases) }
+  } catch (error) {
+    if (error instanceof StoredAuthorityError) return { problem: error }
+    throw error
+  }
+}
+
+const chainChanged = (stored: StoredAuthority, parent: AuthorityMaterial): boolean =>
+  trustHash(stored.trust) !== parent.trustHash || trustHash(stored.chain.slice(1)) !== trustHash(parent.chain)
+
+const drift = (secret: Secret, data: ReadonlyMap<string, Uint8Array>, authority: CertificateAuthority): string[] => {
+  const { labels = {}, annotations = {} } = secret.metadata
+  const ours = new Map([...data].filter(([key]) => authorityKeys.includes(key)))
+  return [
+    ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),
+    ...(annotations[marks.owner] === `CertificateAuthority/${authority.metadata.name}` ? [] : [`annotation ${marks.owner}`]),
+    ...(annotations[marks.dataHash] === dataHash(ours) ? [] : ['its contents']),
+  ]
+}
+
+/** Keys of a CA's Secret. */
+export const authorityKeys: readonly string[] = ['tls.crt', 'tls.key', 'ca.crt']

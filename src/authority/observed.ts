@@ -1,0 +1,42 @@
+/** Everything one decision about a CertificateAuthority needs; filled by gather.ts, judged by decide.ts. */
+
+import type { ReferencedText } from '../control/secrets.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { AuthorityMaterial } from './keyring.ts'
+import type { StoredAuthority, StoredAuthorityError } from './stored.ts'
+import type { Wanted } from './wanted.ts'
+
+export type ParentSeen =
+  | { readonly state: 'missing' | 'refused' | 'notReady'; readonly message: string }
+  | { readonly state: 'usable'; readonly uid: string; readonly material: AuthorityMaterial }
+
+export type SecretSeen =
+  | { readonly state: 'absent' }
+  | {
+      readonly state: 'present'
+      readonly uid: string
+      readonly resourceVersion: string
+      readonly ours: boolean
+      readonly owner: string | undefined
+      /** What could be read of it, or why nothing could. */
+      readonly stored: StoredAuthority | undefined
+      readonly problem: StoredAuthorityError | undefined
+      /** Bytes or marks that differ from those written last, in words. */
+      readonly drift: readonly string[]
+      /** Under the parent's present key; undefined for a root and while the parent is not usable. */
+      readonly signedByParent: boolean | undefined
+      /** Chain or roots above it are no longer those of the parent. */
+      readonly chainChanged: boolean
+    }
+
+export interface Observed {
+  readonly name: string
+  readonly uid: string
+  readonly notImplemented: readonly string[]
+  readonly resolved: { readonly wanted: Wanted } | { readonly problems: readonly string[] }
+  readonly status: CertificateAuthority['status']
+  readonly passphrase: ReferencedText | undefined
+  /** Undefined for a root. */
+  readonly parent: ParentSeen | undefined
+  readonly secret: SecretSeen
+}

@@ -1,0 +1,77 @@
+/** What a CertificateAuthority asks for with every default resolved. Pure. */
+
+import type { RenewalRule } from '../control/schedule.ts'
+import { distinguishedName, parseDistinguishedName } from '../pki/names.ts'
+import type { KeyAlgorithm } from '../pki/plan.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { parseDuration } from '../resources/duration.ts'
+import { parentOf, passphraseRefOf, secretNameOf } from './names.ts'
+
+export interface Wanted {
+  readonly secretName: string
+  /** DER Name. */
+  readonly subject: Uint8Array
+  readonly keyAlgorithm: KeyAlgorithm
+  /** ms */
+  readonly duration: number
+  readonly renewal: RenewalRule
+  /** undefined: no limit. */
+  readonly maxPathLength: number | undefined
+  readonly parent: { readonly namespace: string; readonly name: string } | undefined
+  readonly encrypted: boolean
+}
+
+export type Resolved = { readonly wanted: Wanted } | { readonly problems: readonly string[] }
+
+export const resolve = (authority: CertificateAuthority): Resolved => {
+  const { spec } = authority
+  const problems: string[] = []
+  const attempt = <T>(field: string, make: () => T): T | undefined => {
+    try {
+      return make()
+    } catch (error) {
+      problems.push(`spec.${field}: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
+  const { literal, ...attributes } = spec.subject ?? {}
+  const subject = attempt('subject', () =>
+    literal === undefined || literal === '' ? distinguishedName(attributes) : parseDistinguishedName(literal),
+  )
+  const duration = attempt('duration', () => parseDuration(spec.duration))
+  const renewBefore =
+    spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
+  if (subject === undefined || duration === undefined || problems.length > 0) return { problems }
+  const parent = parentOf(authority)
+  return {
+    wanted: {
+      secretName: secretNameOf(authority),
+      subject,
+      keyAlgorithm: keyAlgorithmOf(spec.privateKey),
+      duration,
+      renewal: { renewBefore },
+      maxPathLength: spec.maxPathLength ?? (parent === undefined ? undefined : 0),
+      parent,
+      encrypted: passphraseRefOf(authority) !== undefined,
+    },
+  }
+}
+
+const keyAlgorithmOf = ({ algorithm, size }: CertificateAuthority['spec']['privateKey']): KeyAlgorithm => {
+  if (algorithm === 'Ed25519') return { algorithm }
+  if (algorithm === 'RSA') return { algorithm, size: (size ?? 2048) as 2048 | 3072 | 4096 }
+  return { algorithm, size: (size ?? 256) as 256 | 384 | 521 }
+}
+
+/** Fields that would change what is signed or trusted and that this version does not act on: ignoring them silently would be worse. */
+export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
+  ...(spec.source.secret === undefined ? [] : ['spec.source.secret']),
+  ...(spec.source.trustOnly === undefined ? [] : ['spec.source.trustOnly']),
+  ...(spec.nameConstraints === undefined ? [] : ['spec.nameConstraints']),
+  ...(spec.policy === undefined ? [] : ['spec.policy']),
+  ...(spec.crl === undefined ? [] : ['spec.crl']),
+  ...(spec.publish === undefined ? [] : ['spec.publish']),
+  ...(spec.trustBundle === undefined ? [] : ['spec.trustBundle']),
+  ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
+  ...(spec.rotation?.onExpiry === 'NewKey' ? ['spec.rotation.onExpiry: NewKey'] : []),
+]

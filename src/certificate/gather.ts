@@ -1,0 +1,194 @@
+/** Reads everything one decision needs, from caches where they suffice and live where contents matter. Decides nothing. */
+
+import { refusal } from '../authority/allowed.ts'
+import { type Keyring, labelsOfNamespace } from '../authority/keyring.ts'
+import { StoredAuthorityError } from '../authority/stored.ts'
+import { ApiError } from '../cluster/errors.ts'
+import { type Context, marks } from '../control/context.ts'
+import { fromTimestamp } from '../control/schedule.ts'
+import { dataOf, readSecret, readText, type ReferencedText } from '../control/secrets.ts'
+import { dataHash } from '../material/hash.ts'
+import { recoverMaterial } from '../material/recover.ts'
+import { algorithmOfSpki, spkiOf } from '../pki/keys.ts'
+import { parseCertificate, signatureVerifies } from '../pki/parse.ts'
+import { findCondition, isReady } from '../resources/conditions.ts'
+import type { Secret } from '../resources/core.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { AuthoritySeen, Observed, SecretSeen } from './observed.ts'
+import { expectedInputsHash, secretDrift } from './outputs.ts'
+import { notImplementedFields, resolve, type Wanted } from './wanted.ts'
+
+/**
+ * True when the caches alone show that nothing needs to be done before `renewAt`: the status was written for this
+ * generation, and Secret, password and CA are still the ones it was written for. Costs no request.
+ */
+export const settledUntil = (
+  { caches, clock }: Context,
+  certificate: DatabaseCertificate,
+  verified: { readonly secret: string; readonly password: string } | undefined,
+): number | undefined => {
+  const { metadata, spec, status } = certificate
+  if (status === undefined || status.observedGeneration !== metadata.generation) return undefined
+  if (!isReady(certificate)) return undefined
+  const renewAt = fromTimestamp(status.renewAt)
+  if (renewAt === undefined || renewAt <= clock.now()) return undefined
+
+  const namespace = metadata.namespace ?? 'default'
+  const authority = caches.authorities.store.get(`${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`)
+  const signer = authority?.status
+  if (authority === undefined || !isReady(authority)) return undefined
+  if (signer?.certificate?.fingerprint !== status.authorityFingerprint) return undefined
+  if (signer?.trustBundleHash !== status.trustBundleHash) return undefined
+  if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
+
+  const secret = caches.secrets.store.get(`${namespace}/${spec.secret.name}`)?.metadata
+  if (secret === undefined) return undefined
+  if (secret.uid !== status.observed?.secretUid) return undefined
+  if (secret.resourceVersion !== status.observed?.secretResourceVersion && secret.resourceVersion !== verified?.secret)
+    return undefined
+
+  const password = spec.keystore?.passwordSecretRef
+  if (password !== undefined) {
+    const present = caches.secrets.store.get(`${namespace}/${password.name}`)?.metadata.resourceVersion
+    if (present === undefined) return undefined
+    if (present !== status.observed?.passwordResourceVersion && present !== verified?.password) return undefined
+  }
+  return renewAt
+}
+
+export const gather = async (
+  context: Context,
+  keyring: Keyring,
+  certificate: DatabaseCertificate,
+  signal: AbortSignal,
+): Promise<Observed> => {
+  const { metadata, status } = certificate
+  const namespace = metadata.namespace ?? 'default'
+  const resolved = resolve(certificate)
+  const wanted = 'wanted' in resolved ? resolved.wanted : undefined
+  const [authority, password, secret] = await Promise.all([
+    seeAuthority(context, keyring, wanted, namespace),
+    wanted?.passwordRef === undefined
+      ? undefined
+      : readText(context.cluster, namespace, wanted.passwordRef, 'spec.keystore.passwordSecretRef', signal),
+    needsSecret(context, certificate)
+      ? readSecret(context.cluster, { namespace, name: certificate.spec.secret.name }, signal)
+      : undefined,
+  ])
+  return {
+    name: `DatabaseCertificate ${namespace}/${metadata.name}`,
+    uid: metadata.uid ?? '',
+    generation: metadata.generation ?? 1,
+    notImplemented: notImplementedFields(certificate.spec),
+    resolved: wanted === undefined ? { problems: resolved.problems ?? [] } : { wanted },
+    status,
+    authority,
+    password,
+    secret: secret === undefined ? { state: 'absent' } : await seeSecret(certificate, secret, wanted, authority, password),
+  }
+}
+
+/** A first issuance saves the read: the write that follows refuses a Secret that exists, and then the read is made. */
+const needsSecret = ({ caches }: Context, { metadata, spec, status }: DatabaseCertificate): boolean =>
+  status?.serialNumber !== undefined ||
+  (status?.failedAttempts ?? 0) > 0 ||
+  caches.secrets.store.get(`${metadata.namespace}/${spec.secret.name}`) !== undefined
+
+const seeAuthority = async (
+  { caches }: Context,
+  keyring: Keyring,
+  wanted: Wanted | undefined,
+  namespace: string,
+): Promise<AuthoritySeen> => {
+  if (wanted === undefined) return { state: 'notReady', message: '' }
+  const { authority: reference } = wanted
+  const authority = caches.authorities.store.get(`${reference.namespace}/${reference.name}`)
+  const name = `CertificateAuthority ${reference.namespace}/${reference.name}`
+  if (authority === undefined || authority.metadata.deletionTimestamp !== undefined)
+    return { state: 'missing', message: `${name} of spec.authorityRef does not exist; create it or correct the reference.` }
+  const refused = refusal(authority, namespace, labelsOfNamespace(caches))
+  if (refused !== undefined) return { state: 'refused', message: refused }
+  const ready = findCondition(authority.status?.conditions, 'Ready')
+  if (ready?.status !== 'True')
+    return { state: 'notReady', message: `${name} is not Ready${ready === undefined ? '.' : `: ${ready.message}`}` }
+  try {
+    return { state: 'usable', uid: authority.metadata.uid ?? '', material: await keyring.load(authority) }
+  } catch (error) {
+    if (error instanceof ApiError || !(error instanceof StoredAuthorityError || error instanceof Error)) throw error
+    return { state: 'notReady', message: `${name} cannot sign: ${error.message}.` }
+  }
+}
+
+const seeSecret = async (
+  certificate: DatabaseCertificate,
+  secret: Secret,
+  wanted: Wanted | undefined,
+  authority: AuthoritySeen,
+  password: ReferencedText | undefined,
+): Promise<SecretSeen> => {
+  const { metadata } = secret
+  const annotations = metadata.annotations ?? {}
+  const owner = annotations[marks.owner]
+  const data = dataOf(secret)
+  const ours = belongsTo(certificate, secret)
+  const recovered =
+    wanted === undefined || !ours
+      ? {}
+      : await recoverMaterial(wanted.secret.items, data, password?.state === 'found' ? password.value : undefined)
+  const leaf = recovered.certificate === undefined ? undefined : parseCertificate(recovered.certificate)
+  const { privateKey } = recovered
+  const seen = {
+    state: 'present',
+    uid: metadata.uid ?? '',
+    resourceVersion: metadata.resourceVersion ?? '',
+    type: secret.type ?? 'Opaque',
+    immutable: secret.immutable === true,
+    ours,
+    owner,
+    leaf,
+    privateKey,
+    keyAlgorithm: privateKey === undefined ? undefined : algorithmOfSpki(spkiOf(privateKey)),
+    password: recovered.password,
+    signedByAuthority:
+      leaf === undefined || authority.state !== 'usable'
+        ? undefined
+        : signatureVerifies(leaf, authority.material.signer.subject, authority.material.signer.spki),
+    requestedDuration: wholeNumber(annotations[marks.requestedDuration]),
+    renewTrigger: annotations[marks.renewTrigger],
+    drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
+  } as const
+  return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, authority, password) }
+}
+
+/** Ours by its annotation, by its owner reference, by the uid we reported, or because a person offers it. */
+const belongsTo = ({ metadata, status }: DatabaseCertificate, secret: Secret): boolean => {
+  const owner = secret.metadata.annotations?.[marks.owner]
+  if (owner !== undefined) return owner === `DatabaseCertificate/${metadata.name}`
+  return (
+    secret.metadata.annotations?.[marks.adopt] === 'true' ||
+    (secret.metadata.ownerReferences ?? []).some(({ uid }) => uid === metadata.uid) ||
+    (status?.observed?.secretUid !== undefined && status.observed.secretUid === secret.metadata.uid)
+  )
+}
+
+const outputsCurrent = (
+  seen: { leaf: Extract<SecretSeen, { state: 'present' }>['leaf']; privateKey: Uint8Array | undefined; password: string | undefined },
+  annotations: Readonly<Record<string, string>>,
+  data: ReadonlyMap<string, Uint8Array>,
+  wanted: Wanted | undefined,
+  authority: AuthoritySeen,
+  password: ReferencedText | undefined,
+): boolean => {
+  if (wanted === undefined || authority.state !== 'usable' || seen.leaf === undefined || seen.privateKey === undefined)
+    return true
+  const ours = new Map([...data].filter(([key]) => wanted.secret.items.some((item) => item.key === key)))
+  if (dataHash(ours) !== annotations[marks.dataHash]) return false
+  const value = password?.state === 'found' ? password.value : seen.password
+  const expected = expectedInputsHash(wanted, authority.material, seen.leaf.der, seen.privateKey, value)
+  return expected === annotations[marks.inputsHash]
+}
+
+const wholeNumber = (text: string | undefined): number | undefined => {
+  const value = text === undefined ? Number.NaN : Number(text)
+  return Number.isSafeInteger(value) ? value : undefined
+}

@@ -1,0 +1,54 @@
+/** Everything one decision about a DatabaseCertificate needs, as plain values; filled by gather.ts, judged by decide.ts. */
+
+import type { AuthorityMaterial } from '../authority/keyring.ts'
+import type { ReferencedText } from '../control/secrets.ts'
+import type { ParsedCertificate } from '../pki/parse.ts'
+import type { KeyAlgorithm } from '../pki/plan.ts'
+import type { DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import type { Wanted } from './wanted.ts'
+
+export type AuthoritySeen =
+  | { readonly state: 'missing' | 'refused' | 'notReady'; readonly message: string }
+  | { readonly state: 'usable'; readonly uid: string; readonly material: AuthorityMaterial }
+
+export type SecretSeen =
+  | { readonly state: 'absent' }
+  | {
+      readonly state: 'present'
+      readonly uid: string
+      readonly resourceVersion: string
+      readonly type: string
+      readonly immutable: boolean
+      /** Written for this resource before, or offered to it by annotation. */
+      readonly ours: boolean
+      /** For the message when it is not: `DatabaseCertificate/other`, or undefined for somebody else's. */
+      readonly owner: string | undefined
+      readonly leaf: ParsedCertificate | undefined
+      /** PKCS#8 that belongs to the leaf. */
+      readonly privateKey: Uint8Array | undefined
+      readonly keyAlgorithm: KeyAlgorithm | undefined
+      readonly password: string | undefined
+      /** Does the signing CA's present key verify the leaf's signature? Undefined while no CA is usable. */
+      readonly signedByAuthority: boolean | undefined
+      /** ms, as asked for when the leaf was issued. */
+      readonly requestedDuration: number | undefined
+      readonly renewTrigger: string | undefined
+      /** Labels, annotations, owner or keys that differ from what is wanted, in words. */
+      readonly drift: readonly string[]
+      /** True when the bytes are those written last and nothing they were made from has changed. */
+      readonly outputsCurrent: boolean
+    }
+
+export interface Observed {
+  /** `DatabaseCertificate namespace/name`, for messages. */
+  readonly name: string
+  readonly uid: string
+  readonly generation: number
+  readonly notImplemented: readonly string[]
+  readonly resolved: { readonly wanted: Wanted } | { readonly problems: readonly string[] }
+  readonly status: DatabaseCertificateStatus | undefined
+  readonly authority: AuthoritySeen
+  /** Undefined where no password is referenced. */
+  readonly password: ReferencedText | undefined
+  readonly secret: SecretSeen
+}

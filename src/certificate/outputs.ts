@@ -1,0 +1,95 @@
+/** From a certificate and its key to the contents, labels and annotations of its Secret. */
+
+import type { AuthorityMaterial } from '../authority/keyring.ts'
+import { marks } from '../control/context.ts'
+import type { SecretContent } from '../control/write-secret.ts'
+import { encodeContents, type Ingredients } from '../material/contents.ts'
+import { inputsHash } from '../material/hash.ts'
+import type { OwnerReference } from '../cluster/port.ts'
+import type { Secret } from '../resources/core.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { Wanted } from './wanted.ts'
+
+const settingsOf = (wanted: Wanted) => ({ encoding: wanted.keyEncoding, pkcs12Profile: wanted.pkcs12Profile })
+
+const ingredientsOf = (
+  wanted: Wanted,
+  authority: AuthorityMaterial,
+  certificate: Uint8Array,
+  privateKey: Uint8Array,
+  password: string | undefined,
+): Ingredients => ({
+  certificate,
+  chain: authority.chain,
+  authority: authority.certificate.der,
+  trust: authority.trust,
+  privateKey,
+  ...(password === undefined || !wanted.needsPassword ? {} : { password }),
+})
+
+/** The hash that the Secret carries when its bytes were made from exactly these inputs. */
+export const expectedInputsHash = (
+  wanted: Wanted,
+  authority: AuthorityMaterial,
+  certificate: Uint8Array,
+  privateKey: Uint8Array,
+  password: string | undefined,
+): string =>
+  inputsHash(wanted.secret.items, ingredientsOf(wanted, authority, certificate, privateKey, password), settingsOf(wanted))
+
+export interface Delivery {
+  readonly certificate: DatabaseCertificate
+  readonly wanted: Wanted
+  readonly authority: AuthorityMaterial
+  readonly leaf: { readonly der: Uint8Array; readonly serialNumber: string }
+  readonly privateKey: Uint8Array
+  readonly password: string | undefined
+  /** As written into the Secret, so that a later look can tell a change. */
+  readonly requestedDuration: number
+  readonly renewTrigger: string
+  readonly previous: SecretContent['previous']
+}
+
+export const contentOf = async (delivery: Delivery, random: (size: number) => Uint8Array): Promise<SecretContent> => {
+  const { certificate, wanted, authority, leaf, privateKey, password } = delivery
+  const ingredients = ingredientsOf(wanted, authority, leaf.der, privateKey, password)
+  const settings = settingsOf(wanted)
+  return {
+    namespace: certificate.metadata.namespace ?? 'default',
+    name: wanted.secret.name,
+    type: wanted.secret.type,
+    data: await encodeContents(wanted.secret.items, ingredients, settings, random),
+    labels: wanted.secret.labels,
+    annotations: {
+      ...wanted.secret.annotations,
+      [marks.inputsHash]: inputsHash(wanted.secret.items, ingredients, settings),
+      [marks.serialNumber]: leaf.serialNumber,
+      [marks.renewTrigger]: delivery.renewTrigger,
+      [marks.requestedDuration]: String(delivery.requestedDuration),
+    },
+    owner: ownerOf(certificate),
+    ownerReference: ownerReferenceOf(certificate, wanted),
+    previous: delivery.previous,
+  }
+}
+
+const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
+
+const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate, wanted: Wanted): OwnerReference | undefined =>
+  wanted.secret.retain
+    ? undefined
+    : { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true }
+
+/** What of the Secret's metadata and keys differs from what is wanted, in words. Fields of others are not looked at. */
+export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, secret: Secret): string[] => {
+  const { labels = {}, annotations = {}, ownerReferences = [] } = secret.metadata
+  const differs = (has: Readonly<Record<string, string>>, should: Readonly<Record<string, string>>, what: string): string[] =>
+    Object.entries(should).flatMap(([key, value]) => (has[key] === value ? [] : [`${what} ${key}`]))
+  const owned = ownerReferences.some(({ uid }) => uid === certificate.metadata.uid)
+  return [
+    ...differs(labels, { ...wanted.secret.labels, [marks.managedBy]: marks.managedByValue }, 'label'),
+    ...differs(annotations, { ...wanted.secret.annotations, [marks.owner]: ownerOf(certificate) }, 'annotation'),
+    ...wanted.secret.items.flatMap(({ key }) => (secret.data?.[key] === undefined ? [`key ${key}`] : [])),
+    ...(owned === wanted.secret.retain ? ['owner reference'] : []),
+  ]
+}

@@ -1,0 +1,289 @@
+/**
+ * One look at a DatabaseCertificate: gather, decide, act on the strongest cure, report. At most three writes for an
+ * issuance (ledger, Secret, status) and none at rest; a crash between any two is mended by the next look.
+ */
+
+import type { Keyring } from '../authority/keyring.ts'
+import { keyOf } from '../cluster/port.ts'
+import type { Context } from '../control/context.ts'
+import { type Decision, sentences } from '../control/decision.ts'
+import { type Outcome, report } from '../control/report.ts'
+import { failureBackoff, fromTimestamp, renewalTime, toTimestamp } from '../control/schedule.ts'
+import { refuseOversized, writeSecret } from '../control/write-secret.ts'
+import { record } from '../ledger/record.ts'
+import { generatePassword } from '../material/passwords.ts'
+import type { ParsedCertificate } from '../pki/parse.ts'
+import type { Secret } from '../resources/core.ts'
+import {
+  databaseCertificates,
+  type DatabaseCertificate,
+  type DatabaseCertificateStatus,
+} from '../resources/database-certificate.ts'
+import type { ReconcileContext, Result } from '../runtime/controller.ts'
+import { ReconcileError, Terminal } from '../runtime/errors.ts'
+import { decide } from './decide.ts'
+import { gather, settledUntil } from './gather.ts'
+import { type Issued, issueLeaf } from './issue.ts'
+import type { Observed } from './observed.ts'
+import { contentOf } from './outputs.ts'
+import type { Wanted } from './wanted.ts'
+
+const day = 24 * 3600 * 1000
+
+interface Verified {
+  readonly secret: string
+  readonly password: string
+}
+
+export class CertificateReconciler {
+  readonly #context: Context
+  readonly #keyring: Keyring
+  /** Versions found good since the status was written: somebody's own label on our Secret does not cost a read at every look. */
+  readonly #verified = new Map<string, Verified>()
+
+  constructor(context: Context, keyring: Keyring) {
+    this.#context = context
+    this.#keyring = keyring
+  }
+
+  async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
+    const { caches, clock } = this.#context
+    const certificate = caches.certificates.store.get(key)
+    if (certificate === undefined || certificate.metadata.deletionTimestamp !== undefined) {
+      this.#verified.delete(key)
+      return {}
+    }
+    const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
+    if (renewAt !== undefined) return { requeueAfterMs: renewAt - clock.now() }
+
+    const seen = await gather(this.#context, this.#keyring, certificate, signal)
+    const decision = decide(seen, clock.now())
+    try {
+      return await this.#act(certificate, seen, decision, signal)
+    } catch (error) {
+      if (error instanceof Terminal)
+        return this.#tell(certificate, {}, { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message }, signal)
+      throw error
+    }
+  }
+
+  async #act(certificate: DatabaseCertificate, seen: Observed, decision: Decision, signal: AbortSignal): Promise<Result> {
+    const [first] = decision.acting
+    const message = sentences(decision.acting)
+    switch (decision.cure) {
+      case 'Stall':
+        return this.#tell(certificate, {}, { state: 'Stalled', reason: first?.reason ?? 'RequestInvalid', message }, signal)
+      case 'Wait':
+        return this.#tell(certificate, {}, { state: 'Reconciling', reason: first?.reason ?? 'AuthorityNotReady', message }, signal)
+      case 'Issue':
+        return this.#issue(certificate, seen, message, signal)
+      case 'Encode':
+        return this.#encode(certificate, seen, message, signal)
+      case 'None':
+        return this.#settle(certificate, seen, signal)
+    }
+  }
+
+  async #issue(certificate: DatabaseCertificate, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
+    const { status } = certificate
+    const { clock } = this.#context
+    const nextAttempt = fromTimestamp(status?.nextAttemptAt)
+    const unchanged = status?.observedGeneration === certificate.metadata.generation
+    if (unchanged && nextAttempt !== undefined && nextAttempt > clock.now()) return { requeueAfterMs: nextAttempt - clock.now() }
+    try {
+      const { wanted, authority } = usable(seen)
+      const present = seen.secret.state === 'present' ? seen.secret : undefined
+      const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
+      const issued = await issueLeaf(this.#context, wanted, authority.material, reusable)
+      const written = await this.#deliver(certificate, seen, issued, signal)
+      const revision = (status?.revision ?? 0) + 1
+      const facts = this.#facts(certificate, seen, wanted, issued.certificate, written, revision)
+      this.#announce(certificate, issued.certificate, wanted, revision, why)
+      return await this.#ready(certificate, facts, issued.certificate, wanted, signal)
+    } catch (error) {
+      if (error instanceof ReconcileError || isApiError(error)) throw error
+      return this.#failed(certificate, error, signal)
+    }
+  }
+
+  /** Ledger first, then the Secret: encoded beforehand, so that nothing is recorded that could never be delivered. */
+  async #deliver(certificate: DatabaseCertificate, seen: Observed, issued: Issued, signal: AbortSignal): Promise<Secret> {
+    const { wanted, authority } = usable(seen)
+    const present = seen.secret.state === 'present' ? seen.secret : undefined
+    const content = await contentOf(
+      {
+        certificate,
+        wanted,
+        authority: authority.material,
+        leaf: issued.certificate,
+        privateKey: issued.privateKey,
+        password: this.#password(seen, wanted),
+        requestedDuration: wanted.duration,
+        renewTrigger: wanted.renewTrigger,
+        previous: present === undefined ? undefined : { uid: present.uid, resourceVersion: present.resourceVersion },
+      },
+      this.#context.random,
+    )
+    refuseOversized(content.name, content.data)
+    const { namespace = 'default', name, uid = '' } = certificate.metadata
+    await record(
+      this.#context,
+      {
+        certificate: issued.certificate,
+        authority: { ...wanted.authority, uid: authority.uid, fingerprint: authority.material.certificate.fingerprint },
+        holder: { kind: 'DatabaseCertificate', namespace, name, uid },
+        supersedes: present?.leaf?.serialNumber ?? certificate.status?.serialNumber,
+      },
+      signal,
+    )
+    return writeSecret(this.#context, content, signal)
+  }
+
+  async #encode(certificate: DatabaseCertificate, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
+    const { wanted, authority } = usable(seen)
+    const present = seen.secret.state === 'present' ? seen.secret : undefined
+    if (present?.leaf === undefined || present.privateKey === undefined) throw new Error('nothing to encode')
+    const content = await contentOf(
+      {
+        certificate,
+        wanted,
+        authority: authority.material,
+        leaf: present.leaf,
+        privateKey: present.privateKey,
+        password: this.#password(seen, wanted),
+        requestedDuration: present.requestedDuration ?? wanted.duration,
+        renewTrigger: present.renewTrigger ?? wanted.renewTrigger,
+        previous: { uid: present.uid, resourceVersion: present.resourceVersion },
+      },
+      this.#context.random,
+    )
+    const written = await writeSecret(this.#context, content, signal)
+    this.#event(certificate, 'Normal', 'Encoded', 'Encode', `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`)
+    const facts = this.#facts(certificate, seen, wanted, present.leaf, written, certificate.status?.revision ?? 1)
+    return this.#ready(certificate, facts, present.leaf, wanted, signal)
+  }
+
+  /** Nothing to do: remember what was verified, and mend a status that a crash left behind. */
+  async #settle(certificate: DatabaseCertificate, seen: Observed, signal: AbortSignal): Promise<Result> {
+    const { wanted } = usable(seen)
+    if (seen.secret.state !== 'present' || seen.secret.leaf === undefined) return {}
+    const { leaf, uid, resourceVersion } = seen.secret
+    const password = seen.password?.state === 'found' ? seen.password.resourceVersion : ''
+    this.#verified.set(keyOf(certificate), { secret: resourceVersion, password })
+    const secret = { metadata: { uid, resourceVersion } } as Secret
+    const facts = this.#facts(certificate, seen, wanted, leaf, secret, certificate.status?.revision ?? 1)
+    // A foreign label moves the Secret's version; that alone is not worth a write.
+    const observed = certificate.status?.observed
+    const kept = observed?.secretUid === uid ? { ...facts, observed } : facts
+    return this.#ready(certificate, kept, leaf, wanted, signal)
+  }
+
+  #facts(
+    certificate: DatabaseCertificate,
+    seen: Observed,
+    wanted: Wanted,
+    leaf: ParsedCertificate,
+    secret: Secret,
+    revision: number,
+  ): Partial<DatabaseCertificateStatus> {
+    const { material } = usable(seen).authority
+    return {
+      serialNumber: leaf.serialNumber,
+      fingerprint: leaf.fingerprint,
+      notBefore: toTimestamp(leaf.notBefore),
+      notAfter: toTimestamp(leaf.notAfter),
+      renewAt: toTimestamp(renewalTime(wanted.renewal, leaf.notBefore, leaf.notAfter, certificate.metadata.uid ?? '')),
+      authorityFingerprint: material.certificate.fingerprint,
+      trustBundleHash: material.trustHash,
+      revision,
+      renewTrigger: wanted.renewTrigger === '' ? undefined : wanted.renewTrigger,
+      failedAttempts: undefined,
+      lastFailure: undefined,
+      nextAttemptAt: undefined,
+      observed: {
+        secretUid: secret.metadata.uid ?? '',
+        secretResourceVersion: secret.metadata.resourceVersion ?? '',
+        ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
+      },
+    } as Partial<DatabaseCertificateStatus>
+  }
+
+  async #ready(
+    certificate: DatabaseCertificate,
+    facts: Partial<DatabaseCertificateStatus>,
+    leaf: ParsedCertificate,
+    wanted: Wanted,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const message = `Secret "${wanted.secret.name}" holds certificate ${leaf.serialNumber}, valid until ${toTimestamp(leaf.notAfter)}.`
+    await report(
+      this.#context,
+      databaseCertificates,
+      this.#context.caches.certificates,
+      certificate,
+      facts,
+      { state: 'Ready', reason: 'Issued', message },
+      signal,
+    )
+    const renewAt = renewalTime(wanted.renewal, leaf.notBefore, leaf.notAfter, certificate.metadata.uid ?? '')
+    return { requeueAfterMs: Math.max(renewAt - this.#context.clock.now(), 0) }
+  }
+
+  async #failed(certificate: DatabaseCertificate, error: unknown, signal: AbortSignal): Promise<Result> {
+    const now = this.#context.clock.now()
+    const failedAttempts = (certificate.status?.failedAttempts ?? 0) + 1
+    const wait = failureBackoff(failedAttempts)
+    const message = error instanceof Error ? error.message : String(error)
+    const facts = {
+      failedAttempts,
+      lastFailure: { time: toTimestamp(now), reason: 'IssuanceFailed', message: message.slice(0, 1024) },
+      nextAttemptAt: toTimestamp(now + wait),
+    } as Partial<DatabaseCertificateStatus>
+    const said = `Issuance failed ${failedAttempts} time${failedAttempts === 1 ? '' : 's'}; next attempt at ${toTimestamp(now + wait)}. ${message}`
+    await this.#tell(certificate, facts, { state: 'Reconciling', reason: 'IssuanceFailed', message: said }, signal)
+    return { requeueAfterMs: wait }
+  }
+
+  async #tell(
+    certificate: DatabaseCertificate,
+    facts: Partial<DatabaseCertificateStatus>,
+    outcome: Outcome,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { caches } = this.#context
+    const wrote = await report(this.#context, databaseCertificates, caches.certificates, certificate, facts, outcome, signal)
+    if (wrote && outcome.state === 'Stalled')
+      this.#event(certificate, 'Warning', outcome.reason, 'Reconcile', outcome.message)
+    // A stalled certificate still runs out: look again when it does, so that its state is told anew.
+    return outcome.state === 'Stalled' ? {} : { requeueAfterMs: day / 2 }
+  }
+
+  #password(seen: Observed, wanted: Wanted): string | undefined {
+    if (!wanted.needsPassword) return undefined
+    if (seen.password?.state === 'found') return seen.password.value
+    const kept = seen.secret.state === 'present' ? seen.secret.password : undefined
+    return kept ?? generatePassword(this.#context.random)
+  }
+
+  #announce(certificate: DatabaseCertificate, leaf: ParsedCertificate, wanted: Wanted, revision: number, why: string): void {
+    const until = toTimestamp(leaf.notAfter)
+    const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${until}. ${why}`
+    this.#event(certificate, 'Normal', 'Issued', 'Issue', note)
+  }
+
+  #event(certificate: DatabaseCertificate, type: 'Normal' | 'Warning', reason: string, action: string, note: string): void {
+    this.#context.events.record({ regarding: certificate, type, reason, action, note })
+  }
+}
+
+const usable = (seen: Observed): { wanted: Wanted; authority: Extract<Observed['authority'], { state: 'usable' }> } => {
+  if (!('wanted' in seen.resolved) || seen.authority.state !== 'usable')
+    throw new Error('a cure that needs an authority was chosen without one')
+  return { wanted: seen.resolved.wanted, authority: seen.authority }
+}
+
+const sameKey = (is: Wanted['keyAlgorithm'] | undefined, { keyAlgorithm: should }: Wanted): boolean =>
+  is !== undefined && is.algorithm === should.algorithm && ('size' in is ? is.size : 0) === ('size' in should ? should.size : 0)
+
+const isApiError = (error: unknown): boolean => error instanceof Error && error.name === 'ApiError'
+

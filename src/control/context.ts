@@ -1,0 +1,55 @@
+/** What every controller is given: the cluster, the caches it reads, time, randomness, and where it tells what it did. */
+
+import type { Informer } from '../cluster/cache/informer.ts'
+import type { EventRecorder } from '../cluster/events.ts'
+import type { Cluster, PartialObject } from '../cluster/port.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { Namespace } from '../resources/core.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/log.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+
+export interface Caches {
+  readonly authorities: Informer<CertificateAuthority>
+  readonly certificates: Informer<DatabaseCertificate>
+  readonly profiles: Informer<DatabaseTLSProfile>
+  readonly ledger: Informer<LedgerEntry>
+  /** Name, uid and resourceVersion of every Secret in sight: contents are read live, and only when they may have changed. */
+  readonly secrets: Informer<PartialObject>
+  /** Absent where the operator may see only listed namespaces. */
+  readonly namespaces: Informer<Namespace> | undefined
+}
+
+export interface Context {
+  readonly cluster: Cluster
+  readonly caches: Caches
+  readonly clock: Clock
+  readonly crypto: Crypto
+  readonly random: (size: number) => Uint8Array
+  readonly log: Logger
+  readonly events: EventRecorder
+}
+
+/** Labels and annotations that the operator writes. */
+export const marks = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  managedByValue: 'dbtls',
+  /** `Kind/name` of the resource that a Secret belongs to, in the Secret's own namespace. */
+  owner: 'dbtls.dev/owner',
+  /** Set by a person on a Secret that dbtls did not create, so that it may take it over. */
+  adopt: 'dbtls.dev/adopt',
+  inputsHash: 'dbtls.dev/inputs-hash',
+  dataHash: 'dbtls.dev/data-hash',
+  renewTrigger: 'dbtls.dev/renew-trigger',
+  requestedDuration: 'dbtls.dev/requested-duration',
+  serialNumber: 'dbtls.dev/serial-number',
+  /** On the Secret of a CA: never handed out by `run` and `render`. */
+  private: 'dbtls.dev/private',
+  authority: 'dbtls.dev/authority',
+  state: 'dbtls.dev/state',
+} as const
+
+/** Field manager of server-side apply; a stable name, because it owns what it wrote. */
+export const fieldManager = 'dbtls.dev/operator'

@@ -1,0 +1,83 @@
+/**
+ * Writing the Secret of a resource: one server-side apply, so that a consumer sees one generation or the other and never
+ * a mixture, and never over a Secret that changed or appeared meanwhile.
+ */
+
+import { isConflict, isForbidden, isInvalid, isNamespaceTerminating } from '../cluster/errors.ts'
+import type { OwnerReference } from '../cluster/port.ts'
+import { dataHash } from '../material/hash.ts'
+import { secrets, type Secret } from '../resources/core.ts'
+import { NotReady, Retryable, Terminal } from '../runtime/errors.ts'
+import { type Context, fieldManager, marks } from './context.ts'
+
+/** What a Secret may hold in all (Kubernetes: core/v1 MaxSecretSize). */
+export const maxSecretBytes = 1_048_576
+
+export interface SecretContent {
+  readonly namespace: string
+  readonly name: string
+  readonly type: string
+  readonly data: ReadonlyMap<string, Uint8Array>
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  /** `Kind/name`: whose Secret it is. */
+  readonly owner: string
+  /** Present: the Secret goes with its owner. */
+  readonly ownerReference?: OwnerReference | undefined
+  /** The Secret as it was read live, or undefined when there was none. */
+  readonly previous?: { readonly uid: string; readonly resourceVersion: string } | undefined
+}
+
+export const refuseOversized = (name: string, data: ReadonlyMap<string, Uint8Array>): void => {
+  let bytes = 0
+  for (const value of data.values()) bytes += value.length
+  if (bytes <= maxSecretBytes) return
+  throw new Terminal(
+    'SecretTooLarge',
+    `Secret "${name}" would hold ${bytes} bytes, and Kubernetes takes at most ${maxSecretBytes}; ask for fewer items or names. The present Secret is left as it is.`,
+  )
+}
+
+export const writeSecret = async (context: Context, content: SecretContent, signal: AbortSignal): Promise<Secret> => {
+  refuseOversized(content.name, content.data)
+  const { previous } = content
+  const object: Secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name: content.name,
+      namespace: content.namespace,
+      // uid and resourceVersion together: with the version alone a Secret deleted meanwhile would be created again.
+      ...(previous === undefined ? {} : previous),
+      labels: { ...content.labels, [marks.managedBy]: marks.managedByValue },
+      annotations: {
+        ...content.annotations,
+        [marks.owner]: content.owner,
+        [marks.dataHash]: dataHash(content.data),
+      },
+      ...(content.ownerReference === undefined ? {} : { ownerReferences: [content.ownerReference] }),
+    },
+    type: content.type,
+    data: Object.fromEntries([...content.data].map(([key, bytes]) => [key, Buffer.from(bytes).toString('base64')])),
+  }
+  try {
+    const written = await context.cluster.apply(secrets, object, {
+      fieldManager,
+      force: true,
+      createOnly: previous === undefined,
+      signal,
+    })
+    context.caches.secrets.wrote(written)
+    return written
+  } catch (error) {
+    throw explained(content.name, content.namespace, error)
+  }
+}
+
+const explained = (name: string, namespace: string, error: unknown): unknown => {
+  if (isNamespaceTerminating(error)) return new NotReady('NamespaceTerminating', `Namespace "${namespace}" is being deleted.`)
+  if (isConflict(error)) return new Retryable('WriteFailed', `Secret "${name}" changed while it was being written.`)
+  if (isInvalid(error)) return new Terminal('WriteFailed', `The API server refuses Secret "${name}": ${error.message}`)
+  if (isForbidden(error)) return new Retryable('WriteFailed', `The API server forbids writing Secret "${name}": ${error.message}`)
+  return error
+}

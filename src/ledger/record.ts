@@ -1,0 +1,62 @@
+/**
+ * The CA's database, one object an issuance, created before the certificate leaves memory: what `index.txt` and
+ * `newcerts/` are to `openssl ca`. Nothing reaches a Secret that is not in it.
+ */
+
+import { createHash } from 'node:crypto'
+import { isAlreadyExists } from '../cluster/errors.ts'
+import { type Context, fieldManager, marks } from '../control/context.ts'
+import { encodePem } from '../pki/pem.ts'
+import type { ParsedCertificate } from '../pki/parse.ts'
+import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
+import { Retryable } from '../runtime/errors.ts'
+
+export interface Issuance {
+  readonly certificate: ParsedCertificate
+  /** The CA that signed; for a self-signed root the root itself. */
+  readonly authority: {
+    readonly namespace: string
+    readonly name: string
+    readonly uid: string
+    /** SHA-256 of the CA's certificate, lower-case hex. */
+    readonly fingerprint: string
+  }
+  readonly holder: { readonly kind: string; readonly namespace: string; readonly name: string; readonly uid: string }
+  /** Serial number that this certificate takes the place of. */
+  readonly supersedes?: string | undefined
+}
+
+export const record = async ({ cluster, caches }: Context, issuance: Issuance, signal: AbortSignal): Promise<void> => {
+  const { authority, certificate, holder, supersedes } = issuance
+  const entry: IssuedCertificate = {
+    apiVersion: 'dbtls.dev/v1alpha1',
+    kind: 'IssuedCertificate',
+    metadata: {
+      name: entryName(authority.name, certificate.serialNumber),
+      namespace: authority.namespace,
+      labels: { [marks.authority]: labelValue(authority.name), [marks.state]: 'Valid' },
+    },
+    spec: {
+      authorityRef: { name: authority.name, uid: authority.uid, fingerprint: authority.fingerprint },
+      serialNumber: certificate.serialNumber,
+      certificate: encodePem('CERTIFICATE', certificate.der),
+      certificateRef: holder,
+      ...(supersedes === undefined ? {} : { supersedes: { serialNumber: supersedes } }),
+    },
+  }
+  try {
+    caches.ledger.wrote(await cluster.create(issuedCertificates, entry, { fieldManager, signal }))
+  } catch (error) {
+    // The name holds the serial number, so a taken name is a serial number used twice: draw another one.
+    if (isAlreadyExists(error)) throw new Retryable('IssuanceFailed', `serial number ${certificate.serialNumber} is taken`)
+    throw error
+  }
+}
+
+/** `<authority>-<serial in lower case>`, at most 253 characters, so that one serial can be recorded once only. */
+export const entryName = (authority: string, serialNumber: string): string =>
+  `${authority.slice(0, 253 - 1 - serialNumber.length)}-${serialNumber.toLowerCase()}`
+
+/** Label values end at 63 characters; a longer name keeps its head and the hash of the whole. */
+export const labelValue = (name: string): string =>
+  name.length <= 63 ? name : `${name.slice(0, 52)}-${createHash('sha256').update(name).digest('hex').slice(0, 10)}`
