@@ -1,4 +1,6 @@
 import { pino } from 'pino'
+import type { Clock } from './clock.ts'
+import { systemClock } from './clock.ts'
 import { redact, redactText } from './redact.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -28,19 +30,19 @@ export interface LoggerOptions {
   readonly destination?: Destination
   /** `json`: one JSON object a line. `text`: one short line an entry, for a person at a terminal. */
   readonly format?: 'json' | 'text'
-  /** Wall clock of the entries, ms since the epoch. */
-  readonly now?: () => number
+  /** Dates the entries. Default: the machine's. */
+  readonly clock?: Pick<Clock, 'now'>
 }
 
 /** `fields` are already redacted. */
 type Sink = (level: EntryLevel, message: string, fields: Fields) => void
 
-const jsonSink = (destination: Destination, now: () => number): Sink => {
+const jsonSink = (destination: Destination, clock: Pick<Clock, 'now'>): Sink => {
   const writer = pino(
     {
       level: 'debug',
       base: null,
-      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       // redact() has already made plain values of errors.
       serializers: { error: (value: unknown) => value },
@@ -64,10 +66,11 @@ const textOf = (value: unknown): string => {
   return JSON.stringify(value) ?? 'undefined'
 }
 
-const textSink = (destination: Destination, now: () => number): Sink => {
+const textSink = (destination: Destination, clock: Pick<Clock, 'now'>): Sink => {
   return (level, message, fields) => {
-    const time = new Date(now()).toISOString().slice(11, 23)
-    const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${textOf(value)}`)
+    const time = new Date(clock.now()).toISOString().slice(11, 23)
+    const shown = Object.entries(fields).filter(([, value]) => value !== undefined)
+    const pairs = shown.map(([name, value]) => ` ${name}=${textOf(value)}`)
     destination.write(`${oneLine(`${time} ${level.toUpperCase().padEnd(5)} ${message}${pairs.join('')}`)}\n`)
   }
 }
@@ -103,9 +106,9 @@ const makeLogger = (sink: Sink, level: LogLevel, bound: Fields): Logger => {
 }
 
 export const createLogger = (options: LoggerOptions = {}): Logger => {
-  const { level = 'info', format = 'json', now = Date.now } = options
+  const { level = 'info', format = 'json', clock = systemClock() } = options
   const destination = options.destination ?? pino.destination({ fd: 2, sync: true })
-  const sink = format === 'json' ? jsonSink(destination, now) : textSink(destination, now)
+  const sink = format === 'json' ? jsonSink(destination, clock) : textSink(destination, clock)
   return makeLogger(sink, level, {})
 }
 

@@ -122,14 +122,17 @@ export class WorkQueue {
     this.#merge(key, rankOf(options.priority ?? 'normal'), afterMs > 0 ? now + afterMs : now)
   }
 
-  /** Adds the key after its own backoff, or later where all retries together would exceed their budget. */
-  addRateLimited(key: string, options: { readonly priority?: Priority | undefined } = {}): void {
+  /**
+   * Adds the key after its own backoff, or later where all retries together would exceed their budget, and not before
+   * `afterMs`, for a server that named its own delay.
+   */
+  addRateLimited(key: string, options: AddOptions = {}): void {
     if (this.#closed !== 'no') return
     const failures = this.#failures.get(key) ?? 0
     this.#failures.set(key, failures + 1)
     const now = this.#clock.monotonic()
     const ownMs = exponentialDelay(this.#retry, failures, this.#random)
-    const afterMs = Math.max(ownMs, this.#budget.reserve(now, this.#retry.maxMs))
+    const afterMs = Math.max(ownMs, options.afterMs ?? 0, this.#budget.reserve(now, this.#retry.maxMs))
     const rank = options.priority ? rankOf(options.priority) : (this.#processing.get(key)?.rank ?? rankOf('normal'))
     this.#metrics?.retried()
     this.#merge(key, rank, now + afterMs)
