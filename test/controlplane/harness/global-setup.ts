@@ -1,13 +1,6 @@
 /** One control plane for all system tests of a run; a file that needs its own knobs starts another. */
 import type { TestProject } from 'vitest/node'
-import type { ConnectionInfo } from './connection.ts'
 import { ControlPlane } from './control-plane.ts'
-
-declare module 'vitest' {
-  export interface ProvidedContext {
-    controlPlane: ConnectionInfo
-  }
-}
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const plane = await ControlPlane.start({ users: [{ name: 'alice' }, { name: 'bob' }] })

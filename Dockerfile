@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+ARG BUILDER=node:24-trixie-slim
+ARG RUNTIME=gcr.io/distroless/nodejs24-debian13:nonroot
+
+FROM ${BUILDER} AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json ./
+COPY scripts/build.ts scripts/
+COPY src src
+RUN node scripts/build.ts && rm -f dist/*.map && mkdir /compile-cache
+
+FROM ${RUNTIME}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="dbtls" \
+      org.opencontainers.image.description="Gives every database its TLS: authorities, certificates, keystores, rotation" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+WORKDIR /app
+COPY --from=build /src/dist /app
+# Node keys this cache by version, architecture and user: it has to be filled here, by the user who runs it later.
+COPY --from=build --chown=65532:65532 /compile-cache /app/compile-cache
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--disable-warning=ExperimentalWarning
+USER 65532:65532
+RUN ["/nodejs/bin/node", "/app/dbtls.mjs", "version"]
+EXPOSE 8080 9090
+ENTRYPOINT ["/nodejs/bin/node", "/app/dbtls.mjs"]
+CMD ["operator"]

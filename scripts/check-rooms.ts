@@ -1,0 +1,137 @@
+/**
+ * The rules of the house: which room of src/ may import which, what a pure room must not touch, how long a file may be.
+ * Prints each breach as FILE:LINE and a sentence; exits 1 when there is one.
+ */
+import { readFileSync, readdirSync } from 'node:fs'
+import { basename, dirname, join, normalize } from 'node:path'
+
+/** room → rooms it may import; a room may always import itself. Nothing points back up this list, so there is no cycle. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  pki: [],
+  material: ['pki'],
+  resources: ['pki', 'material', 'cluster'],
+  database: ['pki', 'material', 'resources'],
+  runtime: [],
+  cluster: ['runtime'],
+  server: ['runtime'],
+  control: ['pki', 'material', 'resources', 'runtime', 'cluster'],
+  ledger: ['pki', 'material', 'resources', 'runtime', 'cluster', 'control'],
+  authority: ['pki', 'material', 'resources', 'runtime', 'cluster', 'control', 'ledger'],
+  certificate: ['pki', 'material', 'resources', 'runtime', 'cluster', 'control', 'ledger', 'authority'],
+  profile: [
+    'pki',
+    'material',
+    'resources',
+    'runtime',
+    'cluster',
+    'control',
+    'ledger',
+    'authority',
+    'certificate',
+    'database',
+  ],
+  commands: [
+    ...[
+      'pki',
+      'material',
+      'resources',
+      'runtime',
+      'cluster',
+      'control',
+      'ledger',
+      'authority',
+      'certificate',
+      'profile',
+    ],
+    ...['database', 'server'],
+  ],
+  // src/main.ts
+  '': ['commands'],
+}
+
+/** Of a room below, only these files may be imported from above. */
+const doors: Readonly<Record<string, readonly string[]>> = {
+  // The kinds of resources are named in the port's terms; they know no adapter.
+  'resources cluster': ['src/cluster/port.ts'],
+}
+
+/** No I/O, no clock, no randomness of their own. */
+const isPure = (file: string): boolean =>
+  /^src\/(pki|material|resources|database\/engines|database\/layouts)\//.test(file) || basename(file) === 'decide.ts'
+
+const impureModules =
+  /^node:(fs|net|http|https|http2|tls|dgram|dns|child_process|worker_threads|sqlite|os|process|timers|perf_hooks|readline)(\/|$)/
+/** What those modules hold besides: a parser of addresses, and a way to let others have their turn. */
+const harmlessImport = /\{ (isIP|isIPv4|isIPv6|setImmediate as \w+)(, (isIP|isIPv4|isIPv6))* \} from/
+const impureCode: readonly (readonly [RegExp, string])[] = [
+  [/\bnew Date\(\s*\)/, 'the present time comes in as an argument'],
+  [/\bDate\.now\b|\bperformance\.now\b/, 'the present time comes in as an argument'],
+  [
+    /\bMath\.random\b|\brandomBytes\b|\brandomUUID\b|\brandomInt\b|\bgetRandomValues\b/,
+    'randomness comes in as an argument',
+  ],
+  [/\bfetch\(/, 'a pure room does no I/O'],
+  [/\bprocess\.env\b/, 'a pure room reads no environment'],
+]
+
+const maximumLines = 400
+
+interface Source {
+  readonly file: string
+  readonly lines: readonly string[]
+}
+
+const sourcesBelow = (folder: string): Source[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .toSorted()
+    .map((name) => join(folder, name))
+    .map((file) => ({ file, lines: readFileSync(file, 'utf8').split('\n') }))
+
+const roomOf = (file: string): string => /^src\/([^/]+)\//.exec(file)?.[1] ?? ''
+
+const importIn = (line: string): string | undefined =>
+  /(?:^|\s)from\s+'([^']+)'/.exec(line)?.[1] ??
+  /^import\s+'([^']+)'/.exec(line)?.[1] ??
+  /\bimport\('([^']+)'\)/.exec(line)?.[1]
+
+const importBreach = (file: string, line: string, specifier: string): string | undefined => {
+  if (!specifier.startsWith('.')) {
+    if (!isPure(file) || !impureModules.test(specifier) || harmlessImport.test(line)) return undefined
+    return `a pure room must not import ${specifier}`
+  }
+  const target = normalize(join(dirname(file), specifier))
+  if (!target.startsWith('src/')) return `src must not import ${target}`
+  if (target === 'src/main.ts') return 'nothing imports src/main.ts'
+  const from = roomOf(file)
+  const to = roomOf(target)
+  if (from === to) return undefined
+  const allowed = rooms[from]
+  if (allowed === undefined) return `room ${from} is unknown: give it a line in scripts/check-rooms.ts`
+  if (!allowed.includes(to)) return `${from || 'src/main.ts'} must not import ${to} (${specifier})`
+  const open = doors[`${from} ${to}`]
+  if (open !== undefined && !open.includes(target)) return `${from} may import only ${open.join(', ')} of ${to}`
+  return undefined
+}
+
+export const breachesOf = ({ file, lines }: Source): string[] => {
+  if (file.endsWith('.test.ts')) return []
+  const breaches: string[] = []
+  for (const [index, line] of lines.entries()) {
+    const at = `${file}:${index + 1}`
+    const specifier = importIn(line)
+    const breach = specifier === undefined ? undefined : importBreach(file, line, specifier)
+    if (breach !== undefined) breaches.push(`${at}: ${breach}`)
+    if (!isPure(file) || /^\s*(\*|\/\/|\/\*)/.test(line)) continue
+    for (const [pattern, sentence] of impureCode) if (pattern.test(line)) breaches.push(`${at}: ${sentence}`)
+  }
+  if (lines.length > maximumLines) breaches.push(`${file}: ${lines.length} lines; split it, about 300 are enough`)
+  return breaches
+}
+
+if (import.meta.main) {
+  const breaches = sourcesBelow('src').flatMap(breachesOf)
+  for (const breach of breaches) console.error(breach)
+  if (breaches.length > 0) process.exitCode = 1
+  else console.log('rooms: every import points the right way')
+}
