@@ -20,8 +20,9 @@ import type {
   WatchOptions,
   WriteOptions,
 } from '../port.ts'
-import { badRequest, expired, notFound } from './answers.ts'
+import { badRequest, expired, invalid, notFound } from './answers.ts'
 import { Batches, closed } from './batches.ts'
+import { parseRecord } from './json.ts'
 import type { JsonRecord } from './json.ts'
 import type { EmbeddedKind } from './kinds.ts'
 import { KindTable, kindId } from './kinds.ts'
@@ -29,7 +30,7 @@ import { fieldPredicate, labelPredicate } from './selectors.ts'
 import type { Predicate } from './selectors.ts'
 import { Storage } from './storage.ts'
 import type { RowKey } from './storage.ts'
-import { ownersOf, text } from './stored.ts'
+import { asObject, ownersOf, text } from './stored.ts'
 import { Watches } from './watches.ts'
 import type { Change } from './watches.ts'
 import { Writes } from './writes.ts'
@@ -114,7 +115,7 @@ export class EmbeddedCluster implements Cluster {
         const next = encodeContinue({ version, namespace: last.namespace, name: last.name })
         return { resourceVersion: String(version), items, continue: next }
       }
-      const object = JSON.parse(row.object) as JsonRecord
+      const object = parseRecord(row.object)
       if (selects(object)) items.push(view(object, options) as T)
       last = row
     }
@@ -178,7 +179,7 @@ export class EmbeddedCluster implements Cluster {
       const { object, managers } = this.#writes.decode(row)
       const kind = this.#kinds.byId(row.kind)
       if (kind && managers.has(`Apply:${fieldManager}`))
-        found.push({ resource: kind.resource, object: object as unknown as KubeObject })
+        found.push({ resource: kind.resource, object: asObject(object) })
     }
     return found
   }
@@ -203,8 +204,9 @@ export class EmbeddedCluster implements Cluster {
     work: (kind: EmbeddedKind) => unknown,
   ): Promise<T> {
     this.#open(signal)
-    if (fieldManager === '') throw badRequest('fieldManager is required')
     const kind = this.#kinds.of(resource)
+    if (fieldManager === '')
+      throw invalid(resource, '', [{ field: 'fieldManager', message: 'Required value: is required for apply patch' }])
     return (await this.#batches.submit(() => this.#writes.part(dryRun, () => work(kind)))) as T
   }
 
@@ -216,7 +218,7 @@ export class EmbeddedCluster implements Cluster {
   }
 
   #suspectAfter({ kind, namespace, object, deleted }: Change): void {
-    const metadata = (object as unknown as KubeObject).metadata
+    const metadata = asObject(object).metadata
     const owners = ownersOf(object)
     if (deleted || metadata.deletionTimestamp !== undefined)
       for (const key of this.#storage.dependents(metadata.uid ?? '')) this.#suspect(key)
@@ -251,7 +253,7 @@ export class EmbeddedCluster implements Cluster {
   #initialEvents(kind: EmbeddedKind, options: WatchOptions, selects: Predicate): WatchEvent<KubeObject>[] {
     const events: WatchEvent<KubeObject>[] = []
     for (const row of this.#storage.rows(kindId(kind.resource), options.namespace, undefined)) {
-      const object = JSON.parse(row.object) as JsonRecord
+      const object = parseRecord(row.object)
       if (selects(object)) events.push({ type: 'ADDED', object: view(object, options) })
     }
     const resourceVersion = String(this.#storage.version)
@@ -276,12 +278,15 @@ export class EmbeddedCluster implements Cluster {
 }
 
 const view = (object: JsonRecord, { metadataOnly }: ReadOptions): KubeObject => {
-  const whole = object as unknown as KubeObject
+  const whole = asObject(object)
   return metadataOnly ? metadataOnlyView(whole) : whole
 }
 
+const selectableFields = ({ selectableFields: fields = [] }: EmbeddedKind): string[] =>
+  fields.map((field) => (field.startsWith('.') ? field.slice(1) : field))
+
 const selection = (kind: EmbeddedKind, options: ListOptions | WatchOptions): Predicate => {
   const labels = labelPredicate(options.labelSelector)
-  const fields = fieldPredicate(options.fieldSelector, kind.selectableFields ?? [])
+  const fields = fieldPredicate(options.fieldSelector, selectableFields(kind))
   return (object) => labels(object) && fields(object)
 }

@@ -3,7 +3,7 @@ import type { StatusCause } from '../errors.ts'
 import type { Resource } from '../port.ts'
 import { badRequest } from './answers.ts'
 import type { Json, JsonRecord } from './json.ts'
-import { isRecord, member, sameJson, without } from './json.ts'
+import { isRecord, member, sameJson, textOf, without } from './json.ts'
 
 const maxDataBytes = 1024 * 1024
 const keyForm = /^[-._a-zA-Z0-9]{1,253}$/
@@ -27,7 +27,7 @@ export const normalise = (resource: Resource, object: JsonRecord): JsonRecord =>
     if (typeof value !== 'string' || value.length % 4 !== 0 || !base64.test(value))
       throw badRequest(`Secret in version "v1" cannot be handled as a Secret: data[${key}] is not base64`)
   const strings = Object.entries(recordAt(object, 'stringData')).map(
-    ([key, value]) => [key, Buffer.from(String(value), 'utf8').toString('base64')] as const,
+    ([key, value]) => [key, Buffer.from(textOf(value), 'utf8').toString('base64')] as const,
   )
   const all = Object.fromEntries<Json | undefined>([...data, ...strings])
   const rest = without(object, 'stringData')
@@ -70,7 +70,7 @@ const requiredKeys = (type: Json | undefined): readonly string[] =>
 const secretCauses = (secret: JsonRecord, old: JsonRecord | undefined): StatusCause[] => {
   const data = recordAt(secret, 'data')
   const type = member(secret, 'type')
-  const bytes = Object.values(data).reduce<number>((sum, value) => sum + decodedBytes(String(value)), 0)
+  const bytes = Object.values(data).reduce<number>((sum, value) => sum + decodedBytes(textOf(value)), 0)
   const missing = requiredKeys(type)
     .filter((key) => !Object.hasOwn(data, key))
     .map((key) => ({ reason: 'FieldValueRequired', field: `data[${key}]`, message: 'Required value' }))
@@ -91,8 +91,8 @@ const configMapCauses = (configMap: JsonRecord, old: JsonRecord | undefined): St
   const data = recordAt(configMap, 'data')
   const binary = recordAt(configMap, 'binaryData')
   const bytes =
-    Object.values(data).reduce<number>((sum, value) => sum + Buffer.byteLength(String(value)), 0) +
-    Object.values(binary).reduce<number>((sum, value) => sum + decodedBytes(String(value)), 0)
+    Object.values(data).reduce<number>((sum, value) => sum + Buffer.byteLength(textOf(value)), 0) +
+    Object.values(binary).reduce<number>((sum, value) => sum + decodedBytes(textOf(value)), 0)
   return [
     ...frozenCauses(configMap, old),
     ...keyCauses('data', data),

@@ -4,7 +4,7 @@
  * `metadata.finalizers` a set; every other list is atomic, one leaf.
  */
 import type { Json, JsonRecord } from './json.ts'
-import { isRecord, member, sameJson } from './json.ts'
+import { isList, isRecord, member, sameJson, textOf } from './json.ts'
 
 /** Children by path segment: `f:<member>`, `k:<list key>`, `v:<set value>`. A leaf has none. */
 export type FieldSet = ReadonlyMap<string, FieldSet>
@@ -18,10 +18,10 @@ const childrenOf = (value: Json | undefined, path: string): Map<string, Json> | 
     const entries = Object.entries(value).filter((entry): entry is [string, Json] => entry[1] !== undefined)
     return entries.length === 0 ? undefined : new Map(entries.map(([key, inner]) => [`f:${key}`, inner]))
   }
-  if (!Array.isArray(value) || value.length === 0) return undefined
-  if (path === '/f:metadata/f:finalizers') return new Map(value.map((item) => [`v:${String(item)}`, item]))
+  if (!isList(value) || value.length === 0) return undefined
+  if (path === '/f:metadata/f:finalizers') return new Map(value.map((item) => [`v:${textOf(item)}`, item]))
   if (path === '/f:metadata/f:ownerReferences')
-    return new Map(value.map((item, i) => [`k:${isRecord(item) ? String(member(item, 'uid')) : String(i)}`, item]))
+    return new Map(value.map((item, i) => [`k:${isRecord(item) ? textOf(member(item, 'uid')) : String(i)}`, item]))
   return undefined
 }
 
@@ -73,6 +73,20 @@ export const difference = (a: FieldSet, b: FieldSet): FieldSet => {
     if (!other || (inner.size === 0 && other.size > 0)) out.set(segment, inner)
     else if (other.size > 0) {
       const rest = difference(inner, other)
+      if (rest.size > 0) out.set(segment, rest)
+    }
+  }
+  return out
+}
+
+/** The leaves of `a` that `b` does not have at the same path; a container that `b` still fills is not missing. */
+export const missingFrom = (a: FieldSet, b: FieldSet): FieldSet => {
+  const out = new Map<string, FieldSet>()
+  for (const [segment, inner] of a) {
+    const other = b.get(segment)
+    if (!other || (inner.size > 0 && other.size === 0)) out.set(segment, inner)
+    else if (inner.size > 0) {
+      const rest = missingFrom(inner, other)
       if (rest.size > 0) out.set(segment, rest)
     }
   }

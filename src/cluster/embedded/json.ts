@@ -11,26 +11,43 @@ export const isRecord = (value: unknown): value is JsonRecord =>
 export const member = (record: JsonRecord, key: string): Json | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
 
+export const isList = (value: unknown): value is readonly Json[] => Array.isArray(value)
+
+/** The text of a scalar; anything else as JSON. */
+export const textOf = (value: Json | undefined): string =>
+  typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
+
+/** Text that was written from a record. */
+export const parseRecord = (text: string): JsonRecord => {
+  const value: unknown = JSON.parse(text)
+  if (!isRecord(value)) throw new TypeError('the stored text is not a JSON object')
+  return value
+}
+
+const presentKeys = (record: JsonRecord): string[] => Object.keys(record).filter((key) => record[key] !== undefined)
+
 /** Equality of values; the order of a record's keys does not count, a member that is undefined counts as absent. */
 export const sameJson = (a: unknown, b: unknown): boolean => {
   if (a === b) return true
   if (Array.isArray(a) || Array.isArray(b))
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, i) => sameJson(value, b[i]))
   if (!isRecord(a) || !isRecord(b)) return false
-  const present = (record: JsonRecord) => Object.keys(record).filter((key) => record[key] !== undefined)
-  const keys = present(a)
-  return keys.length === present(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+  const keys = presentKeys(a)
+  return keys.length === presentKeys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
 }
 
-/** A deep copy without undefined and null members, which the API server drops on the way in. */
-export const clean = (value: unknown): Json => {
-  if (Array.isArray(value)) return value.map(clean)
-  if (!isRecord(value)) return value as Json
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, inner]) =>
+/** A record without undefined and null members, all the way down. */
+export const cleanRecord = (record: JsonRecord): JsonRecord =>
+  Object.fromEntries(
+    Object.entries(record).flatMap(([key, inner]) =>
       inner === undefined || inner === null ? [] : [[key, clean(inner)] as const],
     ),
   )
+
+/** A deep copy without undefined and null members, which the API server drops on the way in. */
+export const clean = (value: Json | undefined): Json => {
+  if (isList(value)) return value.map(clean)
+  return isRecord(value) ? cleanRecord(value) : (value ?? null)
 }
 
 export const deepFreeze = <T>(value: T): T => {

@@ -12,7 +12,7 @@ export interface EmbeddedKind {
   readonly resource: Resource
   /** Schema and rules of the kind: called with the object as it would be stored, and the stored one if there is one. */
   readonly admit?: ((object: KubeObject, old?: KubeObject) => Admission) | undefined
-  /** Dotted paths (`spec.serialNumber`) that field selectors may name, besides metadata.name and metadata.namespace. */
+  /** Paths, as a CRD has them (`.spec.serialNumber`), that field selectors may name, besides metadata.name and metadata.namespace. */
   readonly selectableFields?: readonly string[] | undefined
 }
 

@@ -12,13 +12,14 @@ import {
   intersection,
   leavesOf,
   mergeApplied,
+  missingFrom,
   pathsOf,
   removeFields,
   union,
   untouchedBy,
 } from './fields.ts'
-import type { Json, JsonRecord } from './json.ts'
-import { isRecord, member, without } from './json.ts'
+import type { JsonRecord } from './json.ts'
+import { isRecord, member, parseRecord, without } from './json.ts'
 
 /** Keys are `Apply:<name>` and `Update:<name>`. */
 export type Managers = ReadonlyMap<string, FieldSet>
@@ -101,11 +102,11 @@ export const applyFields = (
   )
   if (conflicts.length > 0 && !force) throw conflict(conflicts)
   const others = takeFromOthers(managers, name, changed)
-  let dropped = difference(managers.get(name) ?? new Map(), fields)
+  let dropped = missingFrom(managers.get(name) ?? new Map(), fields)
   for (const [other, owned] of others) if (other !== name) dropped = untouchedBy(dropped, owned)
-  const merged = mergeApplied(before, wanted)
-  const object = dropped.size === 0 ? merged : (removeFields(merged, dropped) ?? {})
-  return { object: object as JsonRecord, managers: withSet(others, name, fields) }
+  const kept = dropped.size === 0 ? before : (removeFields(before, dropped) ?? {})
+  const object = mergeApplied(kept, wanted)
+  return { object: isRecord(object) ? object : {}, managers: withSet(others, name, fields) }
 }
 
 const conflict = (conflicts: readonly { readonly other: string; readonly field: string }[]): ApiError =>
@@ -124,13 +125,17 @@ const conflict = (conflicts: readonly { readonly other: string; readonly field: 
 
 export const encodeManagers = (managers: Managers): string =>
   JSON.stringify(
-    Object.fromEntries([...managers].toSorted().map(([name, fields]) => [name, encodeFields(fields)] as const)),
+    Object.fromEntries(
+      [...managers]
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, fields]) => [name, encodeFields(fields)] as const),
+    ),
   )
 
-export const decodeManagers = (text: string): Managers => {
-  const parsed = JSON.parse(text) as Json
-  if (!isRecord(parsed)) return new Map()
-  return new Map(
-    Object.entries(parsed).map(([name, fields]) => [name, isRecord(fields) ? decodeFields(fields) : new Map()]),
+export const decodeManagers = (text: string): Managers =>
+  new Map(
+    Object.entries(parseRecord(text)).map(([name, fields]) => [
+      name,
+      isRecord(fields) ? decodeFields(fields) : new Map<string, FieldSet>(),
+    ]),
   )
-}

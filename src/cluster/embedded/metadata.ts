@@ -2,7 +2,7 @@
 import type { StatusCause } from '../errors.ts'
 import type { Resource } from '../port.ts'
 import type { JsonRecord } from './json.ts'
-import { isRecord, member } from './json.ts'
+import { isRecord, member, textOf } from './json.ts'
 
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 const qualifiedPart = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/
@@ -74,7 +74,7 @@ const annotationCauses = (annotations: unknown): StatusCause[] => {
     if (!isQualifiedName(key.toLowerCase())) return [invalidValue('metadata.annotations', key, qualifiedRule)]
     return typeof value === 'string' ? [] : [invalidValue(`metadata.annotations`, key, 'the value must be a string')]
   })
-  const size = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)), 0)
+  const size = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(textOf(value)), 0)
   if (size <= annotationBytes) return bad
   const message = `Too long: may not be more than ${annotationBytes} bytes`
   return [...bad, { reason: 'FieldValueTooLong', field: 'metadata.annotations', message }]

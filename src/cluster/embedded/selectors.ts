@@ -78,7 +78,7 @@ export const fieldPredicate = (selector: string | undefined, selectable: readonl
     const path = field.split('.')
     return (object: JsonRecord) => {
       const value = valueAt(object, path)
-      const text = typeof value === 'object' || value === undefined || value === null ? '' : String(value)
+      const text = value === undefined || typeof value === 'object' ? '' : String(value)
       return (text === wanted) !== (operator === '!=')
     }
   })

@@ -1,6 +1,7 @@
 /** Looking into stored objects. */
+import type { KubeObject } from '../port.ts'
 import type { Json, JsonRecord } from './json.ts'
-import { isRecord, member, without } from './json.ts'
+import { isList, isRecord, member, without } from './json.ts'
 import type { Managers } from './managers.ts'
 import type { Row } from './storage.ts'
 
@@ -12,6 +13,12 @@ export interface Stored {
   readonly object: JsonRecord
   readonly managers: Managers
 }
+
+/** A stored record as the port types it; what is stored has been admitted, so that it is an object of its kind. */
+export const asObject = (record: JsonRecord): KubeObject => record as unknown as KubeObject
+
+/** The other way: every object of the port is JSON. */
+export const asRecord = (object: KubeObject): JsonRecord => object as unknown as JsonRecord
 
 export const metadataOf = (object: JsonRecord): JsonRecord => {
   const metadata = member(object, 'metadata')
@@ -25,7 +32,7 @@ export const text = (record: JsonRecord, key: string): string | undefined => {
 
 export const listAt = (record: JsonRecord, key: string): readonly Json[] => {
   const value = member(record, key)
-  return Array.isArray(value) ? value : []
+  return isList(value) ? value : []
 }
 
 export const ownersOf = (object: JsonRecord): readonly JsonRecord[] =>

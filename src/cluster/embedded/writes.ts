@@ -9,7 +9,7 @@ import type { DeleteOptions, KubeObject, ObjectKey } from '../port.ts'
 import { alreadyExists, badRequest, invalid, notFound } from './answers.ts'
 import { dataCauses, normalise, withDefaults } from './data-kinds.ts'
 import type { JsonRecord } from './json.ts'
-import { clean, deepFreeze, isRecord, member, sameJson, without } from './json.ts'
+import { cleanRecord, deepFreeze, member, parseRecord, sameJson, without } from './json.ts'
 import type { EmbeddedKind, KindTable } from './kinds.ts'
 import { isCustom, kindId, namespaces } from './kinds.ts'
 import { afterUpdate, applyFields, decodeManagers, encodeManagers, ownable } from './managers.ts'
@@ -18,6 +18,8 @@ import { metadataCauses } from './metadata.ts'
 import type { Row, RowKey, Storage } from './storage.ts'
 import { checkApplied, checkPreconditions, newFinalizers } from './preconditions.ts'
 import {
+  asObject,
+  asRecord,
   foregroundFinalizer,
   isForeground,
   listAt,
@@ -79,7 +81,7 @@ export class Writes {
   }
 
   decode(row: Row): Stored {
-    return { row, object: JSON.parse(row.object) as JsonRecord, managers: decodeManagers(row.managers) }
+    return { row, object: parseRecord(row.object), managers: decodeManagers(row.managers) }
   }
 
   create(kind: EmbeddedKind, input: KubeObject, manager: string): JsonRecord {
@@ -220,13 +222,9 @@ export class Writes {
 
   /** A clean copy of what came in. @throws ApiError 400 or 413 for what is no object of this kind. */
   #read(kind: EmbeddedKind, input: KubeObject): JsonRecord {
-    const object = clean(input)
+    const object = cleanRecord(asRecord(input))
     const { resource } = kind
-    if (
-      !isRecord(object) ||
-      member(object, 'kind') !== resource.kind ||
-      member(object, 'apiVersion') !== apiVersionOf(resource)
-    )
+    if (member(object, 'kind') !== resource.kind || member(object, 'apiVersion') !== apiVersionOf(resource))
       throw badRequest(`the object is not a ${apiVersionOf(resource)} ${resource.kind}`)
     if (JSON.stringify(object).length > maxBodyBytes)
       throw new ApiError({
@@ -326,15 +324,12 @@ export class Writes {
       ...dataCauses(resource, defaulted, live?.object),
     ]
     const name = text(metadata, 'name') ?? ''
-    const verdict = kind.admit?.(
-      defaulted as unknown as KubeObject,
-      live === undefined ? undefined : (live.object as unknown as KubeObject),
-    )
+    const verdict = kind.admit?.(asObject(defaulted), live === undefined ? undefined : asObject(live.object))
     if (verdict && 'problems' in verdict)
       causes.push(...verdict.problems.map(({ field, message }) => ({ reason: 'FieldValueInvalid', field, message })))
     if (causes.length > 0) throw invalid(resource, name, causes)
     if (!verdict || !('object' in verdict)) return defaulted
-    return withMetadata(clean(verdict.object) as JsonRecord, metadata)
+    return withMetadata(cleanRecord(asRecord(verdict.object)), metadata)
   }
 
   #ensureNamespace(kind: EmbeddedKind, namespace: string | undefined): void {
@@ -386,7 +381,7 @@ export class Writes {
     before: JsonRecord | undefined,
     deleted: boolean,
   ) {
-    this.#changes.push({ kind, namespace, version, object: deepFreeze(clean(object) as JsonRecord), before, deleted })
+    this.#changes.push({ kind, namespace, version, object: deepFreeze(cleanRecord(object)), before, deleted })
   }
 
   #timestamp(): string {
