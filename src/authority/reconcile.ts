@@ -15,7 +15,7 @@ import { formatDistinguishedName } from '../pki/names.ts'
 import { type ParsedCertificate, parseCertificate } from '../pki/parse.ts'
 import { encodePem } from '../pki/pem.ts'
 import { authorityPlan, serialNumber } from '../pki/plans.ts'
-import { createSelfSigner } from '../pki/signer.ts'
+import { selfSigner } from '../pki/signer.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
 import { Terminal } from '../runtime/errors.ts'
@@ -26,8 +26,7 @@ import type { Observed, ParentSeen } from './observed.ts'
 import { publicKeyHash, trustHash } from './trust.ts'
 import type { Wanted } from './wanted.ts'
 
-const minute = 60_000
-const day = 24 * 60 * minute
+const day = 24 * 3600 * 1000
 
 /** PBKDF2-HMAC-SHA256 iterations for a CA key at rest (OWASP 2023: at least 600,000). */
 const passphraseIterations = 600_000
@@ -99,7 +98,7 @@ export class AuthorityReconciler {
       {
         certificate: bundle.certificate,
         authority: signedBy,
-        holder: { kind: 'CertificateAuthority', namespace, name, uid },
+        holder: { namespace, name, uid },
         supersedes: stored?.certificate.serialNumber,
       },
       signal,
@@ -129,16 +128,15 @@ export class AuthorityReconciler {
     const subject = stored?.certificate.subject ?? wanted.subject
     const material = parent?.state === 'usable' ? parent.material : undefined
     const signer =
-      material?.signer ?? (await createSelfSigner(crypto, { pkcs8: key.pkcs8, subject, subjectKeyId: stored?.certificate.subjectKeyId }))
+      material?.signer ?? (await selfSigner(crypto, { pkcs8: key.pkcs8, subject, subjectKeyId: stored?.certificate.subjectKeyId }))
     const plan = authorityPlan({
       signer,
       selfSigned: material === undefined,
       subject,
       spki: key.spki,
-      subjectKeyId: stored?.certificate.subjectKeyId,
+      renews: stored?.certificate,
       pathLength: wanted.maxPathLength,
       duration: wanted.duration,
-      backdate: Math.min(5 * minute, wanted.duration / 10),
       now: clock.now(),
       serialNumber: serialNumber(random(16)),
     })

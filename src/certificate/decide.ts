@@ -41,9 +41,6 @@ const authorityMissing: CertificateCheck = ({ authority }) =>
 const authorityRefuses: CertificateCheck = ({ authority }) =>
   authority.state === 'refused' ? stall('AuthorityNotAllowed', authority.message) : undefined
 
-const authorityNotReady: CertificateCheck = ({ authority }) =>
-  authority.state === 'notReady' ? wait('AuthorityNotReady', authority.message) : undefined
-
 const secretBelongsToOthers: CertificateCheck = ({ secret, resolved }) => {
   if (secret.state === 'absent' || secret.ours || !('wanted' in resolved)) return undefined
   const { name } = resolved.wanted.secret
@@ -171,7 +168,6 @@ export const checks: readonly CertificateCheck[] = [
   requestInvalid, // Stall  only a change of spec can cure it
   authorityMissing, // Stall  until the CA exists
   authorityRefuses, // Stall  until the CA allows this namespace
-  authorityNotReady, // Wait   until the CA can sign
   secretBelongsToOthers, // Stall
   secretTypeDiffers, // Stall  a Secret's type is immutable
   secretImmutable, // Stall
@@ -191,9 +187,13 @@ export const checks: readonly CertificateCheck[] = [
 ]
 
 /**
- * An authority so near its end that a leaf would be due at once stalls an issuance, and only an issuance: a certificate
- * that needs nothing is not disturbed by it.
+ * Asked only when something has to be signed or written: a certificate that needs nothing is not disturbed by the trouble
+ * of its authority.
  */
+const authorityNotReady: CertificateCheck = ({ authority }) =>
+  authority.state === 'notReady' ? wait('AuthorityNotReady', authority.message) : undefined
+
+/** A leaf that would be due as soon as it is issued is not issued. */
 const authorityExpiring: CertificateCheck = ({ authority, resolved }, now) => {
   if (authority.state !== 'usable' || !('wanted' in resolved)) return undefined
   const { wanted } = resolved
@@ -212,7 +212,9 @@ const authorityExpiring: CertificateCheck = ({ authority, resolved }, now) => {
 
 export const decide = (seen: Observed, now: number): Decision => {
   const decision = evaluate(checks, seen, now)
-  return decision.cure === 'Issue' ? evaluate([...checks, authorityExpiring], seen, now) : decision
+  if (decision.cure === 'Encode') return evaluate([...checks, authorityNotReady], seen, now)
+  if (decision.cure === 'Issue') return evaluate([...checks, authorityNotReady, authorityExpiring], seen, now)
+  return decision
 }
 
 const describeKey = (key: Wanted['keyAlgorithm'] | undefined): string =>

@@ -13,7 +13,8 @@ import { algorithmOfSpki, spkiOf } from '../pki/keys.ts'
 import { parseCertificate, signatureVerifies } from '../pki/parse.ts'
 import { findCondition, isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
-import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import type { AuthoritySeen, Observed, SecretSeen } from './observed.ts'
 import { expectedInputsHash, secretDrift } from './outputs.ts'
 import { notImplementedFields, resolve, type Wanted } from './wanted.ts'
@@ -35,10 +36,9 @@ export const settledUntil = (
 
   const namespace = metadata.namespace ?? 'default'
   const authority = caches.authorities.store.get(`${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`)
-  const signer = authority?.status
-  if (authority === undefined || !isReady(authority)) return undefined
-  if (signer?.certificate?.fingerprint !== status.authorityFingerprint) return undefined
-  if (signer?.trustBundleHash !== status.trustBundleHash) return undefined
+  if (authority === undefined) return undefined
+  // An authority in trouble changes nothing about a certificate that needs nothing.
+  if (isReady(authority) && !isCurrent(status, authority)) return undefined
   if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
 
   const secret = caches.secrets.store.get(`${namespace}/${spec.secret.name}`)?.metadata
@@ -55,6 +55,9 @@ export const settledUntil = (
   }
   return renewAt
 }
+
+const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>
+  signer?.certificate?.fingerprint === status.authorityFingerprint && signer?.trustBundleHash === status.trustBundleHash
 
 export const gather = async (
   context: Context,

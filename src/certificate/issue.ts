@@ -8,11 +8,6 @@ import { parseCertificate, type ParsedCertificate } from '../pki/parse.ts'
 import { leafPlan, serialNumber } from '../pki/plans.ts'
 import type { Wanted } from './wanted.ts'
 
-const minute = 60 * 1000
-
-/** How far back notBefore lies, for clocks that are behind: 5 minutes, and at most a tenth of a short life. */
-export const backdate = (duration: number): number => Math.min(5 * minute, duration / 10)
-
 export interface Issued {
   readonly certificate: ParsedCertificate
   /** PKCS#8. */
@@ -37,7 +32,6 @@ export const issueLeaf = async (
     extendedKeyUsage: wanted.extendedKeyUsage,
     spki: pair.spki,
     duration: wanted.duration,
-    backdate: backdate(wanted.duration),
     now: clock.now(),
     serialNumber: serialNumber(random(16)),
   })

@@ -4,7 +4,7 @@
  */
 
 import type { Keyring } from '../authority/keyring.ts'
-import { keyOf } from '../cluster/port.ts'
+import { keyOf, type ObjectMeta } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { type Decision, sentences } from '../control/decision.ts'
 import { type Outcome, report } from '../control/report.ts'
@@ -97,7 +97,7 @@ export class CertificateReconciler {
       const issued = await issueLeaf(this.#context, wanted, authority.material, reusable)
       const written = await this.#deliver(certificate, seen, issued, signal)
       const revision = (status?.revision ?? 0) + 1
-      const facts = this.#facts(certificate, seen, wanted, issued.certificate, written, revision)
+      const facts = this.#facts(certificate, seen, wanted, issued.certificate, written.metadata, revision)
       this.#announce(certificate, issued.certificate, wanted, revision, why)
       return await this.#ready(certificate, facts, issued.certificate, wanted, signal)
     } catch (error) {
@@ -131,7 +131,7 @@ export class CertificateReconciler {
       {
         certificate: issued.certificate,
         authority: { ...wanted.authority, uid: authority.uid, fingerprint: authority.material.certificate.fingerprint },
-        holder: { kind: 'DatabaseCertificate', namespace, name, uid },
+        holder: { namespace, name, uid },
         supersedes: present?.leaf?.serialNumber ?? certificate.status?.serialNumber,
       },
       signal,
@@ -158,20 +158,21 @@ export class CertificateReconciler {
       this.#context.random,
     )
     const written = await writeSecret(this.#context, content, signal)
-    this.#event(certificate, 'Normal', 'Encoded', 'Encode', `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`)
-    const facts = this.#facts(certificate, seen, wanted, present.leaf, written, certificate.status?.revision ?? 1)
+    this.#event(certificate, 'Normal', 'Encoding', 'Encode', `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`)
+    const facts = this.#facts(certificate, seen, wanted, present.leaf, written.metadata, certificate.status?.revision ?? 1)
     return this.#ready(certificate, facts, present.leaf, wanted, signal)
   }
 
   /** Nothing to do: remember what was verified, and mend a status that a crash left behind. */
   async #settle(certificate: DatabaseCertificate, seen: Observed, signal: AbortSignal): Promise<Result> {
-    const { wanted } = usable(seen)
-    if (seen.secret.state !== 'present' || seen.secret.leaf === undefined) return {}
+    if (!('wanted' in seen.resolved) || seen.secret.state !== 'present' || seen.secret.leaf === undefined) return {}
+    const { wanted } = seen.resolved
     const { leaf, uid, resourceVersion } = seen.secret
     const password = seen.password?.state === 'found' ? seen.password.resourceVersion : ''
     this.#verified.set(keyOf(certificate), { secret: resourceVersion, password })
-    const secret = { metadata: { uid, resourceVersion } } as Secret
-    const facts = this.#facts(certificate, seen, wanted, leaf, secret, certificate.status?.revision ?? 1)
+    // Without its authority nothing new is known about the certificate; what stands in status stays true.
+    if (seen.authority.state !== 'usable') return this.#ready(certificate, {}, leaf, wanted, signal)
+    const facts = this.#facts(certificate, seen, wanted, leaf, { uid, resourceVersion }, certificate.status?.revision ?? 1)
     // A foreign label moves the Secret's version; that alone is not worth a write.
     const observed = certificate.status?.observed
     const kept = observed?.secretUid === uid ? { ...facts, observed } : facts
@@ -183,7 +184,7 @@ export class CertificateReconciler {
     seen: Observed,
     wanted: Wanted,
     leaf: ParsedCertificate,
-    secret: Secret,
+    secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
     revision: number,
   ): Partial<DatabaseCertificateStatus> {
     const { material } = usable(seen).authority
@@ -201,8 +202,8 @@ export class CertificateReconciler {
       lastFailure: undefined,
       nextAttemptAt: undefined,
       observed: {
-        secretUid: secret.metadata.uid ?? '',
-        secretResourceVersion: secret.metadata.resourceVersion ?? '',
+        secretUid: secret.uid ?? '',
+        secretResourceVersion: secret.resourceVersion ?? '',
         ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
       },
     } as Partial<DatabaseCertificateStatus>

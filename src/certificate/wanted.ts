@@ -3,8 +3,7 @@
  * compare with and that a plan is made from. Pure.
  */
 
-import { itemProblems, type OutputItem } from '../material/contents.ts'
-import { contentNeedsPassword } from '../material/contents.ts'
+import { contentNeedsPassword, itemProblems, type OutputItem } from '../material/contents.ts'
 import {
   normaliseDnsName,
   normaliseEmail,
@@ -16,7 +15,13 @@ import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm, KeyUsage } from '../p
 import { usagesOf } from '../pki/plans.ts'
 import type { RenewalRule } from '../control/schedule.ts'
 import { parseDuration } from '../resources/duration.ts'
-import type { DatabaseCertificate, DatabaseCertificateSpec } from '../resources/database-certificate.ts'
+import {
+  type DatabaseCertificate,
+  type DatabaseCertificateSpec,
+  itemsOf,
+  roleOf,
+  secretTypeOf,
+} from '../resources/database-certificate.ts'
 
 const day = 24 * 3600 * 1000
 
@@ -53,12 +58,6 @@ export interface WantedSecret {
 /** The key under which a generated keystore password is published when no item asks for it: nobody could open the store otherwise. */
 export const generatedPasswordKey = 'keystore-password'
 
-const defaultItems: readonly OutputItem[] = [
-  { key: 'tls.crt', content: 'CertificateChain' },
-  { key: 'tls.key', content: 'PrivateKey' },
-  { key: 'ca.crt', content: 'TrustBundle' },
-]
-
 export type Resolved = { readonly wanted: Wanted; readonly problems?: never } | { readonly problems: readonly string[] }
 
 /** Resolves a spec, or names every field that only a person can mend. */
@@ -80,7 +79,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
   const encoding = spec.privateKey?.encoding ?? 'PKCS8'
   const pkcs12Profile = spec.keystore?.pkcs12Profile ?? 'Modern2023'
   const passwordRef = spec.keystore?.passwordSecretRef
-  const items = itemsOf(spec, passwordRef !== undefined)
+  const items = withPassword(itemsOf(spec) as readonly OutputItem[], passwordRef !== undefined)
   problems.push(
     ...itemProblems(items, { privateKey: true, keyAlgorithm: keyAlgorithm.algorithm }, { encoding, pkcs12Profile }).map(
       (problem) => `spec.secret.${problem}`,
@@ -93,7 +92,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
     problems.push('spec: names nothing; set subject.commonName, dnsNames, ipAddresses, uris or emailAddresses.')
   if (problems.length > 0 || subject === undefined) return { problems }
 
-  const { keyUsage, extendedKeyUsage } = usagesOf(spec.role ?? 'Server', spec.usages ?? [], keyAlgorithm)
+  const { keyUsage, extendedKeyUsage } = usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm)
   return {
     wanted: {
       authority: {
@@ -115,7 +114,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
       needsPassword: items.some(({ content }) => contentNeedsPassword(content)),
       secret: {
         name: spec.secret.name,
-        type: spec.secret.type ?? 'kubernetes.io/tls',
+        type: secretTypeOf(spec),
         items,
         labels: spec.secret.labels ?? {},
         annotations: spec.secret.annotations ?? {},
@@ -147,7 +146,7 @@ const namesOf = (spec: DatabaseCertificateSpec, subject: Uint8Array | undefined,
     ...read('emailAddresses', 'Email', spec.emailAddresses ?? [], normaliseEmail),
   ]
   const commonName = subject === undefined ? undefined : commonNameOf(subject)
-  if (names.length === 0 && commonName !== undefined && (spec.role ?? 'Server') !== 'Client') {
+  if (names.length === 0 && commonName !== undefined && roleOf(spec) !== 'Client') {
     // No verifier of today reads a server's name from the CN (RFC 9525 §2), so a server without names gets its CN as one.
     const dns = dnsNameOrNothing(commonName)
     if (dns !== undefined) names.push({ type: 'DNS', value: dns })
@@ -172,10 +171,17 @@ const keyAlgorithmOf = (spec: DatabaseCertificateSpec): KeyAlgorithm => {
   return { algorithm, size: (size ?? 256) as 256 | 384 | 521 }
 }
 
-const itemsOf = (spec: DatabaseCertificateSpec, passwordReferenced: boolean): readonly OutputItem[] => {
-  const given = spec.secret.items ?? []
-  const items: readonly OutputItem[] = given.length === 0 ? defaultItems : given
+const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean): readonly OutputItem[] => {
   const generates = !passwordReferenced && items.some(({ content }) => contentNeedsPassword(content))
   if (!generates || items.some(({ content, key }) => content === 'Password' || key === generatedPasswordKey)) return items
   return [...items, { key: generatedPasswordKey, content: 'Password' }]
 }
+
+/** Fields whose meaning comes with a later version: acting as if they were absent would deliver something else than asked for. */
+export const notImplementedFields = ({ request, secret }: DatabaseCertificateSpec): string[] => [
+  ...(request === undefined ? [] : ['spec.request']),
+  ...((secret.layout ?? '') === '' ? [] : ['spec.secret.layout']),
+  ...(secret.items ?? []).flatMap(({ content }, index) =>
+    content === 'RevocationList' || content === 'AuthorityPrivateKey' ? [`spec.secret.items[${index}].content: ${content}`] : [],
+  ),
+]

@@ -1,5 +1,6 @@
 /** What every controller is given: the cluster, the caches it reads, time, randomness, and where it tells what it did. */
 
+import type { webcrypto } from 'node:crypto'
 import type { Informer } from '../cluster/cache/informer.ts'
 import type { EventRecorder } from '../cluster/events.ts'
 import type { Cluster, PartialObject } from '../cluster/port.ts'
@@ -26,7 +27,7 @@ export interface Context {
   readonly cluster: Cluster
   readonly caches: Caches
   readonly clock: Clock
-  readonly crypto: Crypto
+  readonly crypto: webcrypto.Crypto
   readonly random: (size: number) => Uint8Array
   readonly log: Logger
   readonly events: EventRecorder

@@ -21,7 +21,8 @@ export interface Issuance {
     /** SHA-256 of the CA's certificate, lower-case hex. */
     readonly fingerprint: string
   }
-  readonly holder: { readonly kind: string; readonly namespace: string; readonly name: string; readonly uid: string }
+  /** The DatabaseCertificate or CertificateAuthority it is for. */
+  readonly holder: { readonly namespace: string; readonly name: string; readonly uid: string }
   /** Serial number that this certificate takes the place of. */
   readonly supersedes?: string | undefined
 }
@@ -40,7 +41,7 @@ export const record = async ({ cluster, caches }: Context, issuance: Issuance, s
       authorityRef: { name: authority.name, uid: authority.uid, fingerprint: authority.fingerprint },
       serialNumber: certificate.serialNumber,
       certificate: encodePem('CERTIFICATE', certificate.der),
-      certificateRef: holder,
+      certificateRef: { namespace: holder.namespace, name: holder.name, uid: holder.uid },
       ...(supersedes === undefined ? {} : { supersedes: { serialNumber: supersedes } }),
     },
   }

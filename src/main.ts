@@ -1,0 +1,38 @@
+/** argv → a command. */
+
+import { commands, type Io } from './commands/table.ts'
+import { version } from './version.ts'
+
+const help = (): string =>
+  [
+    'dbtls gives every database its TLS: certificate authorities, certificates, keystores, rotation.',
+    '',
+    'usage: dbtls VERB [options]',
+    '',
+    ...[...commands].map(([verb, { summary }]) => `  ${verb.padEnd(10)} ${summary}`),
+    '',
+    'dbtls VERB --help tells the options of a verb.',
+    '',
+  ].join('\n')
+
+const main = async (argv: readonly string[], io: Io): Promise<number> => {
+  const [verb, ...args] = argv
+  if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') {
+    io.stdout.write(help())
+    return verb === undefined ? 2 : 0
+  }
+  if (verb === '--version') {
+    io.stdout.write(`${version()}\n`)
+    return 0
+  }
+  const command = commands.get(verb)
+  if (command === undefined) {
+    io.stderr.write(`dbtls: unknown verb "${verb}"; dbtls --help lists them\n`)
+    return 2
+  }
+  const { main: run } = await command.load()
+  return run(args, io)
+}
+
+const { stdout, stderr, env } = process
+process.exitCode = await main(process.argv.slice(2), { stdout, stderr, env })

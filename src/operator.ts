@@ -1,0 +1,178 @@
+/**
+ * The operator, whole: caches, controllers, and which change makes which object be looked at again. The same for a real
+ * cluster and for the embedded one.
+ */
+
+import type { webcrypto } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { Keyring } from './authority/keyring.ts'
+import { AuthorityReconciler } from './authority/reconcile.ts'
+import { createCaches } from './caches.ts'
+import { CertificateReconciler } from './certificate/reconcile.ts'
+import type { Change, Informer } from './cluster/cache/informer.ts'
+import type { EventRecorder } from './cluster/events.ts'
+import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
+import type { Caches, Context } from './control/context.ts'
+import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
+import { ProfileReconciler } from './profile/reconcile.ts'
+import type { CertificateAuthority } from './resources/certificate-authority.ts'
+import { isReady } from './resources/conditions.ts'
+import type { Clock } from './runtime/clock.ts'
+import { Controller, type Reconcile } from './runtime/controller.ts'
+import type { Logger } from './runtime/log.ts'
+import type { Metrics } from './runtime/metrics.ts'
+import type { Priority } from './runtime/queue.ts'
+
+export interface OperatorOptions {
+  readonly cluster: Cluster
+  /** Absent: the whole cluster. */
+  readonly namespaces?: readonly string[] | undefined
+  readonly clock: Clock
+  readonly crypto: webcrypto.Crypto
+  /** Random bytes: serial numbers, salts, passwords. */
+  readonly randomBytes: (size: number) => Uint8Array
+  /** 0 ≤ x < 1: jitter. */
+  readonly random: () => number
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly events: EventRecorder
+  /** Reconciles of certificates at the same time. */
+  readonly workers: number
+  /** ms; default: keeper.ts. */
+  readonly sweepIntervalMs?: number | undefined
+}
+
+export class Operator {
+  readonly caches: Caches
+  readonly #options: OperatorOptions
+  readonly #controllers: {
+    readonly authorities: Controller
+    readonly certificates: Controller
+    readonly profiles: Controller
+    readonly ledger: Controller
+  }
+
+  constructor(options: OperatorOptions) {
+    this.#options = options
+    const { cluster, namespaces, clock, random, log } = options
+    this.caches = createCaches({ cluster, namespaces, clock, random, log })
+    const context: Context = {
+      cluster,
+      caches: this.caches,
+      clock,
+      crypto: options.crypto,
+      random: options.randomBytes,
+      log,
+      events: options.events,
+    }
+    const keyring = new Keyring(context)
+    const authorities = new AuthorityReconciler(context, keyring)
+    const certificates = new CertificateReconciler(context, keyring)
+    const profiles = new ProfileReconciler(context)
+    const keeper = new LedgerKeeper(context)
+    this.#controllers = {
+      authorities: this.#controller('certificateauthority', (key, about) => authorities.reconcile(key, about), 4),
+      certificates: this.#controller('databasecertificate', (key, about) => certificates.reconcile(key, about), options.workers),
+      profiles: this.#controller('databasetlsprofile', (key, about) => profiles.reconcile(key, about), 1),
+      ledger: this.#controller('ledger', (key, about) => keeper.reconcile(key, about), 1),
+    }
+    this.#connect()
+  }
+
+  #controller(name: string, reconcile: Reconcile, workers: number): Controller {
+    const { clock, random, log, metrics } = this.#options
+    return new Controller({ name, reconcile, workers, clock, random, log, metrics: metrics.controller(name) })
+  }
+
+  /** Fills the caches and keeps them current. Resolves when all have been filled once; nothing is written. */
+  async startCaches(signal: AbortSignal): Promise<void> {
+    const informers = this.#informers()
+    for (const informer of informers) informer.start(signal)
+    await Promise.all(informers.map((informer) => informer.synced))
+  }
+
+  get synced(): boolean {
+    return this.#informers().every((informer) => informer.hasSynced)
+  }
+
+  #informers(): Informer<KubeObject>[] {
+    return Object.values(this.caches).filter((cache) => cache !== undefined) as unknown as Informer<KubeObject>[]
+  }
+
+  /** Begins to act: only with filled caches, and only one operator at a time. */
+  startControllers(): void {
+    for (const controller of Object.values(this.#controllers)) controller.start()
+  }
+
+  /** Takes up nothing more and waits, for seconds at most, for what is under way. */
+  async stop(): Promise<void> {
+    await Promise.all(Object.values(this.#controllers).map((controller) => controller.stop()))
+  }
+
+  /** Keys that are due or under way; 0 means that nothing will happen before time passes or something changes. */
+  get pending(): number {
+    return Object.values(this.#controllers).reduce((sum, { load }) => sum + load.ready + load.processing, 0)
+  }
+
+  #connect(): void {
+    const { authorities, certificates, ledger, namespaces, profiles, secrets } = this.caches
+    authorities.onChange((change) => this.#authorityChanged(change))
+    certificates.onChange((change) => this.#controllers.certificates.enqueue(changedKey(change), priorityOf(change)))
+    profiles.onChange((change) => this.#controllers.profiles.enqueue(changedKey(change), priorityOf(change)))
+    secrets.onChange((change) => this.#secretChanged(change))
+    ledger.onChange(({ after }) => {
+      if (after?.supersedes === undefined || after.state !== 'Valid') return
+      this.#controllers.ledger.enqueue(after.authority, { afterMs: this.#options.sweepIntervalMs ?? sweepIntervalMs })
+    })
+    namespaces?.onChange(({ before, after, initial }) => {
+      const namespace = (after ?? before)?.metadata.name
+      if (initial || namespace === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return
+      this.#enqueueCertificates(certificates.store.by('namespace', namespace))
+    })
+  }
+
+  #authorityChanged(change: Change<CertificateAuthority>): void {
+    const key = changedKey(change)
+    this.#controllers.authorities.enqueue(key, priorityOf(change))
+    if (change.initial || sameForLeaves(change.before, change.after)) return
+    this.#enqueueCertificates(this.caches.certificates.store.by('authority', key))
+    for (const child of this.caches.authorities.store.by('parent', key))
+      this.#controllers.authorities.enqueue(keyOf(child), { priority: 'normal' })
+  }
+
+  #secretChanged(change: Change<KubeObject>): void {
+    if (change.initial) return
+    const key = changedKey(change)
+    for (const authority of this.caches.authorities.store.by('secret', key))
+      this.#controllers.authorities.enqueue(keyOf(authority), { priority: 'normal' })
+    this.#enqueueCertificates(this.caches.certificates.store.by('secret', key))
+  }
+
+  #enqueueCertificates(objects: readonly KubeObject[]): void {
+    for (const object of objects) this.#controllers.certificates.enqueue(keyOf(object), { priority: 'normal' })
+  }
+}
+
+const changedKey = ({ before, after }: Change<KubeObject>): string => {
+  const object = after ?? before
+  if (object === undefined) throw new Error('a change without an object')
+  return keyOf(object)
+}
+
+/** A person's change of spec goes before what a start or another object brings up. */
+const priorityOf = ({ before, after, initial }: Change<KubeObject>): { readonly priority: Priority } => {
+  if (initial) return { priority: 'resync' }
+  return { priority: before?.metadata.generation === after?.metadata.generation ? 'normal' : 'user' }
+}
+
+/** Whether a CA means the same to what hangs under it: it exists, can sign, with this certificate, for these namespaces. */
+const sameForLeaves = (before: CertificateAuthority | undefined, after: CertificateAuthority | undefined): boolean => {
+  if (before === undefined || after === undefined) return false
+  return (
+    before.metadata.uid === after.metadata.uid &&
+    isReady(before) === isReady(after) &&
+    before.status?.certificate?.fingerprint === after.status?.certificate?.fingerprint &&
+    before.status?.trustBundleHash === after.status?.trustBundleHash &&
+    isDeepStrictEqual(before.spec.allowedNamespaces, after.spec.allowedNamespaces)
+  )
+}
