@@ -159,13 +159,10 @@ const policy = z
       })
       .optional()
       .meta({ description: 'Keys that may be certified.' }),
-    uniqueCommonName: z
-      .boolean()
-      .optional()
-      .meta({
-        description:
-          'As unique_subject of openssl ca: an older certificate of the same name is superseded. Default: false.',
-      }),
+    uniqueCommonName: z.boolean().optional().meta({
+      description:
+        'As unique_subject of openssl ca: an older certificate of the same name is superseded. Default: false.',
+    }),
   })
   .meta({ description: 'What this CA signs; checked on the finished certificate.' })
 
@@ -199,21 +196,14 @@ const trustTarget = z.object({
 const rotation = z
   .object({
     onTrigger: z.enum(['NewKey', 'ReuseKey']).default('NewKey').meta({ description: 'What a change of trigger does.' }),
-    onExpiry: z
-      .enum(['NewKey', 'ReuseKey'])
-      .default('ReuseKey')
-      .meta({
-        description:
-          'What happens before the CA ends. ReuseKey keeps key, name and key identifier, so nothing has to be signed again.',
-      }),
+    onExpiry: z.enum(['NewKey', 'ReuseKey']).default('ReuseKey').meta({
+      description:
+        'What happens before the CA ends. ReuseKey keeps key, name and key identifier, so nothing has to be signed again.',
+    }),
     trigger: text(256, 'Any change of this text starts a rotation.').default(''),
-    reason: z
-      .enum(['', 'Compromised'])
-      .default('')
-      .meta({
-        description:
-          'Compromised: no soak where trust is proved, and old certificates are revoked as they are replaced.',
-      }),
+    reason: z.enum(['', 'Compromised']).default('').meta({
+      description: 'Compromised: no soak where trust is proved, and old certificates are revoked as they are replaced.',
+    }),
     dropOld: z
       .enum(['AfterSoak', 'Now'])
       .default('AfterSoak')
@@ -258,14 +248,9 @@ export const certificateAuthoritySpec = z
     privateKey: privateKey.prefault({}),
     duration: durationText('Lifetime of the CA certificate.', '10s').default('3650d'),
     renewBefore: durationText('How long before its end it is renewed. Default: a third of the lifetime.').optional(),
-    maxPathLength: z
-      .int()
-      .min(0)
-      .max(16)
-      .optional()
-      .meta({
-        description: 'How many CAs may stand below this one. Default: 0 for an intermediate, no limit for a root.',
-      }),
+    maxPathLength: z.int().min(0).max(16).optional().meta({
+      description: 'How many CAs may stand below this one. Default: 0 for an intermediate, no limit for a root.',
+    }),
     nameConstraints: z
       .object({
         permitted: subtrees('Names a certificate below this CA may carry.').optional(),
@@ -433,13 +418,8 @@ export const certificateAuthorityKind: CustomKind<CertificateAuthority> = {
   description: 'A certificate authority that signs, or only a trust anchor.',
   spec: certificateAuthoritySpec,
   status: certificateAuthorityStatus,
+  nameMaxLength: 63,
   rules: [
-    rule<ObjectValue>({
-      rule: 'size(self.metadata.name) <= 63',
-      message: 'the name of a CertificateAuthority stands in labels: at most 63 characters',
-      fieldPath: '.metadata.name',
-      holds: (self) => self.metadata.name.length <= 63,
-    }),
     rule<ObjectValue>({
       rule: `${celSecretName('self')} == ${celSecretName('oldSelf')}`,
       message: `the key stays where it is; ${newAuthority}`,

@@ -197,21 +197,14 @@ const rules = [
 export const databaseCertificateSpec = z
   .object({
     authorityRef,
-    role: z
-      .enum(['Server', 'Client', 'Peer'])
-      .optional()
-      .meta({
-        description:
-          'Sets key usage and extended key usage; Peer is both server and client. Default, without usages: Server.',
-      }),
-    usages: z
-      .array(z.enum(leafUsages))
-      .max(16)
-      .optional()
-      .meta({
-        description: 'Key usages and extended key usages one by one, instead of role.',
-        'x-kubernetes-list-type': 'set',
-      }),
+    role: z.enum(['Server', 'Client', 'Peer']).optional().meta({
+      description:
+        'Sets key usage and extended key usage; Peer is both server and client. Default, without usages: Server.',
+    }),
+    usages: z.array(z.enum(leafUsages)).max(16).optional().meta({
+      description: 'Key usages and extended key usages one by one, instead of role.',
+      'x-kubernetes-list-type': 'set',
+    }),
     subject: subject.optional(),
     dnsNames: list(dnsName, 'DNS names (subject alternative names). `*` only as the whole first label.'),
     ipAddresses: list(ipAddress, 'IP addresses.'),
@@ -248,11 +241,9 @@ export const databaseCertificateSpec = z
           'Password of keystores, truststores and EncryptedPrivateKey. Without it a password is made once and kept.',
           'password',
         ).optional(),
-        pkcs12Profile: pkcs12Profile
-          .default('Modern2023')
-          .meta({
-            description: 'Algorithms of PKCS #12 files: AES-256 and SHA-256, or 3DES and SHA-1 for very old readers.',
-          }),
+        pkcs12Profile: pkcs12Profile.default('Modern2023').meta({
+          description: 'Algorithms of PKCS #12 files: AES-256 and SHA-256, or 3DES and SHA-1 for very old readers.',
+        }),
       })
       .prefault({})
       .meta({ description: 'Keystores and truststores.' }),

@@ -106,8 +106,8 @@ const component = z.object({
     })
     .optional()
     .meta({ description: 'Adds a name for each pod.' }),
-  dnsNames: z.array(dnsName).max(200).optional().meta({ description: 'More DNS names.' }),
-  ipAddresses: addresses('Addresses of its servers.'),
+  dnsNames: z.array(dnsName).max(64).optional().meta({ description: 'More DNS names.' }),
+  ipAddresses: z.array(ipAddress).max(64).optional().meta({ description: 'Addresses of its servers.' }),
 })
 
 const client = z.object({

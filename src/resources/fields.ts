@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { KeyAlgorithm } from '../pki/plan.ts'
 import { durationMaxLength, durationMessage, isDuration, parseDuration } from './duration.ts'
 import type { Rule } from './rule.ts'
-import { celCount, celDuration, celIsDuration, countSet, rule } from './rule.ts'
+import { celCount, celMilliseconds, celIsDuration, countSet, rule } from './rule.ts'
 
 /** A string of at most `max` characters. */
 export const text = (max: number, description: string) => z.string().max(max).meta({ description })
@@ -86,7 +86,7 @@ export const durationText = (description: string, min = '0s') => {
   if (min !== '0s')
     rules.push(
       rule<string>({
-        rule: `!${celIsDuration('self')} || ${celDuration('self')} >= duration('${min}')`,
+        rule: `!${celIsDuration('self')} || ${celMilliseconds('self')} >= ${parseDuration(min)}`,
         message: `must be at least ${min}`,
         holds: (self) => !isDuration(self) || parseDuration(self) >= parseDuration(min),
       }),
@@ -96,7 +96,7 @@ export const durationText = (description: string, min = '0s') => {
 
 /** `renewBefore < duration`, on the node that holds both. */
 export const renewsWithinDuration = rule<{ duration: string; renewBefore?: string }>({
-  rule: `!has(self.renewBefore) || !${celIsDuration('self.renewBefore')} || !${celIsDuration('self.duration')} || ${celDuration('self.renewBefore')} < ${celDuration('self.duration')}`,
+  rule: `!has(self.renewBefore) || !${celIsDuration('self.renewBefore')} || !${celIsDuration('self.duration')} || ${celMilliseconds('self.renewBefore')} < ${celMilliseconds('self.duration')}`,
   message:
     'renewBefore must be shorter than duration: a certificate that is due as soon as it is issued would be issued for ever',
   fieldPath: '.renewBefore',
@@ -369,13 +369,10 @@ interface NamespacesValue {
 export const namespaceSelection = (description: string) =>
   z
     .object({
-      from: z
-        .enum(['Same', 'All', 'Names', 'Selector'])
-        .default('Same')
-        .meta({
-          description:
-            'Same: the namespace of this object alone. All: every namespace. Names, Selector: those given beside it.',
-        }),
+      from: z.enum(['Same', 'All', 'Names', 'Selector']).default('Same').meta({
+        description:
+          'Same: the namespace of this object alone. All: every namespace. Names, Selector: those given beside it.',
+      }),
       names: z
         .array(namespaceName('A namespace.'))
         .max(256)

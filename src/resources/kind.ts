@@ -22,6 +22,8 @@ export interface CustomKind<T extends KubeObject = KubeObject> {
   readonly description: string
   readonly spec: z.ZodObject
   readonly status: z.ZodObject
+  /** Where the name stands in label values. Default: 253, Kubernetes' own limit. */
+  readonly nameMaxLength?: number
   /** Rules over the whole object; `self.metadata` shows its name alone. */
   readonly rules: readonly Rule[]
   readonly columns: readonly PrinterColumn[]

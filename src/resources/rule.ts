@@ -28,9 +28,12 @@ export const isTransition = (candidate: Rule): boolean => /\boldSelf\b/.test(can
 /** CEL: the string `x` is a duration. Rules guard with it, because `duration()` of anything else fails the whole write. */
 export const celIsDuration = (x: string): string => `${x}.matches(r'${durationPattern}')`
 
-/** CEL: `x` as google.protobuf.Duration; `d` is unknown to CEL, so days become hours first. */
-export const celDuration = (x: string): string =>
-  `duration(${x}.endsWith('d') ? string(int(${x}.replace('d', '')) * 24) + 'h' : ${x})`
+/**
+ * CEL: the duration `x` in milliseconds. `duration()` does not know `d`, so days are counted apart; text is never
+ * built, because its size, and with it the cost of the rule, could not be estimated.
+ */
+export const celMilliseconds = (x: string): string =>
+  `(${x}.endsWith('d') ? int(${x}.substring(0, size(${x}) - 1)) * 86400000 : duration(${x}).getMilliseconds())`
 
 /** CEL: how many of the optional members are set. */
 export const celCount = (...members: readonly string[]): string =>

@@ -1,0 +1,1 @@
+export const reference = (_kinds: unknown): string => ''
