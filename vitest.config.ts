@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/golden/**/*.test.ts'] } },
+      { test: { name: 'oracles', include: ['test/oracles/**/*.test.ts'], testTimeout: 300_000 } },
       {
         test: {
           name: 'system',

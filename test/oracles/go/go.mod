@@ -1,0 +1,3 @@
+module dbtls.dev/oracle
+
+go 1.24
