@@ -53,10 +53,13 @@ const jsonSink = (destination: Destination, clock: Pick<Clock, 'now'>): Sink => 
   return (level, message, fields) => writer[level](fields, message)
 }
 
+const escaped = (character: string): string =>
+  character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 /** Control characters would let a value forge a second entry or drive the terminal. */
 const oneLine = (text: string): string =>
   // oxlint-disable-next-line no-control-regex -- they are what is looked for
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, (found) => JSON.stringify(found).slice(1, -1))
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, escaped)
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 

@@ -175,7 +175,7 @@ describe('WorkQueue, against a plain model', () => {
           expect(real.clock.timers).toBe(0)
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 500 },
     )
   })
 })

@@ -228,7 +228,7 @@ export class WorkQueue {
       this.#delayed.put(entry)
       return this.#arm()
     }
-    this.#delayed.delete(key)
+    if (this.#delayed.delete(key)) this.#arm()
     this.#makeReady(entry)
   }
 
@@ -257,8 +257,10 @@ export class WorkQueue {
 
   #arm(): void {
     const next = this.#delayed.peek()
-    if (!next || (this.#timer && this.#timer.at <= next.readyAt)) return
+    if (next && this.#timer && this.#timer.at <= next.readyAt) return
     this.#timer?.timer.cancel()
+    this.#timer = undefined
+    if (!next) return
     const timer = this.#clock.setTimer(next.readyAt - this.#clock.monotonic(), () => this.#release())
     this.#timer = { at: next.readyAt, timer }
   }

@@ -5,7 +5,7 @@
  */
 
 const removed = '[redacted]'
-const limits = { depth: 10, members: 100, text: 8192 } as const
+const limits = { depth: 10, members: 100, searched: 65_536, shown: 8192 } as const
 
 const secretNames = new Set(
   'data stringdata binarydata key privatekey passwd pwd pass authorization cookie setcookie credential credentials pem jwk pkcs8'.split(
@@ -27,18 +27,19 @@ const end = '-----END '
 const withoutPem = (text: string): string => {
   let out = ''
   let at = 0
-  while (at < text.length) {
-    const from = text.indexOf(begin, at)
-    const to = text.indexOf(end, at)
-    if (from < 0 && to < 0) return out + text.slice(at)
+  let from = text.indexOf(begin)
+  let to = text.indexOf(end)
+  while (from >= 0 || to >= 0) {
     // An END without its BEGIN: what stands before it may be the rest of a key.
     out += from < 0 || (to >= 0 && to < from) ? '[redacted PEM]' : `${text.slice(at, from)}[redacted PEM]`
-    if (to < 0) return out
-    const closing = text.indexOf('-----', to + end.length)
+    const closing = to < 0 ? -1 : text.indexOf('-----', to + end.length)
     if (closing < 0) return out
     at = closing + 5
+    // Searched for again only where it was passed, so that a text made of nothing but one of the two stays linear.
+    if (from >= 0 && from < at) from = text.indexOf(begin, at)
+    to = text.indexOf(end, at)
   }
-  return out
+  return out + text.slice(at)
 }
 
 const shapes: readonly (readonly [RegExp, string])[] = [
@@ -57,10 +58,12 @@ const shapes: readonly (readonly [RegExp, string])[] = [
 
 /** The text without anything that has the shape of a secret, and not longer than a log line should be. */
 export const redactText = (text: string): string => {
-  const whole = text.includes(begin) || text.includes(end) ? withoutPem(text) : text
-  // Cut before matching, to bound the work; a secret that the cut truncates still matches by how it begins.
-  const bounded = whole.length > limits.text ? `${whole.slice(0, limits.text)}… [${whole.length} characters]` : whole
-  return shapes.reduce((rest, [shape, replacement]) => rest.replace(shape, replacement), bounded)
+  // Bounded twice: before matching for the work, after it for the output, so that no secret is cut out of its shape.
+  const bounded = text.slice(0, limits.searched)
+  const whole = bounded.includes('-----') ? withoutPem(bounded) : bounded
+  const clean = shapes.reduce((rest, [shape, replacement]) => rest.replace(shape, replacement), whole)
+  if (clean.length <= limits.shown && text.length <= limits.searched) return clean
+  return `${clean.slice(0, limits.shown)}… [${text.length} characters]`
 }
 
 type Plain = string | number | boolean | null | undefined | Plain[] | { [name: string]: Plain }

@@ -55,7 +55,7 @@ const send = (request: IncomingMessage, response: ServerResponse, reply: Reply):
 
 const answer = async (request: IncomingMessage, handler: Handler, log: Logger): Promise<Reply> => {
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    return text(405, 'method not allowed\n', { allow: 'GET, HEAD', connection: 'close' })
+    return text(405, 'method not allowed\n', { allow: 'GET, HEAD' })
   const [path = '/'] = (request.url ?? '/').split('?', 1)
   try {
     return (await handler(path, request)) ?? text(404, 'not found\n')
@@ -76,7 +76,7 @@ const boundedServer = (handler: Handler, log: Logger): Server => {
       connectionsCheckingInterval: 1000,
     },
     (request, response) => {
-      // Bodies are of no interest; unread they would block the connection.
+      // Bodies are of no interest; unread they would block the connection, and requestTimeout ends those without end.
       request.resume()
       void answer(request, handler, log).then((reply) => send(request, response, reply))
     },
