@@ -22,7 +22,7 @@ const openAPI = (schema: Schema): Record<string, unknown> => {
     ...(description === undefined ? {} : { description }),
     type,
     ...rest,
-    ...(properties === undefined ? {} : { properties: mapValues(properties) }),
+    ...(properties === undefined || Object.keys(properties).length === 0 ? {} : { properties: mapValues(properties) }),
     ...(required === undefined || required.length === 0 ? {} : { required }),
     ...(items === undefined ? {} : { items: openAPI(items) }),
     ...(additionalProperties === undefined ? {} : { additionalProperties: openAPI(additionalProperties) }),

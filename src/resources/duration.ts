@@ -3,7 +3,7 @@
  * Every number has a bounded count of digits, so that neither this parser nor Go's nor CEL's can overflow.
  */
 
-/** RE2 and JavaScript agree on it; the empty string is excluded by minLength. */
+/** RE2 and JavaScript agree on it; the empty string, which it matches too, is excluded beside it. */
 export const durationPattern =
   '^([0-9]{1,5}d|([0-9]{1,6}(\\.[0-9]{1,3})?h)?([0-9]{1,7}(\\.[0-9]{1,3})?m)?([0-9]{1,9}(\\.[0-9]{1,3})?s)?([0-9]{1,9}ms)?)$'
 

@@ -91,7 +91,7 @@ export const durationText = (description: string, min = '0s') => {
         holds: (self) => !isDuration(self) || parseDuration(self) >= parseDuration(min),
       }),
     )
-  return z.string().min(2).max(durationMaxLength).meta({ description, rules })
+  return z.string().max(durationMaxLength).meta({ description, rules })
 }
 
 /** `renewBefore < duration`, on the node that holds both. */

@@ -26,7 +26,7 @@ export const rule = <Self>(init: RuleInit<Self>): Rule => init as unknown as Rul
 export const isTransition = (candidate: Rule): boolean => /\boldSelf\b/.test(candidate.rule)
 
 /** CEL: the string `x` is a duration. Rules guard with it, because `duration()` of anything else fails the whole write. */
-export const celIsDuration = (x: string): string => `${x}.matches(r'${durationPattern}')`
+export const celIsDuration = (x: string): string => `(${x} != '' && ${x}.matches(r'${durationPattern}'))`
 
 /**
  * CEL: the duration `x` in milliseconds. `duration()` does not know `d`, so days are counted apart; text is never

@@ -133,7 +133,14 @@ interface Child {
   readonly path: string
 }
 
-const childrenOf = (schema: Schema, value: unknown, old: unknown, path: string): Child[] => {
+/** Members of a map are named `labels.a` by the schema's errors and `labels[a]` by the rules', as the API server does. */
+const childrenOf = (
+  schema: Schema,
+  value: unknown,
+  old: unknown,
+  path: string,
+  mapMember = (key: string) => `.${key}`,
+): Child[] => {
   const { items, additionalProperties } = schema
   if (items && Array.isArray(value))
     return value.map((element, index) => ({
@@ -148,7 +155,7 @@ const childrenOf = (schema: Schema, value: unknown, old: unknown, path: string):
       schema: additionalProperties,
       value: one,
       old: member(old, key),
-      path: `${path}.${key}`,
+      path: path + mapMember(key),
     }))
   return Object.entries(schema.properties ?? {}).flatMap(([name, child]) =>
     Object.hasOwn(value, name)
@@ -210,7 +217,7 @@ const ruleProblems = (schema: Schema, value: unknown, old: unknown, path: string
     .map((one) => ({ field: `${path}${one.fieldPath ?? ''}`.replace(/^\./, ''), message: one.message }))
   return [
     ...broken,
-    ...childrenOf(schema, value, old, path).flatMap((child) =>
+    ...childrenOf(schema, value, old, path, (key) => `[${key}]`).flatMap((child) =>
       ruleProblems(child.schema, child.value, child.old, child.path),
     ),
   ]
