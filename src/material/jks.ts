@@ -112,12 +112,8 @@ export interface JksInput {
   readonly random: Random
 }
 
-/**
- * A JKS store for one key with its chain, trusted certificates, or both. Apart from the salt of the key, equal input
- * gives equal bytes. Throws KeystoreError `Unwritable` for entries that some reader would lose.
- */
-export const writeJks = ({ key, trusted = [], password, random }: JksInput): Uint8Array => {
-  checkEntries(key, trusted, password)
+/** writeJks without its checks: tests show with it what happens to readers of stores that it refuses. */
+export const encodeJks = ({ key, trusted = [], password, random }: JksInput): Uint8Array => {
   const secret = utf16(password)
   const [leaf] = key?.chain ?? []
   const entries: Uint8Array[] = []
@@ -130,6 +126,15 @@ export const writeJks = ({ key, trusted = [], password, random }: JksInput): Uin
     entries.push(concat([entryHeader(trustedTag, alias, certificate), certificateRecord(certificate)]))
   const body = concat([u4(magic), u4(version), u4(entries.length), ...entries])
   return concat([body, sha1(secret, Buffer.from(whitener), body)])
+}
+
+/**
+ * A JKS store for one key with its chain, trusted certificates, or both. Apart from the salt of the key, equal input
+ * gives equal bytes. Throws KeystoreError `Unwritable` for entries that some reader would lose.
+ */
+export const writeJks = (input: JksInput): Uint8Array => {
+  checkEntries(input.key, input.trusted ?? [], input.password)
+  return encodeJks(input)
 }
 
 const malformed = (message: string): KeystoreError => new KeystoreError('Malformed', message)
