@@ -45,15 +45,13 @@ const toAscii = (text: string, host: string): string => {
     throw new NameError(
       `The DNS name ${quote(text)} has a "*" that is not the whole left-most label; write it like *.db.example.`,
     )
-  // oxlint-disable-next-line no-control-regex -- the whole of ASCII is the point
-  const foreign = /^[\x00-\x7f]*$/.test(host) ? undefined : host
   const stray = /[^A-Za-z0-9._\-\u0080-\u{10ffff}]/u.exec(host)
   if (stray !== null)
     throw new NameError(
       `The DNS name ${quote(text)} holds ${quote(stray[0])}; letters, digits, "-", "_" and "." are allowed.`,
     )
   const name = withoutTrailingDot(host)
-  if (foreign === undefined && !/(^|\.)xn--/i.test(name)) return name.toLowerCase()
+  if (/^[A-Za-z0-9._-]*$/.test(name)) return name.toLowerCase()
   const converted = domainToASCII(name)
   if (converted === '')
     throw new NameError(
