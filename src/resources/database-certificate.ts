@@ -1,35 +1,25 @@
 /** DatabaseCertificate: one certificate and the Secret it lives in. */
 import { z } from 'zod'
 import type { KubeObject, Resource } from '../cluster/port.ts'
-import { conditions } from './conditions.ts'
 import {
   authorityRef,
   configMapKeyRef,
-  dnsName,
   durationText,
-  emailAddress,
-  encodingFits,
   exactlyOne,
-  fingerprint,
-  ipAddress,
-  keyAlgorithm,
-  keyEncodingRule,
-  keyEncodings,
-  keySize,
-  keySizeRule,
   objectName,
   renewsWithinDuration,
   secretKeyRef,
-  statusTime,
-  subject,
   text,
-  uri,
 } from './fields.ts'
+import { encodingFits, privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
+import { dnsName, emailAddress, ipAddress, subject, uri } from './names.ts'
 import { rule } from './rule.ts'
 import type { Item } from './secret-items.ts'
 import { celList, item, pkcs12Profile, privateContents, secretAnnotations, secretLabels } from './secret-items.ts'
+import type { DatabaseCertificateStatus } from './database-certificate-status.ts'
+import { databaseCertificateStatus } from './database-certificate-status.ts'
 
 /** Usages a leaf may ask for one by one: keyCertSign and cRLSign are a CA's. */
 export const leafUsages = [
@@ -50,22 +40,6 @@ export const leafUsages = [
 
 const list = <T extends z.ZodType>(element: T, description: string) =>
   z.array(element).max(200).optional().meta({ description })
-
-export const privateKey = z
-  .object({
-    algorithm: keyAlgorithm,
-    size: keySize,
-    encoding: z
-      .enum(keyEncodings)
-      .default('PKCS8')
-      .meta({ description: 'Form in which the key is written. PKCS1 is for RSA, SEC1 for ECDSA.' }),
-    rotation: z
-      .enum(['Always', 'Never'])
-      .default('Always')
-      .meta({ description: 'Whether a renewal makes a new key. A changed algorithm or size always does.' }),
-  })
-  .meta({ description: 'The private key.', rules: [keySizeRule, keyEncodingRule] })
-export type PrivateKey = z.output<typeof privateKey>
 
 interface SecretValue {
   type?: string
@@ -251,39 +225,7 @@ export const databaseCertificateSpec = z
   .meta({ description: 'The certificate and its Secret.', rules })
 export type DatabaseCertificateSpec = z.output<typeof databaseCertificateSpec>
 
-export const failure = z
-  .object({
-    time: statusTime('When.'),
-    reason: text(128, 'One word for programs.'),
-    message: text(4096, 'A sentence for people.'),
-  })
-  .meta({ description: 'Why issuance failed the last time.' })
-
-export const databaseCertificateStatus = z.object({
-  observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
-  conditions: conditions.optional(),
-  serialNumber: text(40, 'Serial number in upper-case hex.').optional(),
-  fingerprint: fingerprint('The certificate.').optional(),
-  notBefore: statusTime('Begin of validity.').optional(),
-  notAfter: statusTime('End of validity.').optional(),
-  renewAt: statusTime('When it is renewed.').optional(),
-  authorityFingerprint: fingerprint('The CA certificate that signed it.').optional(),
-  trustBundleHash: text(64, 'Hash of the set of CAs in the trust bundle of the Secret.').optional(),
-  revision: z.int().min(0).optional().meta({ description: 'How many certificates have been issued for this object.' }),
-  renewTrigger: text(256, 'The spec.renewTrigger that was acted on last.').optional(),
-  failedAttempts: z.int().min(0).optional().meta({ description: 'Failed attempts since the last success.' }),
-  lastFailure: failure.optional(),
-  nextAttemptAt: statusTime('When the next attempt is made.').optional(),
-  observed: z
-    .object({
-      secretUid: text(64, 'uid of the Secret.').optional(),
-      secretResourceVersion: text(64, 'resourceVersion of the Secret that was verified last.').optional(),
-      passwordResourceVersion: text(64, 'resourceVersion of the password Secret that was used.').optional(),
-    })
-    .optional()
-    .meta({ description: 'What was seen of other objects.' }),
-})
-export type DatabaseCertificateStatus = z.output<typeof databaseCertificateStatus>
+export type { DatabaseCertificateStatus }
 
 export interface DatabaseCertificate extends KubeObject {
   readonly spec: DatabaseCertificateSpec

@@ -2,20 +2,11 @@
 import { z } from 'zod'
 import type { KubeObject, Resource } from '../cluster/port.ts'
 import { conditions } from './conditions.ts'
-import { privateKey } from './database-certificate.ts'
-import {
-  authorityRef,
-  dnsName,
-  durationText,
-  fingerprint,
-  ipAddress,
-  namespaceName,
-  objectName,
-  statusTime,
-  text,
-} from './fields.ts'
+import { authorityRef, durationText, fingerprint, namespaceName, objectName, statusTime, text } from './fields.ts'
+import { privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
+import { dnsName, ipAddress } from './names.ts'
 import { rule } from './rule.ts'
 
 export const engines = [

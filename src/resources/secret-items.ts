@@ -1,6 +1,7 @@
 /** The keys of a Secret: what stands under each, and how it is encoded. */
 import { z } from 'zod'
-import { dataKey, keyEncodings } from './fields.ts'
+import { dataKey } from './fields.ts'
+import { keyEncodings } from './keys.ts'
 import type { Rule } from './rule.ts'
 import { rule } from './rule.ts'
 

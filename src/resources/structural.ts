@@ -73,7 +73,7 @@ export const structural = (schema: z.ZodObject): Schema => {
         (jsonSchema as Loose)['rules'] = rules.map((one) => (typeof one === 'number' ? one : found.push(one) - 1))
     },
   })
-  return restore(json as Loose, found)
+  return restore(json, found)
 }
 
 /** The schema of a whole object; metadata is the API server's own. */

@@ -1,0 +1,69 @@
+/** What is reported of a CertificateAuthority. */
+import { z } from 'zod'
+import { conditions } from './conditions.ts'
+import { fingerprint, statusTime, text } from './fields.ts'
+import { failure } from './database-certificate-status.ts'
+
+export const certificateAuthorityStatus = z.object({
+  observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
+  conditions: conditions.optional(),
+  certificate: z
+    .object({
+      serialNumber: text(40, 'Serial number in upper-case hex.'),
+      fingerprint: fingerprint('The certificate.'),
+      subject: text(2048, 'Distinguished name, RFC 4514.'),
+      subjectKeyId: text(64, 'Subject key identifier in lower-case hex.'),
+      publicKeyHash: text(
+        64,
+        'SHA-256 of the SubjectPublicKeyInfo, 64 lower-case hex digits: the same after a renewal with the same key.',
+      ),
+      notBefore: statusTime('Begin of validity.'),
+      notAfter: statusTime('End of validity.'),
+    })
+    .optional()
+    .meta({ description: 'The certificate that signs now.' }),
+  renewAt: statusTime('When the CA certificate is renewed.').optional(),
+  trustBundleHash: text(64, 'Hash of the set of CAs to trust.').optional(),
+  rotation: z
+    .object({
+      phase: z
+        .enum(['Idle', 'Prepared', 'TrustBoth', 'Signing', 'DropSoak', 'Dropped'])
+        .meta({ description: 'Where the rotation stands.' }),
+      startedAt: statusTime('When it began.').optional(),
+      phaseStartedAt: statusTime('When this phase began.').optional(),
+      trigger: text(256, 'The spec.rotation.trigger that was acted on last.').optional(),
+      from: fingerprint('The former CA.').optional(),
+      to: fingerprint('The next CA.').optional(),
+      pending: z
+        .object({
+          consumers: z.int().min(0).meta({ description: 'Secrets that do not hold the trust bundle yet.' }),
+          certificates: z.int().min(0).meta({ description: 'Certificates that the former CA signed.' }),
+        })
+        .optional()
+        .meta({ description: 'What the phase waits for.' }),
+      message: text(4096, 'A sentence for people.').optional(),
+    })
+    .optional()
+    .meta({ description: 'Replacement of the CA.' }),
+  crl: z
+    .object({
+      number: z.int().min(0).meta({ description: 'CRL number.' }),
+      thisUpdate: statusTime('When it was made.'),
+      nextUpdate: statusTime('When the next one is due at the latest.'),
+      entries: z.int().min(0).meta({ description: 'Revoked certificates in it.' }),
+    })
+    .optional()
+    .meta({ description: 'The revocation list.' }),
+  failedAttempts: z.int().min(0).optional().meta({ description: 'Failed attempts since the last success.' }),
+  lastFailure: failure.optional(),
+  nextAttemptAt: statusTime('When the next attempt is made.').optional(),
+  observed: z
+    .object({
+      secretUid: text(64, 'uid of the Secret.').optional(),
+      secretResourceVersion: text(64, 'resourceVersion of the Secret that was verified last.').optional(),
+      passphraseResourceVersion: text(64, 'resourceVersion of the passphrase Secret that was used.').optional(),
+    })
+    .optional()
+    .meta({ description: 'What was seen of other objects.' }),
+})
+export type CertificateAuthorityStatus = z.output<typeof certificateAuthorityStatus>
