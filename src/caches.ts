@@ -27,9 +27,13 @@ export const createCaches = (shared: Shared & { readonly cluster: Cluster }): Ca
       namespace: ({ metadata }) => [metadata.namespace ?? ''],
     }),
     profiles: informer(databaseTLSProfiles, {}),
-    ledger: informer<LedgerEntry>(issuedCertificates as unknown as Resource<LedgerEntry>, {
-      authority: ({ authority }) => [authority],
-    }, { transform: project as unknown as (object: LedgerEntry) => LedgerEntry }),
+    ledger: informer<LedgerEntry>(
+      issuedCertificates as unknown as Resource<LedgerEntry>,
+      {
+        authority: ({ authority }) => [authority],
+      },
+      { transform: project as unknown as (object: LedgerEntry) => LedgerEntry },
+    ),
     secrets: informer<PartialObject>(secrets, {}, { metadataOnly: true, transform: identityOnly }),
     // Labels of namespaces are cluster-wide knowledge: an operator of listed namespaces does without.
     namespaces: shared.namespaces === undefined ? informer(namespaceResource, {}, { metadataOnly: true }) : undefined,
@@ -47,13 +51,18 @@ const parentKeys = (authority: CertificateAuthority): string[] => {
 const authoritySecretKeys = (authority: CertificateAuthority): string[] => {
   const { namespace } = authority.metadata
   const passphrase = passphraseRefOf(authority)
-  return [`${namespace}/${secretNameOf(authority)}`, ...(passphrase === undefined ? [] : [`${namespace}/${passphrase.name}`])]
+  return [
+    `${namespace}/${secretNameOf(authority)}`,
+    ...(passphrase === undefined ? [] : [`${namespace}/${passphrase.name}`]),
+  ]
 }
 
 /** The Secret it writes and the one its password comes from. */
 const certificateSecretKeys = ({ metadata, spec }: DatabaseCertificate): string[] => {
   const password = spec.keystore?.passwordSecretRef?.name
-  return [spec.secret.name, ...(password === undefined ? [] : [password])].map((name) => `${metadata.namespace}/${name}`)
+  return [spec.secret.name, ...(password === undefined ? [] : [password])].map(
+    (name) => `${metadata.namespace}/${name}`,
+  )
 }
 
 /** All that is asked of a Secret in memory is whether it is still the one that was verified. */

@@ -72,7 +72,11 @@ export class Operator {
     const keeper = new LedgerKeeper(context)
     this.#controllers = {
       authorities: this.#controller('certificateauthority', (key, about) => authorities.reconcile(key, about), 4),
-      certificates: this.#controller('databasecertificate', (key, about) => certificates.reconcile(key, about), options.workers),
+      certificates: this.#controller(
+        'databasecertificate',
+        (key, about) => certificates.reconcile(key, about),
+        options.workers,
+      ),
       profiles: this.#controller('databasetlsprofile', (key, about) => profiles.reconcile(key, about), 1),
       ledger: this.#controller('ledger', (key, about) => keeper.reconcile(key, about), 1),
     }
@@ -126,7 +130,8 @@ export class Operator {
     })
     namespaces?.onChange(({ before, after, initial }) => {
       const namespace = (after ?? before)?.metadata.name
-      if (initial || namespace === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)) return
+      if (initial || namespace === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels))
+        return
       this.#enqueueCertificates(certificates.store.by('namespace', namespace))
     })
   }

@@ -26,7 +26,12 @@ describe('refusal', () => {
     { name: 'Names keeps others out', allowed: { from: 'Names', names: ['data'] }, namespace: 'web', may: false },
     { name: 'a selector lets matching labels in', allowed: selector, namespace: 'data', may: true },
     { name: 'a selector keeps other labels out', allowed: selector, namespace: 'web', may: false },
-    { name: 'an unknown namespace matches no selector', allowed: { from: 'Selector', selector: {} }, namespace: 'gone', may: false },
+    {
+      name: 'an unknown namespace matches no selector',
+      allowed: { from: 'Selector', selector: {} },
+      namespace: 'gone',
+      may: false,
+    },
     { name: 'nothing said means Same', allowed: undefined, namespace: 'data', may: false },
   ])('$name', ({ allowed, namespace, may }) => {
     const said = refusal(authority(allowed), namespace, labelsOf)
@@ -44,11 +49,23 @@ describe('matches', () => {
   const cases: { name: string; selector: LabelSelector; is: boolean }[] = [
     { name: 'an empty selector matches everything', selector: {}, is: true },
     { name: 'all labels must match', selector: { matchLabels: { env: 'prod', tier: 'web' } }, is: false },
-    { name: 'In', selector: { matchExpressions: [{ key: 'env', operator: 'In', values: ['prod', 'test'] }] }, is: true },
-    { name: 'NotIn matches an absent key', selector: { matchExpressions: [{ key: 'x', operator: 'NotIn', values: ['y'] }] }, is: true },
+    {
+      name: 'In',
+      selector: { matchExpressions: [{ key: 'env', operator: 'In', values: ['prod', 'test'] }] },
+      is: true,
+    },
+    {
+      name: 'NotIn matches an absent key',
+      selector: { matchExpressions: [{ key: 'x', operator: 'NotIn', values: ['y'] }] },
+      is: true,
+    },
     { name: 'Exists', selector: { matchExpressions: [{ key: 'x', operator: 'Exists' }] }, is: false },
     { name: 'DoesNotExist', selector: { matchExpressions: [{ key: 'x', operator: 'DoesNotExist' }] }, is: true },
-    { name: 'a name every object inherits is no label', selector: { matchExpressions: [{ key: 'constructor', operator: 'Exists' }] }, is: false },
+    {
+      name: 'a name every object inherits is no label',
+      selector: { matchExpressions: [{ key: 'constructor', operator: 'Exists' }] },
+      is: false,
+    },
   ]
   it.each(cases)('$name', ({ selector, is }) => {
     expect(matches(selector, has)).toBe(is)

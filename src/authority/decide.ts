@@ -13,7 +13,13 @@ type Present = Extract<SecretSeen, { state: 'present' }>
 /** Runs a check only where spec and Secret could both be read. */
 const onStored =
   (
-    check: (wanted: Wanted, stored: StoredAuthority, secret: Present, seen: Observed, now: number) => ReturnType<AuthorityCheck>,
+    check: (
+      wanted: Wanted,
+      stored: StoredAuthority,
+      secret: Present,
+      seen: Observed,
+      now: number,
+    ) => ReturnType<AuthorityCheck>,
   ): AuthorityCheck =>
   (seen, now) => {
     if (!('wanted' in seen.resolved) || seen.secret.state === 'absent' || !seen.secret.ours) return undefined
@@ -24,7 +30,10 @@ const onStored =
 const notImplemented: AuthorityCheck = ({ notImplemented: fields }) =>
   fields.length === 0
     ? undefined
-    : stall('NotImplemented', `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`)
+    : stall(
+        'NotImplemented',
+        `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`,
+      )
 
 const requestInvalid: AuthorityCheck = ({ resolved }) =>
   'wanted' in resolved ? undefined : stall('RequestInvalid', resolved.problems.join(' '))
@@ -42,7 +51,8 @@ const secretBelongsToOthers: AuthorityCheck = ({ secret, resolved }) => {
 }
 
 const secretUnreadable: AuthorityCheck = ({ secret, resolved }) => {
-  if (secret.state === 'absent' || !secret.ours || secret.problem === undefined || !('wanted' in resolved)) return undefined
+  if (secret.state === 'absent' || !secret.ours || secret.problem === undefined || !('wanted' in resolved))
+    return undefined
   const { kind, message } = secret.problem
   const { secretName } = resolved.wanted
   return kind === 'PassphraseWrong'

@@ -58,7 +58,10 @@ const seeParent = async (
   const name = `CertificateAuthority ${reference.namespace}/${reference.name}`
   const parent = caches.authorities.store.get(`${reference.namespace}/${reference.name}`)
   if (parent === undefined || parent.metadata.deletionTimestamp !== undefined)
-    return { state: 'missing', message: `${name} of spec.source.intermediate.authorityRef does not exist; create it or correct the reference.` }
+    return {
+      state: 'missing',
+      message: `${name} of spec.source.intermediate.authorityRef does not exist; create it or correct the reference.`,
+    }
   if (keyOf(parent) === keyOf(authority))
     return { state: 'refused', message: `${name} cannot be its own parent; use source.selfSigned.` }
   const refused = refusal(parent, authority.metadata.namespace ?? 'default', labelsOfNamespace(caches))
@@ -124,7 +127,9 @@ const drift = (secret: Secret, data: ReadonlyMap<string, Uint8Array>, authority:
   const ours = new Map([...data].filter(([key]) => authorityKeys.includes(key)))
   return [
     ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),
-    ...(annotations[marks.owner] === `CertificateAuthority/${authority.metadata.name}` ? [] : [`annotation ${marks.owner}`]),
+    ...(annotations[marks.owner] === `CertificateAuthority/${authority.metadata.name}`
+      ? []
+      : [`annotation ${marks.owner}`]),
     ...(annotations[marks.dataHash] === dataHash(ours) ? [] : ['its contents']),
   ]
 }

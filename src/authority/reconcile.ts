@@ -62,18 +62,31 @@ export class AuthorityReconciler {
       return await this.#act(authority, seen, decision, signal)
     } catch (error) {
       if (!(error instanceof Terminal)) throw error
-      return this.#tell(authority, { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message }, signal)
+      return this.#tell(
+        authority,
+        { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message },
+        signal,
+      )
     }
   }
 
-  async #act(authority: CertificateAuthority, seen: Observed, decision: Decision, signal: AbortSignal): Promise<Result> {
+  async #act(
+    authority: CertificateAuthority,
+    seen: Observed,
+    decision: Decision,
+    signal: AbortSignal,
+  ): Promise<Result> {
     const [first] = decision.acting
     const message = sentences(decision.acting)
     switch (decision.cure) {
       case 'Stall':
         return this.#tell(authority, { state: 'Stalled', reason: first?.reason ?? 'RequestInvalid', message }, signal)
       case 'Wait':
-        return this.#tell(authority, { state: 'Reconciling', reason: first?.reason ?? 'AuthorityNotReady', message }, signal)
+        return this.#tell(
+          authority,
+          { state: 'Reconciling', reason: first?.reason ?? 'AuthorityNotReady', message },
+          signal,
+        )
       case 'Issue':
         return this.#issue(authority, seen, message, signal)
       case 'Encode':
@@ -128,7 +141,8 @@ export class AuthorityReconciler {
     const subject = stored?.certificate.subject ?? wanted.subject
     const material = parent?.state === 'usable' ? parent.material : undefined
     const signer =
-      material?.signer ?? (await selfSigner(crypto, { pkcs8: key.pkcs8, subject, subjectKeyId: stored?.certificate.subjectKeyId }))
+      material?.signer ??
+      (await selfSigner(crypto, { pkcs8: key.pkcs8, subject, subjectKeyId: stored?.certificate.subjectKeyId }))
     const plan = authorityPlan({
       signer,
       selfSigned: material === undefined,
@@ -165,7 +179,12 @@ export class AuthorityReconciler {
     return this.#ready(authority, wantedOf(seen), bundleOf(seen), metadata, seen, signal)
   }
 
-  async #content(authority: CertificateAuthority, wanted: Wanted, bundle: Bundle, seen: Observed): Promise<SecretContent> {
+  async #content(
+    authority: CertificateAuthority,
+    wanted: Wanted,
+    bundle: Bundle,
+    seen: Observed,
+  ): Promise<SecretContent> {
     const root = bundle.trust.some((der) => Buffer.from(der).equals(bundle.certificate.der))
     const chain = root ? [bundle.certificate.der] : [bundle.certificate.der, ...bundle.above]
     const pems = (ders: readonly Uint8Array[]): Uint8Array =>
@@ -227,22 +246,51 @@ export class AuthorityReconciler {
             observed: {
               secretUid: secret.uid ?? '',
               secretResourceVersion: secret.resourceVersion ?? '',
-              ...(seen.passphrase?.state === 'found' ? { passphraseResourceVersion: seen.passphrase.resourceVersion } : {}),
+              ...(seen.passphrase?.state === 'found'
+                ? { passphraseResourceVersion: seen.passphrase.resourceVersion }
+                : {}),
             },
           }),
     } as Partial<NonNullable<CertificateAuthority['status']>>
     const message = `"${formatDistinguishedName(certificate.subject)}" can sign, and is valid until ${toTimestamp(certificate.notAfter)}.`
     const { caches, clock } = this.#context
-    await report(this.#context, certificateAuthorities, caches.authorities, authority, facts, { state: 'Ready', reason: 'Ready', message }, signal)
-    const renewAt = renewalTime(wanted.renewal, certificate.notBefore, certificate.notAfter, authority.metadata.uid ?? '')
+    await report(
+      this.#context,
+      certificateAuthorities,
+      caches.authorities,
+      authority,
+      facts,
+      { state: 'Ready', reason: 'Ready', message },
+      signal,
+    )
+    const renewAt = renewalTime(
+      wanted.renewal,
+      certificate.notBefore,
+      certificate.notAfter,
+      authority.metadata.uid ?? '',
+    )
     return { requeueAfterMs: Math.max(renewAt - clock.now(), 0) }
   }
 
   async #tell(authority: CertificateAuthority, outcome: Outcome, signal: AbortSignal): Promise<Result> {
     const { caches, events } = this.#context
-    const wrote = await report(this.#context, certificateAuthorities, caches.authorities, authority, {}, outcome, signal)
+    const wrote = await report(
+      this.#context,
+      certificateAuthorities,
+      caches.authorities,
+      authority,
+      {},
+      outcome,
+      signal,
+    )
     if (wrote && outcome.state === 'Stalled')
-      events.record({ regarding: authority, type: 'Warning', reason: outcome.reason, action: 'Reconcile', note: outcome.message })
+      events.record({
+        regarding: authority,
+        type: 'Warning',
+        reason: outcome.reason,
+        action: 'Reconcile',
+        note: outcome.message,
+      })
     return outcome.state === 'Stalled' ? {} : { requeueAfterMs: day / 2 }
   }
 }
@@ -253,7 +301,8 @@ const wantedOf = ({ resolved }: Observed): Wanted => {
 }
 
 const bundleOf = ({ secret, parent }: Observed): Bundle => {
-  if (secret.state !== 'present' || secret.stored === undefined) throw new Error('there is no stored authority to write again')
+  if (secret.state !== 'present' || secret.stored === undefined)
+    throw new Error('there is no stored authority to write again')
   const { certificate, pkcs8, chain, trust } = secret.stored
   const material = parent?.state === 'usable' ? parent.material : undefined
   return { certificate, pkcs8, above: material?.chain ?? chain.slice(1), trust: material?.trust ?? trust }

@@ -10,4 +10,5 @@ export const trustHash = (trust: readonly Uint8Array[]): string => {
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex: the identity of a CA across renewals with the same key. */
-export const publicKeyHash = ({ spki }: { readonly spki: Uint8Array }): string => createHash('sha256').update(spki).digest('hex')
+export const publicKeyHash = ({ spki }: { readonly spki: Uint8Array }): string =>
+  createHash('sha256').update(spki).digest('hex')

@@ -81,37 +81,154 @@ const want = (change: Partial<Wanted>): Observed => seen({ resolved: { wanted: {
 describe('decide', () => {
   const cases: { name: string; seen: Observed; cure: string; reason?: string; says?: string }[] = [
     { name: 'nothing to do when all is as asked', seen: base, cure: 'None' },
-    { name: 'a field of a later version stalls', seen: seen({ notImplemented: ['spec.request'] }), cure: 'Stall', reason: 'NotImplemented', says: 'spec.request' },
-    { name: 'an unusable spec stalls with every problem', seen: seen({ resolved: { problems: ['spec.a: one.', 'spec.b: two.'] } }), cure: 'Stall', reason: 'RequestInvalid', says: 'spec.a: one. spec.b: two.' },
-    { name: 'a missing CA stalls', seen: seen({ authority: { state: 'missing', message: 'gone' } }), cure: 'Stall', reason: 'AuthorityNotFound' },
-    { name: 'a CA that refuses the namespace stalls', seen: seen({ authority: { state: 'refused', message: 'no' } }), cure: 'Stall', reason: 'AuthorityNotAllowed' },
-    { name: 'a CA that is not ready is waited for when something must be signed', seen: seen({ authority: { state: 'notReady', message: 'soon' }, secret: { state: 'absent' } }), cure: 'Wait', reason: 'AuthorityNotReady' },
-    { name: 'a CA that is not ready does not disturb a good certificate', seen: seen({ authority: { state: 'notReady', message: 'soon' } }), cure: 'None' },
-    { name: 'a foreign Secret stalls and names the way out', seen: withSecret({ ours: false, owner: undefined }), cure: 'Stall', reason: 'SecretInTheWay', says: 'dbtls.dev/adopt' },
-    { name: "another certificate's Secret stalls and names the other", seen: withSecret({ ours: false, owner: 'DatabaseCertificate/other' }), cure: 'Stall', reason: 'SecretInTheWay', says: 'DatabaseCertificate/other' },
+    {
+      name: 'a field of a later version stalls',
+      seen: seen({ notImplemented: ['spec.request'] }),
+      cure: 'Stall',
+      reason: 'NotImplemented',
+      says: 'spec.request',
+    },
+    {
+      name: 'an unusable spec stalls with every problem',
+      seen: seen({ resolved: { problems: ['spec.a: one.', 'spec.b: two.'] } }),
+      cure: 'Stall',
+      reason: 'RequestInvalid',
+      says: 'spec.a: one. spec.b: two.',
+    },
+    {
+      name: 'a missing CA stalls',
+      seen: seen({ authority: { state: 'missing', message: 'gone' } }),
+      cure: 'Stall',
+      reason: 'AuthorityNotFound',
+    },
+    {
+      name: 'a CA that refuses the namespace stalls',
+      seen: seen({ authority: { state: 'refused', message: 'no' } }),
+      cure: 'Stall',
+      reason: 'AuthorityNotAllowed',
+    },
+    {
+      name: 'a CA that is not ready is waited for when something must be signed',
+      seen: seen({ authority: { state: 'notReady', message: 'soon' }, secret: { state: 'absent' } }),
+      cure: 'Wait',
+      reason: 'AuthorityNotReady',
+    },
+    {
+      name: 'a CA that is not ready does not disturb a good certificate',
+      seen: seen({ authority: { state: 'notReady', message: 'soon' } }),
+      cure: 'None',
+    },
+    {
+      name: 'a foreign Secret stalls and names the way out',
+      seen: withSecret({ ours: false, owner: undefined }),
+      cure: 'Stall',
+      reason: 'SecretInTheWay',
+      says: 'dbtls.dev/adopt',
+    },
+    {
+      name: "another certificate's Secret stalls and names the other",
+      seen: withSecret({ ours: false, owner: 'DatabaseCertificate/other' }),
+      cure: 'Stall',
+      reason: 'SecretInTheWay',
+      says: 'DatabaseCertificate/other',
+    },
     { name: 'a changed type stalls', seen: withSecret({ type: 'Opaque' }), cure: 'Stall', reason: 'SecretTypeChanged' },
-    { name: 'an immutable Secret stalls', seen: withSecret({ immutable: true }), cure: 'Stall', reason: 'SecretImmutable' },
-    { name: 'a missing password Secret stalls', seen: seen({ password: { state: 'missing', message: 'no Secret "p"' } }), cure: 'Stall', reason: 'PasswordSecretNotFound', says: '"p"' },
-    { name: 'a short password stalls without being quoted', seen: seen({ password: { state: 'found', value: 'abc', resourceVersion: '1' } }), cure: 'Stall', reason: 'PasswordInvalid' },
-    { name: 'the first certificate is issued', seen: seen({ secret: { state: 'absent' } }), cure: 'Issue', reason: 'Issuing' },
+    {
+      name: 'an immutable Secret stalls',
+      seen: withSecret({ immutable: true }),
+      cure: 'Stall',
+      reason: 'SecretImmutable',
+    },
+    {
+      name: 'a missing password Secret stalls',
+      seen: seen({ password: { state: 'missing', message: 'no Secret "p"' } }),
+      cure: 'Stall',
+      reason: 'PasswordSecretNotFound',
+      says: '"p"',
+    },
+    {
+      name: 'a short password stalls without being quoted',
+      seen: seen({ password: { state: 'found', value: 'abc', resourceVersion: '1' } }),
+      cure: 'Stall',
+      reason: 'PasswordInvalid',
+    },
+    {
+      name: 'the first certificate is issued',
+      seen: seen({ secret: { state: 'absent' } }),
+      cure: 'Issue',
+      reason: 'Issuing',
+    },
     { name: 'an unreadable certificate is issued anew', seen: withSecret({ leaf: undefined }), cure: 'Issue' },
     { name: 'a key that is not of the certificate', seen: withSecret({ privateKey: undefined }), cure: 'Issue' },
-    { name: 'another key algorithm', seen: want({ keyAlgorithm: { algorithm: 'RSA', size: 2048 } }), cure: 'Issue', says: 'RSA 2048' },
+    {
+      name: 'another key algorithm',
+      seen: want({ keyAlgorithm: { algorithm: 'RSA', size: 2048 } }),
+      cure: 'Issue',
+      says: 'RSA 2048',
+    },
     { name: 'another signer key', seen: withSecret({ signedByAuthority: false }), cure: 'Issue' },
-    { name: 'another subject', seen: want({ subject: distinguishedName({ commonName: 'other' }) }), cure: 'Issue', says: 'CN=other' },
-    { name: 'a name more', seen: want({ names: [...wanted.names, { type: 'IP', value: '127.0.0.1' }] }), cure: 'Issue', says: 'lacks IP 127.0.0.1' },
+    {
+      name: 'another subject',
+      seen: want({ subject: distinguishedName({ commonName: 'other' }) }),
+      cure: 'Issue',
+      says: 'CN=other',
+    },
+    {
+      name: 'a name more',
+      seen: want({ names: [...wanted.names, { type: 'IP', value: '127.0.0.1' }] }),
+      cure: 'Issue',
+      says: 'lacks IP 127.0.0.1',
+    },
     { name: 'a name less', seen: want({ names: [] }), cure: 'Issue', says: 'DNS orders.data.svc too many' },
     { name: 'other usages', seen: want({ extendedKeyUsage: ['clientAuth'] }), cure: 'Issue' },
     { name: 'another duration', seen: want({ duration: 30 * day }), cure: 'Issue', says: 'spec.duration' },
     { name: 'a changed trigger', seen: want({ renewTrigger: '2' }), cure: 'Issue', reason: 'Renewing' },
-    { name: 'a Secret without a recorded trigger is left alone', seen: seen({ resolved: { wanted: { ...wanted, renewTrigger: '2' } }, secret: { ...secret, renewTrigger: undefined } }), cure: 'None' },
-    { name: 'outputs that differ are encoded, not issued', seen: withSecret({ outputsCurrent: false }), cure: 'Encode', reason: 'Encoding' },
+    {
+      name: 'a Secret without a recorded trigger is left alone',
+      seen: seen({
+        resolved: { wanted: { ...wanted, renewTrigger: '2' } },
+        secret: { ...secret, renewTrigger: undefined },
+      }),
+      cure: 'None',
+    },
+    {
+      name: 'outputs that differ are encoded, not issued',
+      seen: withSecret({ outputsCurrent: false }),
+      cure: 'Encode',
+      reason: 'Encoding',
+    },
     { name: 'a removed label is put back', seen: withSecret({ drift: ['label a'] }), cure: 'Encode', says: 'label a' },
-    { name: 'a reason to issue outweighs one to encode', seen: withSecret({ outputsCurrent: false, signedByAuthority: false }), cure: 'Issue' },
-    { name: 'a reason to stall outweighs one to issue', seen: seen({ secret: { state: 'absent' }, password: { state: 'missing', message: 'm' } }), cure: 'Stall' },
-    { name: 'an authority near its end does not issue', seen: seen({ secret: { state: 'absent' }, authority: usable(now + 30_000) }), cure: 'Stall', reason: 'AuthorityExpiring' },
-    { name: 'an authority that ends within renewBefore does not issue', seen: seen({ secret: { state: 'absent' }, resolved: { wanted: { ...wanted, renewal: { renewBefore: 30 * day } } }, authority: usable(now + 20 * day) }), cure: 'Stall', reason: 'AuthorityExpiring' },
-    { name: 'an authority near its end does not disturb a good certificate', seen: seen({ authority: usable(now + 30_000) }), cure: 'None' },
+    {
+      name: 'a reason to issue outweighs one to encode',
+      seen: withSecret({ outputsCurrent: false, signedByAuthority: false }),
+      cure: 'Issue',
+    },
+    {
+      name: 'a reason to stall outweighs one to issue',
+      seen: seen({ secret: { state: 'absent' }, password: { state: 'missing', message: 'm' } }),
+      cure: 'Stall',
+    },
+    {
+      name: 'an authority near its end does not issue',
+      seen: seen({ secret: { state: 'absent' }, authority: usable(now + 30_000) }),
+      cure: 'Stall',
+      reason: 'AuthorityExpiring',
+    },
+    {
+      name: 'an authority that ends within renewBefore does not issue',
+      seen: seen({
+        secret: { state: 'absent' },
+        resolved: { wanted: { ...wanted, renewal: { renewBefore: 30 * day } } },
+        authority: usable(now + 20 * day),
+      }),
+      cure: 'Stall',
+      reason: 'AuthorityExpiring',
+    },
+    {
+      name: 'an authority near its end does not disturb a good certificate',
+      seen: seen({ authority: usable(now + 30_000) }),
+      cure: 'None',
+    },
   ]
   it.each(cases)('$name', ({ seen: observed, cure, reason, says }) => {
     const decision = decide(observed, now)
@@ -128,17 +245,28 @@ describe('decide', () => {
 
   it('names every problem, not only the first', () => {
     const decision = decide(
-      seen({ notImplemented: ['spec.request'], authority: { state: 'missing', message: 'gone' }, secret: { ...secret, immutable: true } }),
+      seen({
+        notImplemented: ['spec.request'],
+        authority: { state: 'missing', message: 'gone' },
+        secret: { ...secret, immutable: true },
+      }),
       now,
     )
-    expect(decision.acting.map(({ reason }) => reason)).toEqual(['NotImplemented', 'AuthorityNotFound', 'SecretImmutable'])
+    expect(decision.acting.map(({ reason }) => reason)).toEqual([
+      'NotImplemented',
+      'AuthorityNotFound',
+      'SecretImmutable',
+    ])
   })
 
   it('never quotes a password or a key', () => {
     const canary = 'CANARY'
     const said = checks.flatMap((check) => [
       check(seen({ password: { state: 'found', value: canary.slice(0, 5), resourceVersion: '1' } }), now),
-      check(withSecret({ password: canary, privateKey: Buffer.from(canary), outputsCurrent: false, drift: ['x'] }), now),
+      check(
+        withSecret({ password: canary, privateKey: Buffer.from(canary), outputsCurrent: false, drift: ['x'] }),
+        now,
+      ),
     ])
     expect(JSON.stringify(said)).not.toContain('CANAR')
   })

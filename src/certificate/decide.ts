@@ -19,7 +19,12 @@ const second = 1000
 /** Runs a check only where the spec could be resolved and our Secret holds a certificate with its key. */
 const onCertificate =
   (
-    check: (wanted: Wanted, secret: Present & { leaf: NonNullable<Present['leaf']> }, seen: Observed, now: number) => ReturnType<CertificateCheck>,
+    check: (
+      wanted: Wanted,
+      secret: Present & { leaf: NonNullable<Present['leaf']> },
+      seen: Observed,
+      now: number,
+    ) => ReturnType<CertificateCheck>,
   ): CertificateCheck =>
   (seen, now) => {
     if (!('wanted' in seen.resolved) || seen.secret.state === 'absent' || !seen.secret.ours) return undefined
@@ -30,7 +35,10 @@ const onCertificate =
 const notImplemented: CertificateCheck = ({ notImplemented: fields }) =>
   fields.length === 0
     ? undefined
-    : stall('NotImplemented', `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`)
+    : stall(
+        'NotImplemented',
+        `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`,
+      )
 
 const requestInvalid: CertificateCheck = ({ resolved }) =>
   'wanted' in resolved ? undefined : stall('RequestInvalid', resolved.problems.join(' '))
@@ -199,7 +207,9 @@ const authorityExpiring: CertificateCheck = ({ authority, resolved }, now) => {
   const { wanted } = resolved
   const left = authority.material.certificate.notAfter - now
   const least = Math.max(
-    wanted.renewal.renewBefore === undefined ? 0 : Math.min(renewalWindow(wanted.renewal, wanted.duration), wanted.duration),
+    wanted.renewal.renewBefore === undefined
+      ? 0
+      : Math.min(renewalWindow(wanted.renewal, wanted.duration), wanted.duration),
     Math.min(60 * second, wanted.duration / 10),
   )
   return left > least
@@ -220,7 +230,8 @@ export const decide = (seen: Observed, now: number): Decision => {
 const describeKey = (key: Wanted['keyAlgorithm'] | undefined): string =>
   key === undefined ? 'unknown' : 'size' in key ? `${key.algorithm} ${key.size}` : key.algorithm
 
-const nameSet = (names: readonly GeneralName[]): Set<string> => new Set(names.map(({ type, value }) => `${type} ${value}`))
+const nameSet = (names: readonly GeneralName[]): Set<string> =>
+  new Set(names.map(({ type, value }) => `${type} ${value}`))
 
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((member) => b.includes(member))

@@ -35,7 +35,9 @@ export const settledUntil = (
   if (renewAt === undefined || renewAt <= clock.now()) return undefined
 
   const namespace = metadata.namespace ?? 'default'
-  const authority = caches.authorities.store.get(`${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`)
+  const authority = caches.authorities.store.get(
+    `${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`,
+  )
   if (authority === undefined) return undefined
   // An authority in trouble changes nothing about a certificate that needs nothing.
   if (isReady(authority) && !isCurrent(status, authority)) return undefined
@@ -87,7 +89,8 @@ export const gather = async (
     status,
     authority,
     password,
-    secret: secret === undefined ? { state: 'absent' } : await seeSecret(certificate, secret, wanted, authority, password),
+    secret:
+      secret === undefined ? { state: 'absent' } : await seeSecret(certificate, secret, wanted, authority, password),
   }
 }
 
@@ -108,7 +111,10 @@ const seeAuthority = async (
   const authority = caches.authorities.store.get(`${reference.namespace}/${reference.name}`)
   const name = `CertificateAuthority ${reference.namespace}/${reference.name}`
   if (authority === undefined || authority.metadata.deletionTimestamp !== undefined)
-    return { state: 'missing', message: `${name} of spec.authorityRef does not exist; create it or correct the reference.` }
+    return {
+      state: 'missing',
+      message: `${name} of spec.authorityRef does not exist; create it or correct the reference.`,
+    }
   const refused = refusal(authority, namespace, labelsOfNamespace(caches))
   if (refused !== undefined) return { state: 'refused', message: refused }
   const ready = findCondition(authority.status?.conditions, 'Ready')
@@ -175,7 +181,11 @@ const belongsTo = ({ metadata, status }: DatabaseCertificate, secret: Secret): b
 }
 
 const outputsCurrent = (
-  seen: { leaf: Extract<SecretSeen, { state: 'present' }>['leaf']; privateKey: Uint8Array | undefined; password: string | undefined },
+  seen: {
+    leaf: Extract<SecretSeen, { state: 'present' }>['leaf']
+    privateKey: Uint8Array | undefined
+    password: string | undefined
+  },
   annotations: Readonly<Record<string, string>>,
   data: ReadonlyMap<string, Uint8Array>,
   wanted: Wanted | undefined,

@@ -35,7 +35,11 @@ export const expectedInputsHash = (
   privateKey: Uint8Array,
   password: string | undefined,
 ): string =>
-  inputsHash(wanted.secret.items, ingredientsOf(wanted, authority, certificate, privateKey, password), settingsOf(wanted))
+  inputsHash(
+    wanted.secret.items,
+    ingredientsOf(wanted, authority, certificate, privateKey, password),
+    settingsOf(wanted),
+  )
 
 export interface Delivery {
   readonly certificate: DatabaseCertificate
@@ -75,7 +79,10 @@ export const contentOf = async (delivery: Delivery, random: (size: number) => Ui
 
 const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
 
-const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate, wanted: Wanted): OwnerReference | undefined =>
+const ownerReferenceOf = (
+  { apiVersion, kind, metadata }: DatabaseCertificate,
+  wanted: Wanted,
+): OwnerReference | undefined =>
   wanted.secret.retain
     ? undefined
     : { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true }
@@ -83,8 +90,11 @@ const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate, w
 /** What of the Secret's metadata and keys differs from what is wanted, in words. Fields of others are not looked at. */
 export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, secret: Secret): string[] => {
   const { labels = {}, annotations = {}, ownerReferences = [] } = secret.metadata
-  const differs = (has: Readonly<Record<string, string>>, should: Readonly<Record<string, string>>, what: string): string[] =>
-    Object.entries(should).flatMap(([key, value]) => (has[key] === value ? [] : [`${what} ${key}`]))
+  const differs = (
+    has: Readonly<Record<string, string>>,
+    should: Readonly<Record<string, string>>,
+    what: string,
+  ): string[] => Object.entries(should).flatMap(([key, value]) => (has[key] === value ? [] : [`${what} ${key}`]))
   const owned = ownerReferences.some(({ uid }) => uid === certificate.metadata.uid)
   return [
     ...differs(labels, { ...wanted.secret.labels, [marks.managedBy]: marks.managedByValue }, 'label'),

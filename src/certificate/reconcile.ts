@@ -62,19 +62,39 @@ export class CertificateReconciler {
       return await this.#act(certificate, seen, decision, signal)
     } catch (error) {
       if (error instanceof Terminal)
-        return this.#tell(certificate, {}, { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message }, signal)
+        return this.#tell(
+          certificate,
+          {},
+          { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message },
+          signal,
+        )
       throw error
     }
   }
 
-  async #act(certificate: DatabaseCertificate, seen: Observed, decision: Decision, signal: AbortSignal): Promise<Result> {
+  async #act(
+    certificate: DatabaseCertificate,
+    seen: Observed,
+    decision: Decision,
+    signal: AbortSignal,
+  ): Promise<Result> {
     const [first] = decision.acting
     const message = sentences(decision.acting)
     switch (decision.cure) {
       case 'Stall':
-        return this.#tell(certificate, {}, { state: 'Stalled', reason: first?.reason ?? 'RequestInvalid', message }, signal)
+        return this.#tell(
+          certificate,
+          {},
+          { state: 'Stalled', reason: first?.reason ?? 'RequestInvalid', message },
+          signal,
+        )
       case 'Wait':
-        return this.#tell(certificate, {}, { state: 'Reconciling', reason: first?.reason ?? 'AuthorityNotReady', message }, signal)
+        return this.#tell(
+          certificate,
+          {},
+          { state: 'Reconciling', reason: first?.reason ?? 'AuthorityNotReady', message },
+          signal,
+        )
       case 'Issue':
         return this.#issue(certificate, seen, message, signal)
       case 'Encode':
@@ -89,7 +109,8 @@ export class CertificateReconciler {
     const { clock } = this.#context
     const nextAttempt = fromTimestamp(status?.nextAttemptAt)
     const unchanged = status?.observedGeneration === certificate.metadata.generation
-    if (unchanged && nextAttempt !== undefined && nextAttempt > clock.now()) return { requeueAfterMs: nextAttempt - clock.now() }
+    if (unchanged && nextAttempt !== undefined && nextAttempt > clock.now())
+      return { requeueAfterMs: nextAttempt - clock.now() }
     try {
       const { wanted, authority } = usable(seen)
       const present = seen.secret.state === 'present' ? seen.secret : undefined
@@ -107,7 +128,12 @@ export class CertificateReconciler {
   }
 
   /** Ledger first, then the Secret: encoded beforehand, so that nothing is recorded that could never be delivered. */
-  async #deliver(certificate: DatabaseCertificate, seen: Observed, issued: Issued, signal: AbortSignal): Promise<Secret> {
+  async #deliver(
+    certificate: DatabaseCertificate,
+    seen: Observed,
+    issued: Issued,
+    signal: AbortSignal,
+  ): Promise<Secret> {
     const { wanted, authority } = usable(seen)
     const present = seen.secret.state === 'present' ? seen.secret : undefined
     const content = await contentOf(
@@ -158,8 +184,21 @@ export class CertificateReconciler {
       this.#context.random,
     )
     const written = await writeSecret(this.#context, content, signal)
-    this.#event(certificate, 'Normal', 'Encoding', 'Encode', `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`)
-    const facts = this.#facts(certificate, seen, wanted, present.leaf, written.metadata, certificate.status?.revision ?? 1)
+    this.#event(
+      certificate,
+      'Normal',
+      'Encoding',
+      'Encode',
+      `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`,
+    )
+    const facts = this.#facts(
+      certificate,
+      seen,
+      wanted,
+      present.leaf,
+      written.metadata,
+      certificate.status?.revision ?? 1,
+    )
     return this.#ready(certificate, facts, present.leaf, wanted, signal)
   }
 
@@ -172,7 +211,14 @@ export class CertificateReconciler {
     this.#verified.set(keyOf(certificate), { secret: resourceVersion, password })
     // Without its authority nothing new is known about the certificate; what stands in status stays true.
     if (seen.authority.state !== 'usable') return this.#ready(certificate, {}, leaf, wanted, signal)
-    const facts = this.#facts(certificate, seen, wanted, leaf, { uid, resourceVersion }, certificate.status?.revision ?? 1)
+    const facts = this.#facts(
+      certificate,
+      seen,
+      wanted,
+      leaf,
+      { uid, resourceVersion },
+      certificate.status?.revision ?? 1,
+    )
     // A foreign label moves the Secret's version; that alone is not worth a write.
     const observed = certificate.status?.observed
     const kept = observed?.secretUid === uid ? { ...facts, observed } : facts
@@ -252,7 +298,15 @@ export class CertificateReconciler {
     signal: AbortSignal,
   ): Promise<Result> {
     const { caches } = this.#context
-    const wrote = await report(this.#context, databaseCertificates, caches.certificates, certificate, facts, outcome, signal)
+    const wrote = await report(
+      this.#context,
+      databaseCertificates,
+      caches.certificates,
+      certificate,
+      facts,
+      outcome,
+      signal,
+    )
     if (wrote && outcome.state === 'Stalled')
       this.#event(certificate, 'Warning', outcome.reason, 'Reconcile', outcome.message)
     // A stalled certificate still runs out: look again when it does, so that its state is told anew.
@@ -266,13 +320,25 @@ export class CertificateReconciler {
     return kept ?? generatePassword(this.#context.random)
   }
 
-  #announce(certificate: DatabaseCertificate, leaf: ParsedCertificate, wanted: Wanted, revision: number, why: string): void {
+  #announce(
+    certificate: DatabaseCertificate,
+    leaf: ParsedCertificate,
+    wanted: Wanted,
+    revision: number,
+    why: string,
+  ): void {
     const until = toTimestamp(leaf.notAfter)
     const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${until}. ${why}`
     this.#event(certificate, 'Normal', 'Issued', 'Issue', note)
   }
 
-  #event(certificate: DatabaseCertificate, type: 'Normal' | 'Warning', reason: string, action: string, note: string): void {
+  #event(
+    certificate: DatabaseCertificate,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    action: string,
+    note: string,
+  ): void {
     this.#context.events.record({ regarding: certificate, type, reason, action, note })
   }
 }
@@ -284,7 +350,8 @@ const usable = (seen: Observed): { wanted: Wanted; authority: Extract<Observed['
 }
 
 const sameKey = (is: Wanted['keyAlgorithm'] | undefined, { keyAlgorithm: should }: Wanted): boolean =>
-  is !== undefined && is.algorithm === should.algorithm && ('size' in is ? is.size : 0) === ('size' in should ? should.size : 0)
+  is !== undefined &&
+  is.algorithm === should.algorithm &&
+  ('size' in is ? is.size : 0) === ('size' in should ? should.size : 0)
 
 const isApiError = (error: unknown): boolean => error instanceof Error && error.name === 'ApiError'
-

@@ -4,12 +4,7 @@
  */
 
 import { contentNeedsPassword, itemProblems, type OutputItem } from '../material/contents.ts'
-import {
-  normaliseDnsName,
-  normaliseEmail,
-  normaliseIpAddress,
-  normaliseUri,
-} from '../pki/general-names.ts'
+import { normaliseDnsName, normaliseEmail, normaliseIpAddress, normaliseUri } from '../pki/general-names.ts'
 import { commonNameOf, distinguishedName, NameError, parseDistinguishedName } from '../pki/names.ts'
 import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm, KeyUsage } from '../pki/plan.ts'
 import { usagesOf } from '../pki/plans.ts'
@@ -110,7 +105,9 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
       renewal: { renewBefore, renewBeforePercentage: spec.renewBeforePercentage },
       renewTrigger: spec.renewTrigger ?? '',
       pkcs12Profile,
-      ...(passwordRef === undefined ? {} : { passwordRef: { name: passwordRef.name, key: passwordRef.key ?? 'password' } }),
+      ...(passwordRef === undefined
+        ? {}
+        : { passwordRef: { name: passwordRef.name, key: passwordRef.key ?? 'password' } }),
       needsPassword: items.some(({ content }) => contentNeedsPassword(content)),
       secret: {
         name: spec.secret.name,
@@ -134,7 +131,12 @@ const subjectOf = (spec: DatabaseCertificateSpec): Uint8Array => {
 type Attempt = <T>(field: string, make: () => T) => T | undefined
 
 const namesOf = (spec: DatabaseCertificateSpec, subject: Uint8Array | undefined, attempt: Attempt): GeneralName[] => {
-  const read = (field: string, type: GeneralName['type'], values: readonly string[], normalise: (text: string) => string) =>
+  const read = (
+    field: string,
+    type: GeneralName['type'],
+    values: readonly string[],
+    normalise: (text: string) => string,
+  ) =>
     values.flatMap((value, index) => {
       const name = attempt(`${field}[${index}]`, () => normalise(value))
       return name === undefined ? [] : [{ type, value: name }]
@@ -173,7 +175,8 @@ const keyAlgorithmOf = (spec: DatabaseCertificateSpec): KeyAlgorithm => {
 
 const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean): readonly OutputItem[] => {
   const generates = !passwordReferenced && items.some(({ content }) => contentNeedsPassword(content))
-  if (!generates || items.some(({ content, key }) => content === 'Password' || key === generatedPasswordKey)) return items
+  if (!generates || items.some(({ content, key }) => content === 'Password' || key === generatedPasswordKey))
+    return items
   return [...items, { key: generatedPasswordKey, content: 'Password' }]
 }
 
@@ -182,6 +185,8 @@ export const notImplementedFields = ({ request, secret }: DatabaseCertificateSpe
   ...(request === undefined ? [] : ['spec.request']),
   ...((secret.layout ?? '') === '' ? [] : ['spec.secret.layout']),
   ...(secret.items ?? []).flatMap(({ content }, index) =>
-    content === 'RevocationList' || content === 'AuthorityPrivateKey' ? [`spec.secret.items[${index}].content: ${content}`] : [],
+    content === 'RevocationList' || content === 'AuthorityPrivateKey'
+      ? [`spec.secret.items[${index}].content: ${content}`]
+      : [],
   ),
 ]

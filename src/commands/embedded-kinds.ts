@@ -1,6 +1,7 @@
 /** What the embedded cluster of `run` and `render` holds: our kinds under their own rules, and the built-in ones we touch. */
 import type { EmbeddedKind } from '../cluster/embedded/kinds.ts'
-import { configMaps, events, leases, secrets } from '../resources/core.ts'
+import { events, leases } from '../cluster/kinds.ts'
+import { configMaps, secrets } from '../resources/core.ts'
 import { kinds } from '../resources/kinds.ts'
 import { admit } from '../resources/validate.ts'
 

@@ -16,7 +16,10 @@ interface Command {
 
 export const commands: ReadonlyMap<string, Command> = new Map([
   ['operator', { summary: 'run the controllers against a Kubernetes cluster', load: () => import('./operator.ts') }],
-  ['run', { summary: 'run the same controllers without a cluster, on a folder of manifests', load: () => import('./run.ts') }],
+  [
+    'run',
+    { summary: 'run the same controllers without a cluster, on a folder of manifests', load: () => import('./run.ts') },
+  ],
   ['render', { summary: 'make everything in a set of manifests once, and end', load: () => import('./render.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])

@@ -10,7 +10,12 @@ describe('renewalTime', () => {
   const cases = [
     { name: 'a third of the life is left by default', rule: {}, life: 90 * day, window: 30 * day },
     { name: 'an explicit renewBefore is kept to', rule: { renewBefore: 10 * day }, life: 90 * day, window: 10 * day },
-    { name: 'a percentage counts what is left', rule: { renewBeforePercentage: 20 }, life: 100 * day, window: 20 * day },
+    {
+      name: 'a percentage counts what is left',
+      rule: { renewBeforePercentage: 20 },
+      life: 100 * day,
+      window: 20 * day,
+    },
   ]
   it.each(cases)('$name, at most a tenth of the window earlier', ({ rule, life, window }) => {
     for (const uid of ['a', 'b', 'c', '6f9619ff-8b86-d011-b42d-00cf4fc964ff']) {

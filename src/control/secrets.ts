@@ -4,7 +4,11 @@ import { isNotFound } from '../cluster/errors.ts'
 import type { Cluster, ObjectKey } from '../cluster/port.ts'
 import { secrets, type Secret } from '../resources/core.ts'
 
-export const readSecret = async (cluster: Cluster, key: ObjectKey, signal?: AbortSignal): Promise<Secret | undefined> => {
+export const readSecret = async (
+  cluster: Cluster,
+  key: ObjectKey,
+  signal?: AbortSignal,
+): Promise<Secret | undefined> => {
   try {
     return await cluster.get(secrets, key, signal === undefined ? {} : { signal })
   } catch (error) {
@@ -33,7 +37,10 @@ export const readText = async (
 ): Promise<ReferencedText> => {
   const secret = await readSecret(cluster, { namespace, name: reference.name }, signal)
   if (secret === undefined)
-    return { state: 'missing', message: `Secret "${reference.name}" of ${field} does not exist in namespace "${namespace}"; create it.` }
+    return {
+      state: 'missing',
+      message: `Secret "${reference.name}" of ${field} does not exist in namespace "${namespace}"; create it.`,
+    }
   const data = dataOf(secret)
   const bytes = data.get(reference.key)
   if (bytes === undefined || bytes.length === 0)
@@ -50,4 +57,7 @@ export const readText = async (
   }
 }
 
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8').replace(/\r?\n$/, '')
+const text = (bytes: Uint8Array): string =>
+  Buffer.from(bytes)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')

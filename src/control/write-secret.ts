@@ -75,9 +75,11 @@ export const writeSecret = async (context: Context, content: SecretContent, sign
 }
 
 const explained = (name: string, namespace: string, error: unknown): unknown => {
-  if (isNamespaceTerminating(error)) return new NotReady('NamespaceTerminating', `Namespace "${namespace}" is being deleted.`)
+  if (isNamespaceTerminating(error))
+    return new NotReady('NamespaceTerminating', `Namespace "${namespace}" is being deleted.`)
   if (isConflict(error)) return new Retryable('WriteFailed', `Secret "${name}" changed while it was being written.`)
   if (isInvalid(error)) return new Terminal('WriteFailed', `The API server refuses Secret "${name}": ${error.message}`)
-  if (isForbidden(error)) return new Retryable('WriteFailed', `The API server forbids writing Secret "${name}": ${error.message}`)
+  if (isForbidden(error))
+    return new Retryable('WriteFailed', `The API server forbids writing Secret "${name}": ${error.message}`)
   return error
 }

@@ -19,9 +19,13 @@ const marksPerPass = 1000
 /** Entries that another entry of the same holder names as replaced, and that are not marked yet. Pure. */
 export const superseded = (entries: readonly LedgerEntry[]): LedgerEntry[] => {
   const replaced = new Set(
-    entries.flatMap(({ holder, supersedes }) => (holder === undefined || supersedes === undefined ? [] : [`${holder} ${supersedes}`])),
+    entries.flatMap(({ holder, supersedes }) =>
+      holder === undefined || supersedes === undefined ? [] : [`${holder} ${supersedes}`],
+    ),
   )
-  return entries.filter(({ holder, serialNumber, state }) => state === 'Valid' && replaced.has(`${holder} ${serialNumber}`))
+  return entries.filter(
+    ({ holder, serialNumber, state }) => state === 'Valid' && replaced.has(`${holder} ${serialNumber}`),
+  )
 }
 
 export class LedgerKeeper {
@@ -46,7 +50,7 @@ export class LedgerKeeper {
     const head = { apiVersion: entry.apiVersion, kind: entry.kind }
     const options = { fieldManager, signal }
     try {
-      await cluster.apply(
+      const labelled = await cluster.apply(
         issuedCertificates,
         {
           ...head,
@@ -54,8 +58,11 @@ export class LedgerKeeper {
         } as unknown as IssuedCertificate,
         { ...options, force: true },
       )
-      const status = { ...head, metadata: { name, namespace, uid }, status: { state: 'Superseded' } }
-      caches.ledger.wrote(await cluster.updateStatus(issuedCertificates, status as unknown as IssuedCertificate, options))
+      const { resourceVersion } = labelled.metadata
+      const status = { ...head, metadata: { name, namespace, uid, resourceVersion }, status: { state: 'Superseded' } }
+      caches.ledger.wrote(
+        await cluster.updateStatus(issuedCertificates, status as unknown as IssuedCertificate, options),
+      )
     } catch (error) {
       // Deleted or revoked meanwhile: the next event brings it back here if anything is left to do.
       if (!isNotFound(error) && !isConflict(error)) throw error

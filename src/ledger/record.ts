@@ -49,7 +49,8 @@ export const record = async ({ cluster, caches }: Context, issuance: Issuance, s
     caches.ledger.wrote(await cluster.create(issuedCertificates, entry, { fieldManager, signal }))
   } catch (error) {
     // The name holds the serial number, so a taken name is a serial number used twice: draw another one.
-    if (isAlreadyExists(error)) throw new Retryable('IssuanceFailed', `serial number ${certificate.serialNumber} is taken`)
+    if (isAlreadyExists(error))
+      throw new Retryable('IssuanceFailed', `serial number ${certificate.serialNumber} is taken`)
     throw error
   }
 }

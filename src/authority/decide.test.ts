@@ -1,0 +1,232 @@
+import { describe, expect, it } from 'vitest'
+import { distinguishedName } from '../pki/names.ts'
+import type { ParsedCertificate } from '../pki/parse.ts'
+import { decide } from './decide.ts'
+import type { AuthorityMaterial } from './keyring.ts'
+import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
+import { StoredAuthorityError, type StoredAuthority } from './stored.ts'
+import type { Wanted } from './wanted.ts'
+
+const day = 24 * 3_600_000
+const now = Date.parse('2026-11-21T00:00:00Z')
+
+const wanted: Wanted = {
+  secretName: 'orders-ca',
+  subject: distinguishedName({ commonName: 'Orders CA' }),
+  keyAlgorithm: { algorithm: 'ECDSA', size: 256 },
+  duration: 3650 * day,
+  renewal: { renewBefore: 365 * day },
+  maxPathLength: 0,
+  parent: undefined,
+  encrypted: false,
+}
+
+const stored: StoredAuthority = {
+  certificate: {
+    subject: wanted.subject,
+    pathLength: 0,
+    notBefore: now - day,
+    notAfter: now + 3649 * day,
+    serialNumber: '0A',
+  } as unknown as ParsedCertificate,
+  chain: [],
+  trust: [],
+  pkcs8: new Uint8Array([1]),
+  encryptedWith: 'nothing',
+  publicKeyHash: 'key',
+}
+
+type Present = Extract<SecretSeen, { state: 'present' }>
+const secret: Present = {
+  state: 'present',
+  uid: 'u',
+  resourceVersion: '1',
+  ours: true,
+  owner: 'CertificateAuthority/orders',
+  stored,
+  problem: undefined,
+  drift: [],
+  signedByParent: undefined,
+  chainChanged: false,
+}
+
+const base: Observed = {
+  name: 'CertificateAuthority data/orders',
+  uid: 'uid',
+  notImplemented: [],
+  resolved: { wanted },
+  status: undefined,
+  passphrase: undefined,
+  parent: undefined,
+  secret,
+}
+
+const parent = (pathLength: number | undefined, notAfter = now + 9999 * day): ParentSeen => ({
+  state: 'usable',
+  uid: 'root',
+  material: { signer: { pathLength }, certificate: { notAfter } } as unknown as AuthorityMaterial,
+})
+
+const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
+const withSecret = (change: Partial<Present>): Observed => seen({ secret: { ...secret, ...change } })
+const child: Wanted = { ...wanted, parent: { namespace: 'pki', name: 'root' } }
+const absent = { state: 'absent' } as const
+const reported = { certificate: { publicKeyHash: 'key' } } as unknown as Observed['status']
+const problem = (kind: 'Invalid' | 'PassphraseWrong'): StoredAuthorityError =>
+  new StoredAuthorityError(kind, 'it is so')
+
+describe('decide', () => {
+  const cases: { name: string; seen: Observed; cure: string; reason?: string }[] = [
+    { name: 'nothing to do when all is as asked', seen: base, cure: 'None' },
+    {
+      name: 'a field of a later version stalls',
+      seen: seen({ notImplemented: ['spec.policy'] }),
+      cure: 'Stall',
+      reason: 'NotImplemented',
+    },
+    {
+      name: 'a subject that cannot be encoded stalls',
+      seen: seen({ resolved: { problems: ['spec.subject: no.'] } }),
+      cure: 'Stall',
+      reason: 'RequestInvalid',
+    },
+    {
+      name: 'a missing passphrase stalls',
+      seen: seen({ passphrase: { state: 'missing', message: 'no' } }),
+      cure: 'Stall',
+      reason: 'PassphraseNotFound',
+    },
+    {
+      name: 'a foreign Secret is left alone',
+      seen: withSecret({ ours: false, owner: undefined }),
+      cure: 'Stall',
+      reason: 'SecretInTheWay',
+    },
+    {
+      name: 'an unreadable Secret is not overwritten',
+      seen: withSecret({ stored: undefined, problem: problem('Invalid') }),
+      cure: 'Stall',
+      reason: 'AuthoritySecretInvalid',
+    },
+    {
+      name: 'a wrong passphrase stalls',
+      seen: withSecret({ stored: undefined, problem: problem('PassphraseWrong') }),
+      cure: 'Stall',
+      reason: 'PassphraseWrong',
+    },
+    {
+      name: 'a lost key is not replaced by a new one',
+      seen: seen({ secret: absent, status: reported }),
+      cure: 'Stall',
+      reason: 'AuthoritySecretMissing',
+    },
+    {
+      name: "another CA's key is never switched to",
+      seen: seen({ status: { certificate: { publicKeyHash: 'old' } } as unknown as Observed['status'] }),
+      cure: 'Stall',
+      reason: 'AuthoritySecretInvalid',
+    },
+    {
+      name: 'a kept Secret of another name is not taken for this CA',
+      seen: seen({ resolved: { wanted: { ...wanted, subject: distinguishedName({ commonName: 'X' }) } } }),
+      cure: 'Stall',
+      reason: 'SecretInTheWay',
+    },
+    { name: 'the first certificate is issued', seen: seen({ secret: absent }), cure: 'Issue', reason: 'Issuing' },
+    {
+      name: 'another path length signs anew',
+      seen: seen({ resolved: { wanted: { ...wanted, maxPathLength: 1 } } }),
+      cure: 'Issue',
+      reason: 'Renewing',
+    },
+    {
+      name: 'a parent with another key signs anew',
+      seen: seen({ resolved: { wanted: child }, parent: parent(1), secret: { ...secret, signedByParent: false } }),
+      cure: 'Issue',
+      reason: 'Renewing',
+    },
+    {
+      name: 'a renewed parent is only taken into the chain',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: parent(1),
+        secret: { ...secret, signedByParent: true, chainChanged: true },
+      }),
+      cure: 'Encode',
+    },
+    {
+      name: 'a new passphrase encrypts the same key again',
+      seen: seen({ resolved: { wanted: { ...wanted, encrypted: true } } }),
+      cure: 'Encode',
+    },
+    {
+      name: 'the passphrase before is replaced',
+      seen: seen({
+        resolved: { wanted: { ...wanted, encrypted: true } },
+        secret: { ...secret, stored: { ...stored, encryptedWith: 'previousPassphrase' } },
+      }),
+      cure: 'Encode',
+    },
+    { name: 'a removed label is put back', seen: withSecret({ drift: ['label'] }), cure: 'Encode' },
+    {
+      name: 'a missing parent stalls a first signature',
+      seen: seen({ resolved: { wanted: child }, parent: { state: 'missing', message: 'no' }, secret: absent }),
+      cure: 'Stall',
+      reason: 'AuthorityNotFound',
+    },
+    {
+      name: 'a missing parent does not disturb a living intermediate',
+      seen: seen({ resolved: { wanted: child }, parent: { state: 'missing', message: 'no' } }),
+      cure: 'None',
+    },
+    {
+      name: 'a parent that is not ready is waited for',
+      seen: seen({ resolved: { wanted: child }, parent: { state: 'notReady', message: 'soon' }, secret: absent }),
+      cure: 'Wait',
+      reason: 'AuthorityNotReady',
+    },
+    {
+      name: 'a parent without path length left refuses',
+      seen: seen({ resolved: { wanted: child }, parent: parent(0), secret: absent }),
+      cure: 'Stall',
+      reason: 'RequestInvalid',
+    },
+    {
+      name: 'a parent with path length 1 signs a CA of 0',
+      seen: seen({ resolved: { wanted: child }, parent: parent(1), secret: absent }),
+      cure: 'Issue',
+    },
+    {
+      name: 'a parent with path length 1 refuses a CA of 1',
+      seen: seen({ resolved: { wanted: { ...child, maxPathLength: 1 } }, parent: parent(1), secret: absent }),
+      cure: 'Stall',
+      reason: 'RequestInvalid',
+    },
+    {
+      name: 'a parent without limit signs any CA',
+      seen: seen({
+        resolved: { wanted: { ...child, maxPathLength: undefined } },
+        parent: parent(undefined),
+        secret: absent,
+      }),
+      cure: 'Issue',
+    },
+    {
+      name: 'a parent near its end does not sign',
+      seen: seen({ resolved: { wanted: child }, parent: parent(1, now + 300 * day), secret: absent }),
+      cure: 'Stall',
+      reason: 'AuthorityExpiring',
+    },
+  ]
+  it.each(cases)('$name', ({ seen: observed, cure, reason }) => {
+    const decision = decide(observed, now)
+    expect(decision.cure).toBe(cure)
+    if (reason !== undefined) expect(decision.acting[0]?.reason).toBe(reason)
+  })
+
+  it('is renewed with the same key before it ends, and also after', () => {
+    expect(decide(base, now + 3000 * day).cure).toBe('None')
+    expect(decide(base, now + 3300 * day).acting[0]?.reason).toBe('Renewing')
+    expect(decide(base, now + 9000 * day).acting[0]?.reason).toBe('Renewing')
+  })
+})

@@ -1,0 +1,191 @@
+/** `dbtls operator`: the controllers against a Kubernetes cluster, one replica acting at a time. */
+
+import { randomBytes, webcrypto } from 'node:crypto'
+import { hostname } from 'node:os'
+import { ClusterEvents } from '../cluster/events.ts'
+import { fenced } from '../cluster/fence.ts'
+import { KubernetesCluster } from '../cluster/kubernetes/client.ts'
+import { ConfigError } from '../cluster/kubernetes/cluster-config.ts'
+import { loadClusterConfig } from '../cluster/kubernetes/config.ts'
+import { LeaderElector } from '../cluster/leader.ts'
+import { Operator } from '../operator.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { Health } from '../runtime/health.ts'
+import { LagMonitor } from '../runtime/lag.ts'
+import { createLogger, type Logger, type LogLevel } from '../runtime/log.ts'
+import { createMetrics } from '../runtime/metrics.ts'
+import { registerProcessMetrics } from '../runtime/process-metrics.ts'
+import { listen, operationsHandler } from '../server/http.ts'
+import { version } from '../version.ts'
+import { parseOptions, UsageError, wholeNumber } from './options.ts'
+import type { Io, Main } from './table.ts'
+
+const usage = `usage: dbtls operator [options]
+
+Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or the one it runs in.
+
+  --kubeconfig FILE         default: $KUBECONFIG, the pod's ServiceAccount, ~/.kube/config
+  --context NAME            context of the kubeconfig
+  --namespaces A,B          watch only these namespaces (default: all)
+  --workers N               certificates worked on at the same time (default: 16)
+  --metrics-address ADDR    /metrics, /healthz, /readyz (default: :9090)
+  --leader-elect=false      act without asking for the Lease; only ever with one replica
+  --lease-namespace NS      namespace of the Lease (default: $POD_NAMESPACE, or the kubeconfig's)
+  --lease-name NAME         name of the Lease (default: dbtls)
+  --log-level LEVEL         debug, info, warn, error (default: info)
+  --log-format FORMAT       json or text (default: json)
+  --help                    this text
+`
+
+const flags = {
+  kubeconfig: { type: 'string' },
+  context: { type: 'string' },
+  namespaces: { type: 'string' },
+  workers: { type: 'string', default: '16' },
+  'metrics-address': { type: 'string', default: ':9090' },
+  'leader-elect': { type: 'string', default: 'true' },
+  'lease-namespace': { type: 'string' },
+  'lease-name': { type: 'string', default: 'dbtls' },
+  'log-level': { type: 'string', default: 'info' },
+  'log-format': { type: 'string', default: 'json' },
+} as const
+
+export const main: Main = async (args, io) => {
+  const options = parseOptions('operator', usage, flags, args, io)
+  if (typeof options === 'number') return options
+  const log = createLogger({
+    level: options['log-level'] as LogLevel,
+    format: options['log-format'] === 'text' ? 'text' : 'json',
+  })
+  try {
+    return await operate({ ...options, workers: wholeNumber('workers', options.workers, 1, 1000) }, io, log)
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.stderr.write(`dbtls operator: ${error.message}\n`)
+      return 2
+    }
+    if (!(error instanceof ConfigError)) throw error
+    io.stderr.write(`dbtls operator: ${error.message}\n`)
+    return 1
+  }
+}
+
+type Options = { readonly [name in Exclude<keyof typeof flags, 'workers'>]?: string | undefined }
+
+const operate = async (options: Options & { readonly workers: number }, io: Io, log: Logger): Promise<number> => {
+  const clock = systemClock()
+  const config = await loadClusterConfig({
+    env: io.env,
+    clock,
+    kubeconfig: options.kubeconfig,
+    context: options.context,
+  })
+  const stopping = new AbortController()
+  const metrics = createMetrics()
+  const lag = new LagMonitor()
+  registerProcessMetrics(metrics.registry, lag, clock)
+  const requests = metrics.restClient(config.server.host)
+  const raw = new KubernetesCluster({
+    config,
+    clock,
+    version: version(),
+    onRequest: ({ code, method, seconds, verb }) =>
+      requests.request({
+        method,
+        code: code === '<error>' ? code : Number(code),
+        verb: verb === 'apply' ? 'patch' : verb,
+        tookMs: seconds * 1000,
+      }),
+  })
+
+  const identity = `${io.env['POD_NAME'] ?? hostname()}_${randomBytes(4).toString('hex')}`
+  const leading = metrics.leaderElection(options['lease-name'] ?? 'dbtls')
+  const elector =
+    options['leader-elect'] === 'false'
+      ? undefined
+      : new LeaderElector({
+          cluster: raw,
+          clock,
+          log,
+          identity,
+          namespace: options['lease-namespace'] ?? io.env['POD_NAMESPACE'] ?? config.namespace,
+          name: options['lease-name'] ?? 'dbtls',
+          random: Math.random,
+        })
+  const cluster = elector === undefined ? raw : fenced(raw, () => elector.mayWrite())
+  const events = new ClusterEvents({ cluster, clock, log, reportingInstance: identity })
+  const operator = new Operator({
+    cluster,
+    namespaces: options.namespaces
+      ?.split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+    clock,
+    crypto: webcrypto as unknown as webcrypto.Crypto,
+    randomBytes: (size) => randomBytes(size),
+    random: Math.random,
+    log,
+    metrics,
+    events,
+    workers: options.workers,
+  })
+
+  const health = new Health()
+  health.addReady('caches', () => (operator.synced ? undefined : 'the caches are not filled yet'))
+  if (elector !== undefined)
+    health.addLive('leader-election', () =>
+      elector.isLeading && !elector.mayWrite() ? 'the Lease is held but could not be renewed in time' : undefined,
+    )
+  const server = await listen({
+    address: options['metrics-address'] ?? ':9090',
+    handler: operationsHandler(health, metrics.registry),
+    log,
+    clock,
+  })
+  log.info('started', { version: version(), server: config.server.origin, identity, metrics: server.address })
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => {
+      log.info('stopping', { signal })
+      stopping.abort()
+    })
+
+  await operator.startCaches(stopping.signal)
+  const lost = await lead(elector, operator, stopping, leading, log)
+  await operator.stop()
+  await events.stop()
+  await elector?.stop()
+  leading.leading(false)
+  await server.close()
+  lag.stop()
+  log.info('stopped')
+  return lost ? 1 : 0
+}
+
+/** Acts while it leads. True when leadership was lost: the process must end, because another one may act by now. */
+const lead = async (
+  elector: LeaderElector | undefined,
+  operator: Operator,
+  stopping: AbortController,
+  leading: { leading(leads: boolean): void },
+  log: Logger,
+): Promise<boolean> => {
+  const { promise: ended, resolve } = Promise.withResolvers<boolean>()
+  stopping.signal.addEventListener('abort', () => resolve(false), { once: true })
+  if (stopping.signal.aborted) return false
+  const act = (): void => {
+    leading.leading(true)
+    log.info('acting')
+    operator.startControllers()
+  }
+  if (elector === undefined) act()
+  else
+    elector.start({
+      onStarted: act,
+      onLost: () => {
+        log.error('the Lease was lost; ending, so that the new leader is alone')
+        resolve(true)
+      },
+    })
+  return ended
+}

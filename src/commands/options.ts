@@ -1,0 +1,55 @@
+/** Reading flags, the same way for every verb. */
+
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { logLevels } from '../runtime/log.ts'
+import type { Io } from './table.ts'
+
+/** A wrong flag or value; its message is shown as it is, with exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+type Flags = NonNullable<ParseArgsConfig['options']>
+type Values<F extends Flags> = {
+  readonly [name in keyof F]?: F[name] extends { type: 'boolean' }
+    ? boolean
+    : F[name] extends { multiple: true }
+      ? readonly string[]
+      : string
+}
+
+/** The values of the flags, or the exit code when there is nothing more to do (`--help`, wrong usage). */
+export const parseOptions = <F extends Flags>(
+  verb: string,
+  usage: string,
+  flags: F,
+  args: readonly string[],
+  { stdout, stderr }: Io,
+): Values<F> | number => {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { ...flags, help: { type: 'boolean', short: 'h' } },
+      strict: true,
+    })
+    if ((values as { help?: boolean }).help === true) {
+      stdout.write(usage)
+      return 0
+    }
+    const level = (values as Record<string, unknown>)['log-level']
+    if (level !== undefined && !(logLevels as readonly unknown[]).includes(level))
+      throw new UsageError(`--log-level is one of ${logLevels.join(', ')}, not "${String(level)}"`)
+    return values as Values<F>
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    stderr.write(`dbtls ${verb}: ${message}\ndbtls ${verb} --help lists the options\n`)
+    return 2
+  }
+}
+
+export const wholeNumber = (flag: string, text: string | undefined, least: number, most: number): number => {
+  const value = Number(text)
+  if (text === undefined || !/^[0-9]+$/.test(text) || value < least || value > most)
+    throw new UsageError(`--${flag} is a whole number from ${least} to ${most}, not "${text ?? ''}"`)
+  return value
+}
