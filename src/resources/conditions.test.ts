@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import type { Condition, WantedConditions } from './conditions.ts'
+import { isReady, withConditions } from './conditions.ts'
+
+const at = Date.UTC(2026, 0, 31, 12, 0, 0, 999)
+const later = at + 3_600_000
+const ready: WantedConditions = { ready: { status: 'True', reason: 'Issued', message: 'valid' } }
+const failing: WantedConditions = {
+  ready: { status: 'False', reason: 'SecretInTheWay', message: 'rename it' },
+  stalled: { reason: 'SecretInTheWay', message: 'rename it' },
+}
+
+const types = (list: readonly Condition[]) => list.map((one) => one.type)
+
+describe('withConditions', () => {
+  it('sets Ready at the first visit, with the generation and whole seconds', () => {
+    expect(withConditions(undefined, ready, at, 3)).toEqual([
+      {
+        type: 'Ready',
+        status: 'True',
+        observedGeneration: 3,
+        lastTransitionTime: '2026-01-31T12:00:00Z',
+        reason: 'Issued',
+        message: 'valid',
+      },
+    ])
+  })
+
+  it('gives back the very same list when nothing changed', () => {
+    const first = withConditions(undefined, failing, at, 1)
+    expect(withConditions(first, failing, later, 1)).toBe(first)
+  })
+
+  it('keeps the time of the last transition while only reason, message or generation change', () => {
+    const first = withConditions(undefined, ready, at, 1)
+    const second = withConditions(first, { ready: { status: 'True', reason: 'Renewing', message: 'soon' } }, later, 2)
+    expect(second[0]).toMatchObject({ reason: 'Renewing', message: 'soon', observedGeneration: 2 })
+    expect(second[0]?.lastTransitionTime).toBe('2026-01-31T12:00:00Z')
+  })
+
+  it('moves the time when the status changes', () => {
+    const second = withConditions(withConditions(undefined, ready, at, 1), failing, later, 1)
+    expect(second[0]?.lastTransitionTime).toBe('2026-01-31T13:00:00Z')
+  })
+
+  it('has Reconciling and Stalled only while they are true', () => {
+    const stalled = withConditions(undefined, failing, at, 1)
+    expect(types(stalled)).toEqual(['Ready', 'Stalled'])
+    const busy = withConditions(stalled, { ...ready, reconciling: { reason: 'Renewing', message: 'm' } }, at, 1)
+    expect(types(busy)).toEqual(['Ready', 'Reconciling'])
+    expect(types(withConditions(busy, ready, at, 1))).toEqual(['Ready'])
+  })
+
+  it('never shows progress beside a standstill', () => {
+    const both = { ...failing, reconciling: { reason: 'Issuing', message: 'm' } }
+    expect(types(withConditions(undefined, both, at, 1))).toEqual(['Ready', 'Stalled'])
+  })
+
+  it('keeps conditions that others have set', () => {
+    const foreign = { ...withConditions(undefined, ready, at, 1)[0], type: 'Audited' } as Condition
+    expect(withConditions([foreign], ready, at, 1)).toContainEqual(foreign)
+  })
+})
+
+describe('isReady', () => {
+  const conditions = [...withConditions(undefined, ready, at, 2)]
+  it.each([
+    ['of this generation', { metadata: { generation: 2 }, status: { conditions } }, true],
+    ['of an older generation', { metadata: { generation: 3 }, status: { conditions } }, false],
+    ['without a status', { metadata: { generation: 1 } }, false],
+    [
+      'failing',
+      { metadata: { generation: 1 }, status: { conditions: [...withConditions([], failing, at, 1)] } },
+      false,
+    ],
+  ])('%s', (_, object, expected) => {
+    expect(isReady(object)).toBe(expected)
+  })
+})
