@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/golden/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['{src,scripts}/**/*.test.ts', 'test/golden/**/*.test.ts'] } },
       { test: { name: 'oracles', include: ['test/oracles/**/*.test.ts'], testTimeout: 300_000 } },
       {
         test: {

@@ -1,6 +1,8 @@
 /** Bundles src/main.ts and its packages into dist/dbtls.mjs, one ES module for Node 24, and prints its size. */
 import { build } from 'esbuild'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 
 rmSync('dist', { recursive: true, force: true })
 const result = await build({
@@ -16,6 +18,7 @@ const result = await build({
   keepNames: true,
   sourcemap: 'external',
   legalComments: 'linked',
+  define: { DBTLS_VERSION: JSON.stringify(version) },
   metafile: true,
   logLevel: 'warning',
   // CommonJS packages inside an ES module still call require().

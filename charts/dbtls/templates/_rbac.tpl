@@ -1,24 +1,24 @@
 {{/*
 What the operator may do, in every namespace it watches: exactly the verbs it uses, which a test holds against the
-audit log of a real API server. `create` on secrets is what server-side apply needs for a Secret that does not exist yet;
-`delete` is for a Secret whose type has to change.
+audit log of a real API server. `create` on secrets is what server-side apply needs for a Secret that does not exist yet.
 */}}
 {{- define "dbtls.namespacedRules" -}}
 - apiGroups: [dbtls.dev]
   resources: [certificateauthorities, databasecertificates, databasetlsprofiles]
-  verbs: [get, list, watch]
-- apiGroups: [dbtls.dev]
-  resources: [certificateauthorities/status, databasecertificates/status, databasetlsprofiles/status]
-  verbs: [update]
+  verbs: [list, watch]
 - apiGroups: [dbtls.dev]
   resources: [issuedcertificates]
-  verbs: [create, get, list, watch]
+  verbs: [create, list, watch, patch]
 - apiGroups: [dbtls.dev]
-  resources: [issuedcertificates/status]
+  resources:
+    - certificateauthorities/status
+    - databasecertificates/status
+    - databasetlsprofiles/status
+    - issuedcertificates/status
   verbs: [update]
 - apiGroups: ['']
   resources: [secrets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
@@ -31,11 +31,15 @@ audit log of a real API server. `create` on secrets is what server-side apply ne
   verbs: [list, watch]
 {{- end }}
 
-{{/* Leader election, in the release's namespace alone. */}}
+{{/* Leader election, in the release's namespace alone; a name cannot restrict the creation. */}}
 {{- define "dbtls.leaderRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, create, update]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "dbtls.fullname" . }}]
+  verbs: [get, update]
 {{- end }}
 
 {{- define "dbtls.subjects" -}}

@@ -111,7 +111,9 @@ export class ControlPlane extends Connection {
     const auditFile = options.audit === false ? undefined : join(dir, 'audit.log')
     const policyFile = join(dir, 'audit-policy.yaml')
     writeFileSync(policyFile, auditPolicy)
-    const audit = auditFile === undefined ? [] : ['--audit-policy-file', policyFile, '--audit-log-path', auditFile]
+    // Rotation, after 100 MB by default, would take the lines away from under their reader.
+    const auditFlags = ['--audit-policy-file', policyFile, '--audit-log-maxsize=100000', '--audit-log-path']
+    const audit = auditFile === undefined ? [] : [...auditFlags, auditFile]
     const args = [
       ...['--etcd-servers', `http://127.0.0.1:${ports.etcd}`, '--secure-port', String(ports.api)],
       ...['--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--endpoint-reconciler-type', 'none'],

@@ -1,6 +1,7 @@
 /** `dbtls operator` as a process of its own, the way a pod would run it. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { InstalledChart } from './chart.ts'
 import type { Connection } from './connection.ts'
 import { ManagedProcess, eventually, freePort } from './process.ts'
 import type { Exit } from './process.ts'
@@ -8,11 +9,11 @@ import type { Exit } from './process.ts'
 const launcher = fileURLToPath(new URL('../../../bin/dbtls', import.meta.url))
 
 export interface OperatorOptions {
-  readonly kubeconfig: string
-  /** Namespace and name of the pod it believes to be: where its Lease lives, and its identity. */
-  readonly namespace: string
+  /** Default: the chart's, so with the rights of its ServiceAccount. */
+  readonly kubeconfig?: string
+  /** The name of the pod it believes to be: its identity in the Lease. */
   readonly podName?: string
-  /** Added after `operator --metrics-address … --publish-address …`. */
+  /** Added to the arguments of the chart's Deployment. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
@@ -21,7 +22,6 @@ export interface Operator {
   readonly pid: number
   /** `http://127.0.0.1:PORT`, with /metrics, /healthz and /readyz. */
   readonly metricsUrl: string
-  readonly publishUrl: string
   readonly exited: Promise<Exit>
   readonly running: boolean
   /** Resolves when /readyz answers 200; rejects with the log when the process ends before, or after `timeoutMs` (60 s). */
@@ -42,20 +42,24 @@ export interface Operator {
   stop(): Promise<Exit>
 }
 
-export const startOperator = async (plane: Connection, options: OperatorOptions): Promise<Operator> => {
+export const startOperator = async (
+  plane: Connection,
+  chart: InstalledChart,
+  options: OperatorOptions = {},
+): Promise<Operator> => {
   const metricsAddress = `127.0.0.1:${await freePort()}`
-  const publishAddress = `127.0.0.1:${await freePort()}`
   const podName = options.podName ?? `dbtls-${metricsAddress.replace(/.*:/, '')}`
-  const addresses = [`--metrics-address=${metricsAddress}`, `--publish-address=${publishAddress}`]
+  const where = chart.namespaces === undefined ? [] : [`--namespaces=${chart.namespaces.join(',')}`]
+  const chartArgs = [`--metrics-address=${metricsAddress}`, `--lease-name=${chart.release}`, ...where]
   const process = new ManagedProcess(plane.reaper, {
     name: podName,
     command: launcher,
-    args: ['operator', ...addresses, ...(options.args ?? [])],
+    args: ['operator', ...chartArgs, ...(options.args ?? [])],
     env: {
       ...globalThis.process.env,
-      KUBECONFIG: options.kubeconfig,
+      KUBECONFIG: options.kubeconfig ?? chart.kubeconfig,
       POD_NAME: podName,
-      POD_NAMESPACE: options.namespace,
+      POD_NAMESPACE: chart.namespace,
       ...options.env,
     },
     logFile: join(plane.tempDir('operator'), `${podName}.log`),
@@ -70,7 +74,6 @@ export const startOperator = async (plane: Connection, options: OperatorOptions)
   return {
     pid: process.pid,
     metricsUrl,
-    publishUrl: `http://${publishAddress}`,
     exited: process.exited,
     get running() {
       return process.running
