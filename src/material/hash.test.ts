@@ -138,6 +138,19 @@ describe('the hash of the data', () => {
     expect(of(['a', 'bc'], ['d', ''])).not.toBe(of(['a', 'b'], ['d', 'c']))
     expect(of(['a', 'bc'])).not.toBe(of(['ab', 'c']))
   })
+  test('cannot be made equal by lengths that stand in keys or values', () => {
+    const of = (...data: [string, string][]) =>
+      dataHash(new Map(data.map(([key, value]) => [key, Buffer.from(value, 'latin1')])))
+    const lengths = ['', '\0\0\0\0', '\0\0\0\x01']
+    const imitations = lengths.flatMap((first) =>
+      lengths.flatMap((second) => [
+        of(['a', `x${first}b${second}y`]),
+        of([`a${first}xb`, second]),
+        of([`a${first}xb`, 'y']),
+      ]),
+    )
+    expect(imitations).not.toContain(of(['a', 'x'], ['b', 'y']))
+  })
   test('notices one changed octet of many', () => {
     const value = new Uint8Array(randomBytes(4000))
     const changed = Uint8Array.from(value)

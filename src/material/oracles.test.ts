@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Identity } from '../../test/oracles/certificates.ts'
 import { makeIntermediate, makeLeaf, makeRoot } from '../../test/oracles/certificates.ts'
@@ -18,7 +19,7 @@ import { readPkcs12 } from './pkcs12-reader.ts'
 
 const password = 'changeit'
 const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
-const oracle = new URL('../../test/oracles/java/KeystoreOracle.java', import.meta.url).pathname
+const oracle = fileURLToPath(new URL('../../test/oracles/java/KeystoreOracle.java', import.meta.url))
 
 const missing = ['openssl', 'java', 'keytool'].filter((tool) => spawnSync(tool, ['--help']).error !== undefined)
 if (missing.length > 0) console.warn(`keystores are not shown to ${missing.join(', ')}: not installed`)
@@ -175,6 +176,8 @@ describe.skipIf(missing.length > 0)('keystores before other readers', () => {
     const certificates = held === 'keystore' ? 2 : trustOf(world(algorithm), held).length
     expect(text.match(/BEGIN CERTIFICATE/g)).toHaveLength(certificates)
     expect(text.match(/BEGIN PRIVATE KEY/g) ?? []).toHaveLength(held === 'keystore' ? 1 : 0)
+    // Key and leaf name each other; with more than one key in a store nothing else would.
+    expect(text.match(/localKeyID: /g) ?? []).toHaveLength(held === 'keystore' ? 2 : 0)
     const scheme =
       format === 'Modern2023' ? 'PBES2, PBKDF2, AES-256-CBC, Iteration 10000' : 'pbeWithSHA1And3-KeyTripleDES-CBC'
     expect(text).toContain(scheme)

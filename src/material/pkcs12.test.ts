@@ -75,6 +75,11 @@ describe('PKCS#12 stores', () => {
     expect(read.trusted.map(({ alias }) => alias)).toEqual(['mysqlcacert'])
   })
 
+  test('name the pseudo-random function with NULL parameters, for readers that know no default', async () => {
+    const store = Buffer.from(await writePkcs12({ ...base, trusted: [{ alias: 'ca', certificate: derOf(9) }] }))
+    expect(store.includes(Buffer.from('300c06082a864886f70d02090500', 'hex'))).toBe(true)
+  })
+
   test('differ between two writings of the same input: salts are fresh', async () => {
     const input = { ...base, trusted: [{ alias: 'ca', certificate: derOf(9) }] }
     const [first, second] = [await writePkcs12(input), await writePkcs12(input)]
