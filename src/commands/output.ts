@@ -27,7 +27,7 @@ const nameForm = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/
 const keyForm = /^[-._a-zA-Z0-9]{1,253}$/
 
 /** The cluster checks names, too; but here a wrong one would write outside of the folder. */
-const check = ({ namespace, name, data }: OutputObject): void => {
+export const checkOutput = ({ namespace, name, data }: OutputObject): void => {
   for (const part of [namespace, name])
     if (!nameForm.test(part) || part.includes('..')) throw new OutputError(`"${part}" cannot be the name of a folder`)
   for (const key of data.keys())
@@ -63,7 +63,7 @@ export class OutputFolder {
 
   /** Writes the object unless it stands there already. Returns whether it wrote. @throws OutputError */
   async write(object: OutputObject): Promise<boolean> {
-    check(object)
+    checkOutput(object)
     const path = this.pathOf(object)
     const digest = digestOf(object.data)
     const former = await this.#generationAt(path)
@@ -82,7 +82,7 @@ export class OutputFolder {
 
   /** Takes the object's files away. What is not ours stays. */
   async remove(object: Omit<OutputObject, 'data'>): Promise<void> {
-    check({ ...object, data: new Map() })
+    checkOutput({ ...object, data: new Map() })
     const path = this.pathOf(object)
     if ((await this.#generationAt(path)) === undefined) return
     await rm(path)
