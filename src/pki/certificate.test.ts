@@ -63,6 +63,19 @@ describe('an issued certificate', () => {
     expect(extensions.find((extension) => extension.oid === '2.5.29.17')?.critical).toBe(critical)
   })
 
+  test.each([
+    ['one usage', ['digitalSignature'], '03020780'],
+    ['the second as well', ['digitalSignature', 'nonRepudiation'], '030206c0'],
+    ['the ninth', ['digitalSignature', 'keyAgreement', 'decipherOnly'], '0303078880'],
+  ] as const)('writes the bits of %s without zeros behind them', async (_, keyUsage, expected) => {
+    const { extensions } = parseCertificate(
+      await issueCertificate(planLeaf(root.signer, leaf, { keyUsage }), root.signer),
+    )
+    expect(Buffer.from(extensions.find(({ oid: id }) => id === '2.5.29.15')?.value ?? []).toString('hex')).toBe(
+      expected,
+    )
+  })
+
   test('may live past 2049', async () => {
     const old = await makeRoot({ duration: 40_000 * day })
     const plan = planLeaf(old.signer, leaf, { notAfter: Date.UTC(2101, 0, 1) })

@@ -112,6 +112,17 @@ describe('a private key', () => {
     expect(hex(decodePrivateKey(bare))).toBe(hex(pkcs8))
   })
 
+  test('in SEC1 without its leading zeros gets them back', () => {
+    const short = sequence(
+      integer(1),
+      octetString(Uint8Array.of(7)),
+      Uint8Array.from([0xa0, 10, ...oid('1.2.840.10045.3.1.7')]),
+    )
+    const pkcs8 = decodePrivateKey(short)
+    expect(hex(pkcs8)).toContain(`0420${'00'.repeat(31)}07`)
+    expect(algorithmOfSpki(spkiOf(pkcs8))).toEqual(p256)
+  })
+
   test('with EC PARAMETERS before it is read, as openssl ecparam -genkey writes it', () => {
     const { der, label } = encodePrivateKey(keyOf('ECDSA-256').pkcs8, 'SEC1')
     const text = encodePem('EC PARAMETERS', oid('1.2.840.10045.3.1.7')) + encodePem(label, der)
