@@ -91,7 +91,7 @@ export class Operator {
   /** Fills the caches and keeps them current. Resolves when all have been filled once; nothing is written. */
   async startCaches(signal: AbortSignal): Promise<void> {
     const informers = this.#informers()
-    for (const informer of informers) informer.start(signal)
+    for (const informer of informers) void informer.start(signal)
     await Promise.all(informers.map((informer) => informer.synced))
   }
 
@@ -121,8 +121,8 @@ export class Operator {
   #connect(): void {
     const { authorities, certificates, ledger, namespaces, profiles, secrets } = this.caches
     authorities.onChange((change) => this.#authorityChanged(change))
-    certificates.onChange((change) => this.#controllers.certificates.enqueue(changedKey(change), priorityOf(change)))
-    profiles.onChange((change) => this.#controllers.profiles.enqueue(changedKey(change), priorityOf(change)))
+    certificates.onChange((change) => this.#controllers.certificates.enqueue(change.key, priorityOf(change)))
+    profiles.onChange((change) => this.#controllers.profiles.enqueue(change.key, priorityOf(change)))
     secrets.onChange((change) => this.#secretChanged(change))
     ledger.onChange(({ after }) => {
       if (after?.supersedes === undefined || after.state !== 'Valid') return
@@ -137,7 +137,7 @@ export class Operator {
   }
 
   #authorityChanged(change: Change<CertificateAuthority>): void {
-    const key = changedKey(change)
+    const key = change.key
     this.#controllers.authorities.enqueue(key, priorityOf(change))
     if (change.initial || sameForLeaves(change.before, change.after)) return
     this.#enqueueCertificates(this.caches.certificates.store.by('authority', key))
@@ -147,7 +147,7 @@ export class Operator {
 
   #secretChanged(change: Change<KubeObject>): void {
     if (change.initial) return
-    const key = changedKey(change)
+    const key = change.key
     for (const authority of this.caches.authorities.store.by('secret', key))
       this.#controllers.authorities.enqueue(keyOf(authority), { priority: 'normal' })
     this.#enqueueCertificates(this.caches.certificates.store.by('secret', key))
@@ -156,12 +156,6 @@ export class Operator {
   #enqueueCertificates(objects: readonly KubeObject[]): void {
     for (const object of objects) this.#controllers.certificates.enqueue(keyOf(object), { priority: 'normal' })
   }
-}
-
-const changedKey = ({ before, after }: Change<KubeObject>): string => {
-  const object = after ?? before
-  if (object === undefined) throw new Error('a change without an object')
-  return keyOf(object)
 }
 
 /** A person's change of spec goes before what a start or another object brings up. */

@@ -2,7 +2,7 @@
 import { Backoff } from '../../runtime/backoff.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/log.ts'
-import type { Cluster, KubeObject, ObjectMeta, Resource } from '../port.ts'
+import type { Cluster, KubeObject, Resource } from '../port.ts'
 import type { Indexers } from './indexes.ts'
 import type { ReflectorEvent } from './reflector.ts'
 import { Reflector } from './reflector.ts'
@@ -13,9 +13,10 @@ export type { Change } from './store.ts'
 
 export type ChangeHandler<T> = (change: Change<T>) => void
 
-export interface InformerOptions<Raw extends KubeObject, T extends KubeObject> {
+/** Raw is what the server sends, T what is kept. */
+export interface InformerOptions<T extends KubeObject, Raw extends KubeObject = T> {
   readonly cluster: Cluster
-  readonly resource: Resource<Raw>
+  readonly resource: Resource
   /** One reflector each, feeding one store. Absent: all namespaces. */
   readonly namespaces?: readonly string[] | undefined
   readonly labelSelector?: string | undefined
@@ -23,7 +24,7 @@ export interface InformerOptions<Raw extends KubeObject, T extends KubeObject> {
   /** Ask the server for metadata alone; own writes are reduced to it as well. */
   readonly metadataOnly?: boolean | undefined
   /** What is kept of an object; must keep name, namespace, uid and resourceVersion. Pure. */
-  readonly transform?: ((object: Raw) => T) | undefined
+  transform?(object: Raw): T
   readonly indexers?: Indexers<T> | undefined
   readonly clock: Clock
   readonly random: () => number
@@ -47,7 +48,7 @@ export class Informer<T extends KubeObject> {
   readonly #scopes: readonly (string | undefined)[]
   #stopped: Promise<void> | undefined
 
-  constructor(options: InformerOptions<never, T>) {
+  constructor(options: InformerOptions<T, KubeObject>) {
     const { resource, namespaces, log } = options
     this.#log = log
     this.#plural = resource.plural
@@ -87,10 +88,14 @@ export class Informer<T extends KubeObject> {
     return () => void this.#handlers.delete(handler)
   }
 
-  /** Begins to list and watch, once. Resolves when the signal has aborted and all streams are closed; never rejects. */
-  start(signal: AbortSignal): Promise<void> {
+  /** Begins to list and watch, once. */
+  start(signal: AbortSignal): void {
     this.#stopped ??= this.#run(signal)
-    return this.#stopped
+  }
+
+  /** Resolves when the signal of `start` has aborted and all streams are closed; never rejects. */
+  get stopped(): Promise<void> {
+    return this.#stopped ?? Promise.resolve()
   }
 
   /** The answer of our own write. Handlers are told now, and not again when the watch brings it. */
@@ -128,14 +133,13 @@ export class Informer<T extends KubeObject> {
   }
 }
 
-const taker = <T extends KubeObject>(options: InformerOptions<never, T>): ((object: KubeObject) => T) => {
-  const transform = options.transform as ((object: KubeObject) => T) | undefined
+const taker = <T extends KubeObject>(options: InformerOptions<T, KubeObject>): ((object: KubeObject) => T) => {
   const reduce = options.metadataOnly === true ? metadataOf : (object: KubeObject) => object
-  return transform === undefined ? (object) => reduce(object) as T : (object) => transform(reduce(object))
+  return (object) => options.transform?.(reduce(object)) ?? (reduce(object) as T)
 }
 
 const metadataOf = ({ apiVersion, kind, metadata }: KubeObject): KubeObject => ({
   apiVersion,
   kind,
-  metadata: metadata as ObjectMeta,
+  metadata,
 })
