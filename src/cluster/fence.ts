@@ -1,33 +1,45 @@
-/**
- * Keeps a replica that may no longer lead from writing. Leader election tells who leads, but does not stop one that was
- * paused and has not noticed: every write asks first.
- */
-
+/** Writes only for the one who leads. */
 import { ApiError } from './errors.ts'
 import type { Cluster } from './port.ts'
 
-const writes = ['create', 'update', 'updateStatus', 'apply', 'delete'] as const satisfies readonly (keyof Cluster)[]
+/** A write that was not sent, because this process does not lead, or no longer knows that it does. */
+export class Fenced extends ApiError {
+  constructor() {
+    super({ status: 0, reason: 'NotLeader', message: 'nothing was written: this process does not hold the Lease' })
+  }
+}
 
-/** `cluster`, whose writes reject with reason `NotLeader` (status 0, nothing sent) while `mayWrite` says no. */
+/**
+ * `cluster`, with a check before every write: it rejects with Fenced when `mayWrite` says no. What is already on its way
+ * when leadership ends is caught by the preconditions (uid, resourceVersion) of each write.
+ */
 export const fenced = (cluster: Cluster, mayWrite: () => boolean): Cluster => {
-  const guarded = (verb: (typeof writes)[number]) =>
-    (async (...args: unknown[]): Promise<unknown> => {
-      if (!mayWrite())
-        throw new ApiError({
-          status: 0,
-          reason: 'NotLeader',
-          message: 'this replica does not lead, so it does not write',
-        })
-      return (cluster[verb] as (...args: unknown[]) => Promise<unknown>).apply(cluster, args)
-    }) as never
+  const check = (): void => {
+    if (!mayWrite()) throw new Fenced()
+  }
   return {
     get: (resource, key, options) => cluster.get(resource, key, options),
     list: (resource, options) => cluster.list(resource, options),
     watch: (resource, options) => cluster.watch(resource, options),
-    create: guarded('create'),
-    update: guarded('update'),
-    updateStatus: guarded('updateStatus'),
-    apply: guarded('apply'),
-    delete: guarded('delete'),
+    create: async (resource, object, options) => {
+      check()
+      return cluster.create(resource, object, options)
+    },
+    update: async (resource, object, options) => {
+      check()
+      return cluster.update(resource, object, options)
+    },
+    updateStatus: async (resource, object, options) => {
+      check()
+      return cluster.updateStatus(resource, object, options)
+    },
+    apply: async (resource, object, options) => {
+      check()
+      return cluster.apply(resource, object, options)
+    },
+    delete: async (resource, key, options) => {
+      check()
+      return cluster.delete(resource, key, options)
+    },
   }
 }
