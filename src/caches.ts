@@ -3,9 +3,13 @@
 import { Informer, type InformerOptions } from './cluster/cache/informer.ts'
 import type { KubeObject, PartialObject } from './cluster/port.ts'
 import type { Caches } from './control/context.ts'
-import { parentOf, passphraseRefOf, secretNameOf } from './authority/names.ts'
+import { parentOf, passphraseRefOf } from './authority/names.ts'
 import { type LedgerEntry, project } from './ledger/entry.ts'
-import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
+import {
+  authoritySecretName,
+  certificateAuthorities,
+  type CertificateAuthority,
+} from './resources/certificate-authority.ts'
 import { type Namespace, namespaces as namespaceResource, secrets } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
@@ -55,7 +59,7 @@ const authoritySecretKeys = (authority: CertificateAuthority): string[] => {
   const { namespace } = authority.metadata
   const passphrase = passphraseRefOf(authority)
   return [
-    `${namespace}/${secretNameOf(authority)}`,
+    `${namespace}/${authoritySecretName(authority)}`,
     ...(passphrase === undefined ? [] : [`${namespace}/${passphrase.name}`]),
   ]
 }

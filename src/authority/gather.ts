@@ -6,12 +6,12 @@ import { type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/parse.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
-import { nameOf, passphraseRefOf, secretNameOf } from './names.ts'
+import { nameOf, passphraseRefOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { type Passphrases, readStoredAuthority, type StoredAuthority, StoredAuthorityError } from './stored.ts'
 import { trustHash } from './trust.ts'
@@ -31,7 +31,7 @@ export const gather = async (
       ? undefined
       : readText(context.cluster, namespace, reference, 'spec.privateKey.passphraseSecretRef', signal),
     seeParent(context, keyring, authority),
-    readSecret(context.cluster, { namespace, name: secretNameOf(authority) }, signal),
+    readSecret(context.cluster, { namespace, name: authoritySecretName(authority) }, signal),
   ])
   const passphrases: Passphrases =
     passphrase?.state === 'found' ? { current: passphrase.value, previous: passphrase.previous } : {}

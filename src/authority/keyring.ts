@@ -8,8 +8,8 @@ import type { Caches, Context } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { createSigner, type Signer } from '../pki/signer.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import { passphraseRefOf, secretNameOf } from './names.ts'
+import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
+import { passphraseRefOf } from './names.ts'
 import { type Passphrases, readStoredAuthority } from './stored.ts'
 import { trustHash } from './trust.ts'
 
@@ -66,14 +66,14 @@ export class Keyring {
     return [
       authority.metadata.uid,
       authority.status?.certificate?.fingerprint,
-      versionOf(secretNameOf(authority)),
+      versionOf(authoritySecretName(authority)),
       versionOf(passphraseRefOf(authority)?.name),
     ].join(' ')
   }
 
   async #read(authority: CertificateAuthority): Promise<AuthorityMaterial> {
     const namespace = authority.metadata.namespace ?? 'default'
-    const name = secretNameOf(authority)
+    const name = authoritySecretName(authority)
     const secret = await readSecret(this.#context.cluster, { namespace, name })
     if (secret === undefined) throw new Error(`its Secret "${name}" does not exist`)
     const stored = await readStoredAuthority(dataOf(secret), await this.passphrases(authority))

@@ -2,9 +2,6 @@
 
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 
-export const secretNameOf = (authority: CertificateAuthority): string =>
-  authority.spec.secretName ?? `${authority.metadata.name}-ca`
-
 export const passphraseRefOf = (
   authority: CertificateAuthority,
 ): { readonly name: string; readonly key: string } | undefined => {

@@ -3,9 +3,10 @@
 import type { RenewalRule } from '../control/schedule.ts'
 import { distinguishedName, parseDistinguishedName } from '../pki/names.ts'
 import type { KeyAlgorithm } from '../pki/plan.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'
-import { parentOf, passphraseRefOf, secretNameOf } from './names.ts'
+import { keyAlgorithmOf } from '../resources/keys.ts'
+import { parentOf, passphraseRefOf } from './names.ts'
 
 export interface Wanted {
   readonly secretName: string
@@ -45,7 +46,7 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
   const parent = parentOf(authority)
   return {
     wanted: {
-      secretName: secretNameOf(authority),
+      secretName: authoritySecretName(authority),
       subject,
       keyAlgorithm: keyAlgorithmOf(spec.privateKey),
       duration,
@@ -55,12 +56,6 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
       encrypted: passphraseRefOf(authority) !== undefined,
     },
   }
-}
-
-const keyAlgorithmOf = ({ algorithm, size }: CertificateAuthority['spec']['privateKey']): KeyAlgorithm => {
-  if (algorithm === 'Ed25519') return { algorithm }
-  if (algorithm === 'RSA') return { algorithm, size: (size ?? 2048) as 2048 | 3072 | 4096 }
-  return { algorithm, size: (size ?? 256) as 256 | 384 | 521 }
 }
 
 /** Fields that would change what is signed or trusted and that this version does not act on: ignoring them silently would be worse. */

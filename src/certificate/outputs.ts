@@ -85,7 +85,7 @@ const ownerReferenceOf = (
 ): OwnerReference | undefined =>
   wanted.secret.retain
     ? undefined
-    : { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true }
+    : { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true }
 
 /** What of the Secret's metadata and keys differs from what is wanted, in words. Fields of others are not looked at. */
 export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, secret: Secret): string[] => {

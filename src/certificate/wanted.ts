@@ -10,6 +10,7 @@ import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm, KeyUsage } from '../p
 import { usagesOf } from '../pki/plans.ts'
 import type { RenewalRule } from '../control/schedule.ts'
 import { parseDuration } from '../resources/duration.ts'
+import { keyAlgorithmOf } from '../resources/keys.ts'
 import {
   type DatabaseCertificate,
   type DatabaseCertificateSpec,
@@ -70,7 +71,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
 
   const subject = attempt('subject', () => subjectOf(spec))
   const names = namesOf(spec, subject, attempt)
-  const keyAlgorithm = keyAlgorithmOf(spec)
+  const keyAlgorithm = keyAlgorithmOf(spec.privateKey)
   const encoding = spec.privateKey?.encoding ?? 'PKCS8'
   const pkcs12Profile = spec.keystore?.pkcs12Profile ?? 'Modern2023'
   const passwordRef = spec.keystore?.passwordSecretRef
@@ -164,13 +165,6 @@ const dnsNameOrNothing = (text: string): string | undefined => {
     if (error instanceof NameError) return undefined
     throw error
   }
-}
-
-const keyAlgorithmOf = (spec: DatabaseCertificateSpec): KeyAlgorithm => {
-  const { algorithm = 'ECDSA', size } = spec.privateKey ?? {}
-  if (algorithm === 'Ed25519') return { algorithm }
-  if (algorithm === 'RSA') return { algorithm, size: (size ?? 2048) as 2048 | 3072 | 4096 }
-  return { algorithm, size: (size ?? 256) as 256 | 384 | 521 }
 }
 
 const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean): readonly OutputItem[] => {
