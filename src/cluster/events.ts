@@ -1,189 +1,294 @@
-/**
- * Events (events.k8s.io/v1) for people: best effort, folded into series when they repeat, and never in the way of the work
- * they tell about.
- */
-
+/** Events for people (`kubectl describe`, `kubectl events`): events.k8s.io/v1, best effort, never in the way of the work. */
 import { createHash } from 'node:crypto'
-import { type Event, events } from './kinds.ts'
-import type { Clock } from '../runtime/clock.ts'
+import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
-import { redactText } from '../runtime/redact.ts'
-import { isNotFound } from './errors.ts'
-import { type Cluster, keyOf, type KubeObject } from './port.ts'
+import { ApiError, isAlreadyExists, isForbidden, isInvalid, isNotFound } from './errors.ts'
+import { microTime } from './lease.ts'
+import type { Cluster, KubeObject, Resource } from './port.ts'
+import { SpamFilter } from './spam-filter.ts'
 
 export interface Occurrence {
+  /** Whom it is about. */
   readonly regarding: KubeObject
   readonly type: 'Normal' | 'Warning'
-  /** CamelCase. */
+  /** CamelCase, ≤ 128 characters: why. */
   readonly reason: string
-  /** What was being done, CamelCase. */
+  /** CamelCase, ≤ 128 characters: what was done or refused. */
   readonly action: string
+  /** A sentence; cut at 1,024 bytes. Never a key, password or PEM. */
   readonly note: string
 }
 
 export interface EventRecorder {
-  /** Returns at once; the event is written in the background, or dropped when too many wait. */
+  /** Returns at once; failures are counted, not thrown. */
   record(occurrence: Occurrence): void
-  /** Writes what waits, for a second or two at most. */
+  /** Sends what waits, for a few seconds at most. Never rejects. */
   stop(): Promise<void>
+}
+
+/** events.k8s.io/v1 Event. */
+export interface Event extends KubeObject {
+  readonly eventTime: string
+  readonly reportingController: string
+  readonly reportingInstance: string
+  readonly action: string
+  readonly reason: string
+  readonly type: string
+  readonly note: string
+  readonly regarding: {
+    readonly apiVersion: string
+    readonly kind: string
+    readonly name: string
+    readonly namespace?: string
+    readonly uid?: string
+    readonly resourceVersion?: string
+  }
+  /** Present from the second occurrence on. */
+  readonly series?: { readonly count: number; readonly lastObservedTime: string }
+}
+
+export const events: Resource<Event> = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
 }
 
 export interface ClusterEventsOptions {
   readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Logger
-  /** This process: the pod. */
+  /** Which replica; ≤ 128 characters. */
   readonly reportingInstance: string
-  readonly onDropped?: () => void
+  /** Default `dbtls.dev/operator`. */
+  readonly reportingController?: string
+  /** Repeats within this time of the last one are counted in the first one's series. ms. */
+  readonly windowMs?: number
+  /** A series' count is written at most this often. ms. */
+  readonly seriesFlushMs?: number
+  /** Events that wait for the server; further ones are dropped. */
+  readonly maxQueue?: number
+}
+
+/** One event that may still repeat. */
+interface Series {
+  event: Event
+  count: number
+  lastAt: number
+  lastObservedTime: string
+  /** What the server has been told. */
+  writtenCount: number
+  writtenAt: number
+  created: boolean
 }
 
 const fieldManager = 'dbtls.dev/operator'
-const reportingController = 'dbtls.dev/operator'
-const maxNoteBytes = 1024
-const maxWaiting = 10_000
-const maxInFlight = 4
-/** Repeats within this time fold into the series of the first. */
-const seriesWindowMs = 6 * 60 * 1000
+const maxNoteBytes = 1_024
 const maxSeries = 5_000
-
-interface Series {
-  readonly event: Event
-  count: number
-  /** Monotonic. */
-  lastAt: number
-  /** The event as the server has it, once it is written. */
-  written: Event | undefined
-}
+const maxAttempts = 3
 
 export class ClusterEvents implements EventRecorder {
   readonly #options: ClusterEventsOptions
+  readonly #windowMs: number
+  readonly #seriesFlushMs: number
+  readonly #maxQueue: number
+  readonly #spam: SpamFilter
   readonly #series = new Map<string, Series>()
-  readonly #waiting = new Map<string, Series>()
-  #inFlight = 0
+  readonly #queue: Series[] = []
+  readonly #stopping = new AbortController()
+  #draining = false
+  #pump: Promise<void> | undefined
+  #timer: Timer | undefined
   #dropped = 0
-  #idle = Promise.withResolvers<void>()
 
   constructor(options: ClusterEventsOptions) {
     this.#options = options
-    this.#idle.resolve()
+    this.#windowMs = options.windowMs ?? 360_000
+    this.#seriesFlushMs = options.seriesFlushMs ?? 60_000
+    this.#maxQueue = options.maxQueue ?? 1_000
+    this.#spam = new SpamFilter(options.clock)
   }
 
+  /** Events that were lost: the queue was full, an object too talkative, or the server would not have them. */
   get dropped(): number {
     return this.#dropped
   }
 
   record(occurrence: Occurrence): void {
+    if (this.#stopping.signal.aborted) return
+    const event = this.#toEvent(occurrence)
+    const key = foldKey(event)
+    const now = this.#options.clock.monotonic()
+    const open = this.#series.get(key)
+    if (open && now - open.lastAt <= this.#windowMs) {
+      open.count += 1
+      open.lastAt = now
+      open.lastObservedTime = event.eventTime
+      this.#schedule()
+      return
+    }
+    if (!this.#spam.allows(keyOfRegarding(event)) || this.#queue.length >= this.#maxQueue)
+      return void (this.#dropped += 1)
+    const series: Series = {
+      event,
+      count: 1,
+      lastAt: now,
+      lastObservedTime: event.eventTime,
+      writtenCount: 0,
+      writtenAt: now,
+      created: false,
+    }
+    this.#remember(key, series)
+    this.#enqueue(series)
+  }
+
+  /** Resolves when everything recorded so far has been sent or given up. */
+  async flush(): Promise<void> {
+    for (const series of this.#series.values())
+      if (series.created && series.count > series.writtenCount) this.#enqueue(series)
+    await this.#pump
+  }
+
+  /** Flushes for at most `limitMs`, then gives up. */
+  async stop(limitMs = 3_000): Promise<void> {
+    const timer = this.#options.clock.setTimer(limitMs, () => this.#stopping.abort())
+    await this.flush()
+    timer.cancel()
+    this.#timer?.cancel()
+    this.#stopping.abort()
+  }
+
+  #remember(key: string, series: Series): void {
+    this.#series.delete(key)
+    this.#series.set(key, series)
+    if (this.#series.size <= maxSeries) return
+    const [oldest] = this.#series.keys()
+    if (oldest !== undefined) this.#series.delete(oldest)
+  }
+
+  #enqueue(series: Series): void {
+    if (!this.#queue.includes(series)) this.#queue.push(series)
+    if (this.#draining) return
+    this.#draining = true
+    this.#pump = this.#drain()
+  }
+
+  /** One at a time: events must not crowd out the writes they tell about. */
+  async #drain(): Promise<void> {
+    for (let series = this.#queue.shift(); series; series = this.#queue.shift()) {
+      if (this.#stopping.signal.aborted) this.#dropped += 1
+      else await this.#send(series)
+    }
+    this.#draining = false
+  }
+
+  async #send(series: Series): Promise<void> {
     const { clock } = this.#options
-    const id = identityOf(occurrence)
-    const now = clock.monotonic()
-    const known = this.#series.get(id)
-    if (known !== undefined && now - known.lastAt <= seriesWindowMs) {
-      known.count += 1
-      known.lastAt = now
-      this.#series.delete(id)
-      this.#series.set(id, known)
-      // A series is told about when it begins and each time it doubles, not at every repeat.
-      if ((known.count & (known.count - 1)) === 0) this.#enqueue(id, known)
-      return
-    }
-    const series: Series = { event: this.#event(occurrence, id), count: 1, lastAt: now, written: undefined }
-    this.#series.delete(id)
-    this.#series.set(id, series)
-    for (const oldest of this.#series.keys()) {
-      if (this.#series.size <= maxSeries) break
-      this.#series.delete(oldest)
-    }
-    this.#enqueue(id, series)
-  }
-
-  async stop(): Promise<void> {
-    await Promise.race([this.#idle.promise, this.#options.clock.sleep(2_000)])
-  }
-
-  #enqueue(id: string, series: Series): void {
-    if (this.#waiting.size >= maxWaiting) {
-      this.#dropped += 1
-      this.#options.onDropped?.()
-      return
-    }
-    if (this.#waiting.size === 0 && this.#inFlight === 0) this.#idle = Promise.withResolvers<void>()
-    this.#waiting.set(id, series)
-    this.#pump()
-  }
-
-  #pump(): void {
-    while (this.#inFlight < maxInFlight) {
-      const next = this.#waiting.entries().next()
-      if (next.done === true) break
-      const [id, series] = next.value
-      this.#waiting.delete(id)
-      this.#inFlight += 1
-      void this.#write(series).finally(() => {
-        this.#inFlight -= 1
-        this.#pump()
-        if (this.#inFlight === 0 && this.#waiting.size === 0) this.#idle.resolve()
-      })
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#write(series)
+        return
+      } catch (error) {
+        const hopeless = isForbidden(error) || isInvalid(error) || isNotFound(error)
+        if (hopeless || attempt >= maxAttempts || this.#stopping.signal.aborted) return this.#lost(series, error)
+        const pause = (error instanceof ApiError ? error.retryAfterMs : undefined) ?? 500 * attempt
+        await clock.sleep(Math.min(pause, 5_000), this.#stopping.signal).catch(() => undefined)
+      }
     }
   }
 
   async #write(series: Series): Promise<void> {
-    const { cluster, clock, log } = this.#options
-    const options = { fieldManager, signal: AbortSignal.timeout(5_000) }
-    try {
-      if (series.written !== undefined && series.count > 1) {
-        const { name, namespace } = series.event.metadata
-        const live = await cluster.get(events, { name, namespace }, { signal: options.signal })
-        const repeated = { count: series.count, lastObservedTime: microTime(clock.now()) }
-        series.written = await cluster.update(events, { ...live, series: repeated }, options)
-        return
-      }
-      series.written = await cluster.create(events, series.event, options)
-    } catch (error) {
-      if (isNotFound(error)) series.written = undefined
-      log.debug('an event could not be written', { error })
+    const { cluster, clock } = this.#options
+    const options = { fieldManager, signal: this.#stopping.signal }
+    const { count, lastObservedTime } = series
+    if (!series.created) {
+      // The name is derived from the content: after an answer that got lost the second try finds the first.
+      series.event = await cluster.create(events, series.event, options).catch((error: unknown) => {
+        if (isAlreadyExists(error)) return series.event
+        throw error
+      })
+      series.created = true
+      series.writtenCount = 1
     }
+    if (count > series.writtenCount) {
+      const { resourceVersion: _, ...metadata } = series.event.metadata
+      const updated = { ...series.event, metadata, series: { count, lastObservedTime } }
+      await cluster.update(events, updated, options)
+      series.writtenCount = count
+    }
+    series.writtenAt = clock.monotonic()
   }
 
-  #event({ regarding, type, reason, action, note }: Occurrence, id: string): Event {
-    const { clock, reportingInstance } = this.#options
-    const { name, namespace = 'default', uid, resourceVersion } = regarding.metadata
-    const now = clock.now()
-    const hash = createHash('sha256').update(`${id} ${now}`).digest('hex').slice(0, 16)
-    return {
+  #lost(series: Series, error: unknown): void {
+    this.#dropped += 1
+    // A repeat shall try to create it, not to count it.
+    if (!series.created) this.#series.delete(foldKey(series.event))
+    const { reason, message: problem } = error instanceof ApiError ? error : { reason: 'Unknown', message: '' }
+    this.#options.log.debug('an event was lost', { event: series.event.reason, reason, problem })
+  }
+
+  /** Counts are written a while after a repeat, so that a hundred repeats are one write. */
+  #schedule(): void {
+    this.#timer ??= this.#options.clock.setTimer(this.#seriesFlushMs, () => {
+      this.#timer = undefined
+      this.#flushSeries()
+    })
+  }
+
+  #flushSeries(): void {
+    const now = this.#options.clock.monotonic()
+    for (const [key, series] of this.#series) {
+      if (series.created && series.count > series.writtenCount) this.#enqueue(series)
+      else if (now - series.lastAt > this.#windowMs) this.#series.delete(key)
+    }
+    if (this.#series.size > 0) this.#schedule()
+  }
+
+  #toEvent({ regarding, type, reason, action, note }: Occurrence): Event {
+    const { clock, reportingInstance, reportingController = 'dbtls.dev/operator' } = this.#options
+    const { name, namespace, uid, resourceVersion } = regarding.metadata
+    const eventTime = microTime(clock.now())
+    const event: Event = {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { name: `${name.slice(0, 236)}.${hash}`, namespace },
-      eventTime: microTime(now),
+      metadata: { name: '', namespace: namespace ?? 'default' },
+      eventTime,
       reportingController,
       reportingInstance: reportingInstance.slice(0, 128),
-      action,
-      reason,
+      action: action.slice(0, 128),
+      reason: reason.slice(0, 128),
+      type,
+      note: cutBytes(note, maxNoteBytes),
       regarding: {
         apiVersion: regarding.apiVersion,
         kind: regarding.kind,
-        namespace,
         name,
+        ...(namespace === undefined ? {} : { namespace }),
         ...(uid === undefined ? {} : { uid }),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       },
-      note: truncated(redactText(note), maxNoteBytes),
-      type,
     }
+    const digest = createHash('sha256')
+      .update(`${foldKey(event)}\n${eventTime}`)
+      .digest('hex')
+      .slice(0, 16)
+    return { ...event, metadata: { ...event.metadata, name: `${name.slice(0, 230)}.${digest}` } }
   }
 }
 
-const identityOf = ({ regarding, type, reason, action, note }: Occurrence): string =>
-  `${regarding.kind} ${keyOf(regarding)} ${regarding.metadata.uid} ${type} ${reason} ${action} ${note}`
+const keyOfRegarding = ({ regarding }: Event): string =>
+  [regarding.kind, regarding.namespace ?? '', regarding.name, regarding.uid ?? ''].join('/')
 
-/** At most `bytes` of UTF-8, never ending inside a character. */
-export const truncated = (text: string, bytes: number): string => {
-  const encoded = Buffer.from(text)
-  if (encoded.length <= bytes) return text
-  return `${encoded
-    .subarray(0, bytes - 3)
-    .toString('utf8')
-    .replace(/\uFFFD+$/, '')}…`
+/** Two events with one key are one event that happened twice. */
+const foldKey = (event: Event): string =>
+  JSON.stringify([keyOfRegarding(event), event.type, event.reason, event.action, event.note])
+
+/** At most `limit` bytes of UTF-8, never half a character. */
+export const cutBytes = (text: string, limit: number): string => {
+  const bytes = Buffer.from(text, 'utf8')
+  if (bytes.length <= limit) return text
+  let end = limit - 3
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1
+  return `${bytes.subarray(0, end).toString('utf8')}…`
 }
-
-/** metav1.MicroTime. */
-const microTime = (instant: number): string => new Date(instant).toISOString().replace('Z', '000Z')
