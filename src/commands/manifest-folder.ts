@@ -90,7 +90,7 @@ const confirmMs = 1000
 
 export class ManifestFolder {
   readonly #init: ManifestFolderInit
-  readonly #watchers: FSWatcher[] = []
+  readonly #watchers = new Map<string, FSWatcher>()
   #poll: Timer | undefined
   #pending: Timer | undefined
   #running: Promise<void> = Promise.resolve()
@@ -107,7 +107,6 @@ export class ManifestFolder {
   /** Resolves when the files have been applied once; after that, changes follow by themselves until `stop`. */
   async start(): Promise<void> {
     await this.sync()
-    for (const path of this.#init.paths) this.#watch(path)
     this.#pollLater()
   }
 
@@ -115,7 +114,7 @@ export class ManifestFolder {
     this.#stopped = true
     this.#poll?.cancel()
     this.#pending?.cancel()
-    for (const watcher of this.#watchers) watcher.close()
+    for (const watcher of this.#watchers.values()) watcher.close()
     await this.#running
   }
 
@@ -129,6 +128,7 @@ export class ManifestFolder {
     const { paths, cluster, report } = this.#init
     const set = await readManifests(paths)
     this.#signature = await signatureOf(set.files)
+    this.#watch(set.folders)
     const due = set.manifests.filter((manifest) => this.#applied.get(identityOf(manifest.object)) !== digest(manifest))
     const result = await applyManifests(cluster, due)
     for (const { manifest, outcome } of result.applied) {
@@ -178,14 +178,25 @@ export class ManifestFolder {
     }
   }
 
-  #watch(path: string): void {
-    try {
-      const watcher = watch(path, { recursive: true, persistent: false }, () => this.#later(settleMs))
-      // The poll goes on without it.
-      watcher.on('error', () => watcher.close())
-      this.#watchers.push(watcher)
-    } catch {
-      // No watch on this file system: the poll sees changes, too.
+  /** One watch a folder: a recursive one loses files that editors replace by renaming (seen on Linux). */
+  #watch(folders: readonly string[]): void {
+    for (const [folder, watcher] of this.#watchers) {
+      if (folders.includes(folder)) continue
+      watcher.close()
+      this.#watchers.delete(folder)
+    }
+    for (const folder of folders) {
+      if (this.#watchers.has(folder) || this.#stopped) continue
+      try {
+        const watcher = watch(folder, { persistent: false }, () => this.#later(settleMs))
+        watcher.on('error', () => {
+          watcher.close()
+          this.#watchers.delete(folder)
+        })
+        this.#watchers.set(folder, watcher)
+      } catch {
+        // No watch on this file system: the poll sees changes, too.
+      }
     }
   }
 
@@ -201,7 +212,7 @@ export class ManifestFolder {
   }
 
   async #look(): Promise<void> {
-    const files = await listManifests(this.#init.paths)
+    const { files } = await listManifests(this.#init.paths)
     if ((await signatureOf(files)) !== this.#signature) await this.sync()
     this.#pollLater()
   }

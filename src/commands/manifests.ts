@@ -1,6 +1,6 @@
 /** Manifests from files: what `run` and `render` are given, with the line of everything that is wrong with them. */
 import { readFile, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Document, Node } from 'yaml'
 import { LineCounter, isMap, isSeq, parseAllDocuments } from 'yaml'
 import { apiVersionOf } from '../cluster/port.ts'
@@ -170,26 +170,39 @@ const takeText = (file: string, text: string, draft: Draft): void => {
 const isManifestFile = (name: string): boolean => /\.(ya?ml|json)$/i.test(name) && !name.startsWith('.')
 
 /** Manifest files below a folder, in the order of their names; hidden files and folders are passed over. */
-const filesBelow = async (folder: string, depth = 0): Promise<string[]> => {
+const filesBelow = async (folder: string, folders: string[], depth = 0): Promise<string[]> => {
   if (depth > 20) return []
   const names = (await readdir(folder)).toSorted()
   const found: string[] = []
+  folders.push(folder)
   for (const name of names) {
     if (name.startsWith('.')) continue
     const path = join(folder, name)
     const kind = await stat(path)
-    if (kind.isDirectory()) found.push(...(await filesBelow(path, depth + 1)))
+    if (kind.isDirectory()) found.push(...(await filesBelow(path, folders, depth + 1)))
     else if (kind.isFile() && isManifestFile(name)) found.push(path)
   }
   return found
 }
 
-const filesOf = async (path: string): Promise<string[]> =>
-  (await stat(path)).isDirectory() ? filesBelow(path) : [path]
+const filesOf = async (path: string, folders: string[]): Promise<string[]> => {
+  if ((await stat(path)).isDirectory()) return filesBelow(path, folders)
+  folders.push(dirname(path))
+  return [path]
+}
+
+export interface ManifestFiles {
+  readonly files: readonly string[]
+  /** Every folder in which a manifest stands or could come to stand. */
+  readonly folders: readonly string[]
+}
 
 /** What `readManifests` would read, as far as it can be seen. */
-export const listManifests = async (paths: readonly string[]): Promise<string[]> =>
-  (await Promise.all(paths.map((path) => filesOf(path).catch(() => [])))).flat()
+export const listManifests = async (paths: readonly string[]): Promise<ManifestFiles> => {
+  const folders: string[] = []
+  const files = await Promise.all(paths.map((path) => filesOf(path, folders).catch(() => [])))
+  return { files: files.flat(), folders }
+}
 
 const reasonOf = (error: unknown): string => {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
@@ -197,27 +210,26 @@ const reasonOf = (error: unknown): string => {
   return code === 'EACCES' ? 'permission denied' : `cannot be read (${code ?? String(error)})`
 }
 
-export interface ReadManifests extends ManifestSet {
-  readonly files: readonly string[]
-}
+export interface ReadManifests extends ManifestSet, ManifestFiles {}
 
 /** Reads files and folders (recursively). Never rejects: what cannot be read is a problem like any other. */
 export const readManifests = async (paths: readonly string[]): Promise<ReadManifests> => {
   const draft: Draft = { manifests: [], named: new Map(), problems: [], warnings: [], unreadable: new Set() }
   const files: string[] = []
+  const folders: string[] = []
   const failed = (file: string, error: unknown): void => {
     draft.problems.push({ file, line: 1, field: '', message: reasonOf(error) })
     draft.unreadable.add(file)
   }
   for (const path of paths) {
-    const found = await filesOf(path).catch((error: unknown) => failed(path, error))
+    const found = await filesOf(path, folders).catch((error: unknown) => failed(path, error))
     for (const file of found ?? []) {
       files.push(file)
       const text = await readFile(file, 'utf8').catch((error: unknown) => failed(file, error))
       if (text !== undefined) takeText(file, text, draft)
     }
   }
-  return { ...finished(draft), files }
+  return { ...finished(draft), files, folders }
 }
 
 /** The same for one text; `file` is the name that problems carry. */

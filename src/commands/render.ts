@@ -11,6 +11,7 @@ import { createLogger } from '../runtime/log.ts'
 import type { LogLevel } from '../runtime/log.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import { exportedConfigMap, exportedSecret, isExported } from './exported.ts'
+import { inParallel } from './in-parallel.ts'
 import { Journal, named } from './journal.ts'
 import { applyManifests, manifestManager } from './manifest-folder.ts'
 import { identityOf, problemText, readManifests } from './manifests.ts'
@@ -214,18 +215,25 @@ const prune = async ({ cluster }: Session, manifests: readonly Manifest[], journ
   }
 }
 
+/** Opening a keystore costs milliseconds on the thread pool. */
+const verifyWidth = 4
+
 const verifyAll = async (session: Session, journal: Journal) => {
   const verified = new Set<string>()
   let problems = 0
-  for (const certificate of session.operator.caches.certificates.store.values()) {
-    if (readinessOf(certificate).state !== 'Ready') continue
+  const certificates = [...session.operator.caches.certificates.store.values()]
+  await inParallel(certificates, verifyWidth, async (certificate) => {
+    if (readinessOf(certificate).state !== 'Ready') return
     const verdict = await session.verify(certificate)
     for (const check of verdict.verified) verified.add(check)
     for (const problem of verdict.problems) journal.problem('wrong', `${named(certificate)}: ${problem}`)
     problems += verdict.problems.length
-  }
+  })
   return { verified: [...verified], problems }
 }
+
+/** Objects written at the same time: their files wait for the disk, not for the processor. */
+const fileWidth = 16
 
 const write = async ({ cluster }: Session, settings: Settings, clock: Clock): Promise<number> => {
   const { format, includeAuthorityKeys, namespaces, out } = settings
@@ -239,11 +247,11 @@ const write = async ({ cluster }: Session, settings: Settings, clock: Clock): Pr
     ...managedMaps.map((object) => ({ object, output: exportedConfigMap(object) })),
   ]
   if (format === 'yaml') {
-    for (const { object, output } of outputs) await writeYaml(out, object, output)
+    await inParallel(outputs, fileWidth, ({ object, output }) => writeYaml(out, object, output))
     return outputs.length
   }
   const folder = new OutputFolder(out, () => clock.now().toString(36))
-  for (const { output } of outputs) await folder.write(output)
+  await inParallel(outputs, fileWidth, ({ output }) => folder.write(output))
   await folder.keepOnly(new Set(outputs.map(({ output }) => folder.pathOf(output))))
   return outputs.length
 }

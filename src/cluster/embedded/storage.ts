@@ -42,10 +42,20 @@ const schema = `
 
 const databaseFile = 'state.sqlite'
 
+/**
+ * SQLite makes its files with the process's umask; an empty file made here first keeps the Secrets private from the
+ * start, and its journals take over the mode of the main file.
+ */
+const privateFile = (path: string): string => {
+  if (!existsSync(path)) writeFileSync(path, '', { mode: 0o600 })
+  chmodSync(path, 0o600)
+  return path
+}
+
 /** Held by a transaction on a file of its own, so that the kernel lets go of it however the process ends. */
 const takeLock = (directory: string): DatabaseSync => {
   const pidFile = join(directory, 'pid')
-  const lock = new DatabaseSync(join(directory, 'lock'), { timeout: 0 })
+  const lock = new DatabaseSync(privateFile(join(directory, 'lock')), { timeout: 0 })
   try {
     lock.exec('BEGIN EXCLUSIVE')
   } catch (error) {
@@ -61,12 +71,7 @@ const takeLock = (directory: string): DatabaseSync => {
 }
 
 const openFile = (directory: string): DatabaseSync => {
-  const file = join(directory, databaseFile)
-  // SQLite makes its files with the process's umask; an empty file made here first keeps the Secrets private from the start,
-  // and its journals take over the mode of the main file.
-  if (!existsSync(file)) writeFileSync(file, '', { mode: 0o600 })
-  chmodSync(file, 0o600)
-  const database = new DatabaseSync(file)
+  const database = new DatabaseSync(privateFile(join(directory, databaseFile)))
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
   return database
 }
