@@ -23,7 +23,7 @@ export interface InformerOptions<T extends KubeObject, Raw extends KubeObject = 
   readonly fieldSelector?: string | undefined
   /** Ask the server for metadata alone; own writes are reduced to it as well. */
   readonly metadataOnly?: boolean | undefined
-  /** What is kept of an object; must keep name, namespace, uid and resourceVersion. Pure. */
+  /** What is kept of an object; must keep name, namespace, uid, resourceVersion and deletionTimestamp. Pure. */
   transform?(object: Raw): T
   readonly indexers?: Indexers<T> | undefined
   readonly clock: Clock

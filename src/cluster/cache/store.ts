@@ -103,6 +103,8 @@ export class Store<T extends Stored> {
   removed(key: string, uid: string): void {
     const held = this.#objects.get(key)
     if (held && held.metadata.uid !== uid) return
+    // A finalizer may hold it; when it is gone the stream says so.
+    if (held?.metadata.deletionTimestamp !== undefined) return
     this.#tombstones.set(key, { uid, version: held && versionOf(held) })
     for (const source of this.#sources.values()) if (source.listing && source.covers(key)) source.ownSinceInit.add(key)
     if (held) this.#onChange(this.#delete(key, held))
