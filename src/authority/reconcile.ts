@@ -117,7 +117,7 @@ export class AuthorityReconciler {
       signal,
     )
     const written = await writeSecret(this.#context, content, signal)
-    const note = `Signed ${stored === undefined ? 'a new certificate' : 'the certificate anew with the same key'}: "${formatDistinguishedName(bundle.certificate.subject)}", serial ${bundle.certificate.serialNumber}, valid until ${toTimestamp(bundle.certificate.notAfter)}. ${why}`
+    const note = `Signed ${stored === undefined ? 'a new certificate' : 'the certificate anew with the same key'}: "${formatDistinguishedName(bundle.certificate.subject)}", serial ${bundle.certificate.serialNumber}, valid until ${toTimestamp(bundle.certificate.notAfter)}.${stored === undefined ? '' : ` ${why}`}`
     this.#context.events.record({
       regarding: authority,
       type: 'Normal',

@@ -328,7 +328,7 @@ export class CertificateReconciler {
     why: string,
   ): void {
     const until = toTimestamp(leaf.notAfter)
-    const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${until}. ${why}`
+    const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${until}.${revision > 1 ? ` ${why}` : ''}`
     this.#event(certificate, 'Normal', 'Issued', 'Issue', note)
   }
 
