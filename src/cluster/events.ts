@@ -2,9 +2,11 @@
 import { createHash } from 'node:crypto'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
+import { redactText } from '../runtime/redact.ts'
 import { ApiError, isAlreadyExists, isForbidden, isInvalid, isNotFound } from './errors.ts'
-import { microTime } from './lease.ts'
-import type { Cluster, KubeObject, Resource } from './port.ts'
+import type { Event } from './kinds.ts'
+import { events, microTime } from './kinds.ts'
+import type { Cluster, KubeObject } from './port.ts'
 import { SpamFilter } from './spam-filter.ts'
 
 export interface Occurrence {
@@ -24,35 +26,6 @@ export interface EventRecorder {
   record(occurrence: Occurrence): void
   /** Sends what waits, for a few seconds at most. Never rejects. */
   stop(): Promise<void>
-}
-
-/** events.k8s.io/v1 Event. */
-export interface Event extends KubeObject {
-  readonly eventTime: string
-  readonly reportingController: string
-  readonly reportingInstance: string
-  readonly action: string
-  readonly reason: string
-  readonly type: string
-  readonly note: string
-  readonly regarding: {
-    readonly apiVersion: string
-    readonly kind: string
-    readonly name: string
-    readonly namespace?: string
-    readonly uid?: string
-    readonly resourceVersion?: string
-  }
-  /** Present from the second occurrence on. */
-  readonly series?: { readonly count: number; readonly lastObservedTime: string }
-}
-
-export const events: Resource<Event> = {
-  group: 'events.k8s.io',
-  version: 'v1',
-  plural: 'events',
-  kind: 'Event',
-  namespaced: true,
 }
 
 export interface ClusterEventsOptions {
@@ -95,7 +68,7 @@ export class ClusterEvents implements EventRecorder {
   readonly #maxQueue: number
   readonly #spam: SpamFilter
   readonly #series = new Map<string, Series>()
-  readonly #queue: Series[] = []
+  readonly #queue = new Set<Series>()
   readonly #stopping = new AbortController()
   #draining = false
   #pump: Promise<void> | undefined
@@ -106,7 +79,7 @@ export class ClusterEvents implements EventRecorder {
     this.#options = options
     this.#windowMs = options.windowMs ?? 360_000
     this.#seriesFlushMs = options.seriesFlushMs ?? 60_000
-    this.#maxQueue = options.maxQueue ?? 1_000
+    this.#maxQueue = options.maxQueue ?? 10_000
     this.#spam = new SpamFilter(options.clock)
   }
 
@@ -128,7 +101,7 @@ export class ClusterEvents implements EventRecorder {
       this.#schedule()
       return
     }
-    if (!this.#spam.allows(keyOfRegarding(event)) || this.#queue.length >= this.#maxQueue)
+    if (!this.#spam.allows(keyOfRegarding(event)) || this.#queue.size >= this.#maxQueue)
       return void (this.#dropped += 1)
     const series: Series = {
       event,
@@ -141,6 +114,7 @@ export class ClusterEvents implements EventRecorder {
     }
     this.#remember(key, series)
     this.#enqueue(series)
+    this.#schedule()
   }
 
   /** Resolves when everything recorded so far has been sent or given up. */
@@ -152,8 +126,9 @@ export class ClusterEvents implements EventRecorder {
 
   /** Flushes for at most `limitMs`, then gives up. */
   async stop(limitMs = 3_000): Promise<void> {
-    const timer = this.#options.clock.setTimer(limitMs, () => this.#stopping.abort())
-    await this.flush()
+    const over = Promise.withResolvers<void>()
+    const timer = this.#options.clock.setTimer(limitMs, over.resolve)
+    await Promise.race([this.flush(), over.promise])
     timer.cancel()
     this.#timer?.cancel()
     this.#stopping.abort()
@@ -168,7 +143,7 @@ export class ClusterEvents implements EventRecorder {
   }
 
   #enqueue(series: Series): void {
-    if (!this.#queue.includes(series)) this.#queue.push(series)
+    this.#queue.add(series)
     if (this.#draining) return
     this.#draining = true
     this.#pump = this.#drain()
@@ -176,7 +151,8 @@ export class ClusterEvents implements EventRecorder {
 
   /** One at a time: events must not crowd out the writes they tell about. */
   async #drain(): Promise<void> {
-    for (let series = this.#queue.shift(); series; series = this.#queue.shift()) {
+    for (const series of this.#queue) {
+      this.#queue.delete(series)
       if (this.#stopping.signal.aborted) this.#dropped += 1
       else await this.#send(series)
     }
@@ -212,9 +188,10 @@ export class ClusterEvents implements EventRecorder {
       series.writtenCount = 1
     }
     if (count > series.writtenCount) {
-      const { resourceVersion: _, ...metadata } = series.event.metadata
-      const updated = { ...series.event, metadata, series: { count, lastObservedTime } }
-      await cluster.update(events, updated, options)
+      // An apply needs no read before it, and makes the event anew where the server's time to live took it.
+      const { name, namespace = 'default' } = series.event.metadata
+      const repeated = { ...series.event, metadata: { name, namespace }, series: { count, lastObservedTime } }
+      await cluster.apply(events, repeated, { ...options, force: true })
       series.writtenCount = count
     }
     series.writtenAt = clock.monotonic()
@@ -222,8 +199,10 @@ export class ClusterEvents implements EventRecorder {
 
   #lost(series: Series, error: unknown): void {
     this.#dropped += 1
-    // A repeat shall try to create it, not to count it.
+    // A repeat shall try to create it, not to count it; a count waits for the next repeat, or a server that refuses it
+    // would be asked for ever.
     if (!series.created) this.#series.delete(foldKey(series.event))
+    series.writtenCount = series.count
     const { reason, message: problem } = error instanceof ApiError ? error : { reason: 'Unknown', message: '' }
     this.#options.log.debug('an event was lost', { event: series.event.reason, reason, problem })
   }
@@ -259,7 +238,7 @@ export class ClusterEvents implements EventRecorder {
       action: action.slice(0, 128),
       reason: reason.slice(0, 128),
       type,
-      note: cutBytes(note, maxNoteBytes),
+      note: cutBytes(redactText(note), maxNoteBytes),
       regarding: {
         apiVersion: regarding.apiVersion,
         kind: regarding.kind,
@@ -273,7 +252,7 @@ export class ClusterEvents implements EventRecorder {
       .update(`${foldKey(event)}\n${eventTime}`)
       .digest('hex')
       .slice(0, 16)
-    return { ...event, metadata: { ...event.metadata, name: `${name.slice(0, 230)}.${digest}` } }
+    return { ...event, metadata: { ...event.metadata, name: `${name.slice(0, 230).replace(/[-.]+$/, '')}.${digest}` } }
   }
 }
 

@@ -3,10 +3,11 @@
 import type { KubeObject, Resource } from './port.ts'
 
 export interface Lease extends KubeObject {
-  readonly spec: {
+  readonly spec?: {
+    /** Absent or empty: free. */
     readonly holderIdentity?: string
     readonly leaseDurationSeconds?: number
-    /** RFC 3339 with six decimals (MicroTime). */
+    /** MicroTime. For people: clocks of different machines are never compared. */
     readonly acquireTime?: string
     readonly renewTime?: string
     readonly leaseTransitions?: number
@@ -52,3 +53,6 @@ export const events: Resource<Event> = {
   kind: 'Event',
   namespaced: true,
 }
+
+/** metav1.MicroTime: RFC 3339 with six decimals. */
+export const microTime = (instant: number): string => `${new Date(instant).toISOString().slice(0, -1)}000Z`

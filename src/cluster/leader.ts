@@ -1,12 +1,13 @@
 /**
  * Leader election on a Lease, by the rules of client-go (tools/leaderelection). Only changes that this process saw itself,
- * timed by its own monotonic clock, decide: two machines' clocks are never compared.
+ * timed by its own monotonic clock, decide: two machines' clocks are never compared. Stricter than client-go in one thing:
+ * a Lease that was deleted and made anew does not let a second replica begin before the first one must have ended.
  */
 import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import { ApiError, isAlreadyExists, isConflict, isNotFound } from './errors.ts'
-import type { Lease } from './lease.ts'
-import { leases, microTime } from './lease.ts'
+import type { Lease } from './kinds.ts'
+import { leases, microTime } from './kinds.ts'
 import type { Cluster } from './port.ts'
 
 export interface LeaderElectorOptions {
@@ -41,6 +42,9 @@ interface Observed {
 const fieldManager = 'dbtls.dev/leader'
 /** client-go spreads the attempts of candidates by up to 1.2 periods. */
 const jitterFactor = 1.2
+/** A Lease may claim any duration; one that claims more is taken for damaged, or nobody would lead for years. */
+const longestDurationMs = 60 * 60 * 1000
+const maxInt32 = 2 ** 31 - 1
 
 export class LeaderElector {
   readonly #options: LeaderElectorOptions
@@ -49,10 +53,15 @@ export class LeaderElector {
   readonly #retryPeriodMs: number
   readonly #stopping = new AbortController()
   #observed: Observed | undefined
+  /** Monotonic time at which a Lease of another uid was seen in place of the one seen before. */
+  #replacedAt: number | undefined
+  /** A write was sent, answered or not: the Lease may be ours. */
+  #mayHold = false
   #leading = false
   /** Monotonic time at which the last successful renewal was sent: others start to count later. */
   #lastRenew = 0
   #running: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
 
   /** Throws RangeError unless lease duration > renew deadline > 1.2 × retry period. */
   constructor(options: LeaderElectorOptions) {
@@ -60,7 +69,9 @@ export class LeaderElector {
     this.#leaseDurationMs = options.leaseDurationMs ?? 15_000
     this.#renewDeadlineMs = options.renewDeadlineMs ?? 10_000
     this.#retryPeriodMs = options.retryPeriodMs ?? 2_000
-    if (this.#leaseDurationMs <= this.#renewDeadlineMs || this.#renewDeadlineMs <= jitterFactor * this.#retryPeriodMs)
+    const ordered =
+      this.#leaseDurationMs > this.#renewDeadlineMs && this.#renewDeadlineMs > jitterFactor * this.#retryPeriodMs
+    if (!ordered || !(this.#retryPeriodMs > 0))
       throw new RangeError('lease duration > renew deadline > 1.2 × retry period must hold')
   }
 
@@ -70,7 +81,7 @@ export class LeaderElector {
 
   /** Leading, and so freshly renewed that nobody else can have taken over. */
   mayWrite(): boolean {
-    return this.#leading && this.#sinceRenew() <= this.#renewDeadlineMs
+    return this.#leading && this.#sinceRenew() < this.#renewDeadlineMs
   }
 
   /** The present holder, as last seen. */
@@ -83,12 +94,20 @@ export class LeaderElector {
   }
 
   /** Stops, and hands the Lease back if it is ours. Never rejects. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#shutDown()
+    return this.#stopped
+  }
+
+  async #shutDown(): Promise<void> {
     this.#stopping.abort()
     await this.#running
-    if (!this.#leading) return
     this.#leading = false
-    await this.#release().catch((error: unknown) => this.#problem('the Lease could not be released', error))
+    if (!this.#mayHold) return
+    await this.#within(this.#renewDeadlineMs / 2, undefined, (signal) => this.#release(signal)).catch(
+      (error: unknown) =>
+        this.#problem('the Lease could not be released; the next replica waits until it runs out', error),
+    )
   }
 
   async #run(callbacks: LeaderCallbacks): Promise<void> {
@@ -96,6 +115,7 @@ export class LeaderElector {
     const { clock, log, identity } = this.#options
     while (!signal.aborted) {
       if (await this.#attempt(this.#renewDeadlineMs)) break
+      if (signal.aborted) return
       const pause = this.#retryPeriodMs * (1 + jitterFactor * this.#options.random())
       await clock.sleep(pause, signal).catch(() => undefined)
     }
@@ -113,7 +133,8 @@ export class LeaderElector {
   async #keep(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      await this.#options.clock.sleep(this.#retryPeriodMs, signal).catch(() => undefined)
+      const pause = Math.min(this.#retryPeriodMs, this.#renewDeadlineMs - this.#sinceRenew())
+      await this.#options.clock.sleep(pause, signal).catch(() => undefined)
       if (signal.aborted) return
       // First the clock: a process that was stopped for a while must not renew what another one may hold.
       const left = this.#renewDeadlineMs - this.#sinceRenew()
@@ -127,25 +148,40 @@ export class LeaderElector {
   /** One try to acquire or renew, within `limitMs`. */
   async #attempt(limitMs: number): Promise<boolean> {
     const { clock } = this.#options
-    const limit = new AbortController()
-    // Half of the deadline, as in client-go: one stalled request must leave time for a second.
-    const timer = clock.setTimer(Math.min(limitMs, this.#renewDeadlineMs / 2), () => limit.abort())
+    const { signal } = this.#stopping
     const sentAt = clock.monotonic()
     try {
-      if (!(await this.#acquireOrRenew(AbortSignal.any([limit.signal, this.#stopping.signal])))) return false
+      // Half of the deadline, as in client-go: one stalled request must leave time for a second.
+      const ms = Math.min(limitMs, this.#renewDeadlineMs / 2)
+      if (!(await this.#within(ms, signal, (limit) => this.#acquireOrRenew(limit)))) return false
       this.#lastRenew = sentAt
       return true
     } catch (error) {
-      if (!this.#stopping.signal.aborted) this.#problem('the Lease could not be taken or renewed', error)
+      if (!signal.aborted) this.#problem('the Lease could not be taken or renewed', error)
       return false
+    }
+  }
+
+  /** Aborts `work` after `ms`, or when `outer` aborts, and rejects then even if it does not listen (credentials may hang). */
+  async #within<T>(ms: number, outer: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController()
+    const { promise: over, reject } = Promise.withResolvers<never>()
+    const end = (): void => {
+      limit.abort()
+      reject(new Error('no answer in time'))
+    }
+    const timer = this.#options.clock.setTimer(ms, end)
+    outer?.addEventListener('abort', end, { once: true })
+    try {
+      return await Promise.race([work(limit.signal), over])
     } finally {
       timer.cancel()
+      outer?.removeEventListener('abort', end)
     }
   }
 
   async #acquireOrRenew(signal: AbortSignal): Promise<boolean> {
-    const { identity } = this.#options
-    if (this.#leading && this.#observed && this.holder === identity) {
+    if (this.#leading && this.#observed && this.holder === this.#options.identity) {
       const renewed = await this.#write(this.#observed.lease, signal).catch((error: unknown) => error)
       if (renewed === undefined) return true
       if (!(isConflict(renewed) || isNotFound(renewed))) throw renewed
@@ -153,7 +189,17 @@ export class LeaderElector {
     const present = await this.#read(signal)
     if (present && this.#isHeldByAnother(present)) return false
     await this.#write(present, signal)
-    return true
+    return this.#leading || this.#isProven()
+  }
+
+  /**
+   * Who held the Lease that was here before may not know yet that it is gone. Holding the new one for its whole duration
+   * proves that nobody renewed meanwhile. Not asked of a replica that never saw another one: it would make every first
+   * start slow.
+   */
+  #isProven(): boolean {
+    if (this.#replacedAt === undefined) return true
+    return this.#options.clock.monotonic() - this.#replacedAt >= this.#leaseDurationMs
   }
 
   /** The Lease as it is now; a change of it starts the count anew. */
@@ -161,11 +207,11 @@ export class LeaderElector {
     const { cluster, namespace, name } = this.#options
     try {
       const lease = await cluster.get(leases, { namespace, name }, { signal })
-      if (lease.metadata.resourceVersion !== this.#observed?.lease.metadata.resourceVersion) this.#observe(lease)
+      if (lease.metadata.resourceVersion !== this.#observed?.lease.metadata.resourceVersion)
+        this.#observe(lease, signal)
       return lease
     } catch (error) {
       if (!isNotFound(error)) throw error
-      this.#observed = undefined
       return undefined
     }
   }
@@ -174,15 +220,18 @@ export class LeaderElector {
     const { identity, clock } = this.#options
     const holder = spec?.holderIdentity ?? ''
     if (holder === '' || holder === identity) return false
-    const validMs = (spec?.leaseDurationSeconds ?? this.#leaseDurationMs / 1000) * 1000
-    return clock.monotonic() < (this.#observed?.at ?? 0) + validMs
+    const claimed = Math.min(Number(spec?.leaseDurationSeconds) * 1000, longestDurationMs)
+    // Not believed when it is shorter than ours: waiting longer is always safe. NaN compares as false.
+    const validMs = claimed > this.#leaseDurationMs ? claimed : this.#leaseDurationMs
+    return clock.monotonic() - (this.#observed?.at ?? 0) < validMs
   }
 
   async #write(present: Lease | undefined, signal: AbortSignal): Promise<void> {
     const { cluster, identity, namespace, name, clock } = this.#options
     const now = microTime(clock.now())
     const ours = present?.spec?.holderIdentity === identity
-    const transitions = present?.spec?.leaseTransitions ?? 0
+    const before = present?.spec?.leaseTransitions ?? 0
+    const transitions = Number.isInteger(before) && before >= 0 && before < maxInt32 ? before : 0
     const lease: Lease = {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
@@ -196,39 +245,39 @@ export class LeaderElector {
       },
     }
     const options = { fieldManager, signal }
+    this.#mayHold = true
     const written =
       present === undefined
         ? await cluster.create(leases, lease, options)
         : await cluster.update(leases, lease, options)
-    this.#observe(written)
+    this.#observe(written, signal)
   }
 
   /** Free at once for the next one: no holder, and a duration of one second for who looks only at that. */
-  async #release(): Promise<void> {
-    const { cluster, clock } = this.#options
-    const limit = new AbortController()
-    const timer = clock.setTimer(this.#renewDeadlineMs / 2, () => limit.abort())
-    try {
-      for (let attempt = 0; attempt < 3; attempt += 1) {
-        const present = attempt === 0 ? this.#observed?.lease : await this.#read(limit.signal)
-        if (!present || present.spec?.holderIdentity !== this.#options.identity) return
-        const spec = { ...present.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(clock.now()) }
-        try {
-          await cluster.update(leases, { ...present, spec }, { fieldManager, signal: limit.signal })
-          return
-        } catch (error) {
-          if (!isConflict(error)) throw error
-        }
+  async #release(signal: AbortSignal): Promise<void> {
+    const { cluster, clock, identity } = this.#options
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const known = attempt === 0 && this.holder === identity ? this.#observed?.lease : undefined
+      const present = known ?? (await this.#read(signal))
+      if (present?.spec?.holderIdentity !== identity) return
+      const spec = { ...present.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(clock.now()) }
+      try {
+        await cluster.update(leases, { ...present, spec }, { fieldManager, signal })
+        return
+      } catch (error) {
+        if (!(isConflict(error) || isNotFound(error))) throw error
       }
-    } finally {
-      timer.cancel()
     }
   }
 
-  #observe(lease: Lease): void {
+  #observe(lease: Lease, signal: AbortSignal): void {
+    // An answer that comes after its time belongs to an attempt that was given up.
+    signal.throwIfAborted()
+    const at = this.#options.clock.monotonic()
+    if (this.#observed && lease.metadata.uid !== this.#observed.lease.metadata.uid) this.#replacedAt = at
     if (lease.spec?.holderIdentity !== this.holder)
       this.#options.log.info('the Lease has a holder', { lease: this.#key, holder: lease.spec?.holderIdentity ?? '' })
-    this.#observed = { lease, at: this.#options.clock.monotonic() }
+    this.#observed = { lease, at }
   }
 
   #sinceRenew(): number {
