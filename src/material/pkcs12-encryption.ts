@@ -1,17 +1,14 @@
 /**
  * Password-based encryption of PKCS#12 bags: PBES2 (RFC 8018 §6.2) and pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292
- * appendix C). 3DES comes from node:crypto: the platform's WebCrypto does not have it, and @peculiar/webcrypto would
- * only call the same node:crypto function through one more layer.
+ * appendix C). 3DES comes from node:crypto, because the platform's WebCrypto does not have it.
  */
-import { createCipheriv, createDecipheriv, pbkdf2 } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createCipheriv } from 'node:crypto'
 import type { Element } from '../pki/der.ts'
 import {
   children,
   concat,
   expectTag,
   integer,
-  nullValue,
   octetString,
   oid,
   readOid,
@@ -19,12 +16,11 @@ import {
   sequence,
   Tag,
 } from '../pki/der.ts'
+import { decryptCbc, decryptPbes2, encryptPbes2, pbes2, readPbes2, UnsupportedEncryption } from '../pki/pbes2.ts'
 import type { Random } from './keystore.ts'
 import { KeystoreError } from './keystore.ts'
 import { derivePkcs12, KdfPurpose } from './pkcs12-kdf.ts'
 import { Oid } from './pkcs12-oids.ts'
-
-const pbkdf2OnThreadPool = promisify(pbkdf2)
 
 export type Pkcs12Profile = 'Modern2023' | 'LegacyDES'
 
@@ -36,18 +32,8 @@ export interface Encrypted {
 
 type Encrypt = (plaintext: Uint8Array, password: string, iterations: number, random: Random) => Promise<Encrypted>
 
-const encryptPbes2: Encrypt = async (plaintext, password, iterations, random) => {
-  const salt = random(16)
-  const iv = random(16)
-  const key = await pbkdf2OnThreadPool(Buffer.from(password, 'utf8'), salt, iterations, 32, 'sha256')
-  const cipher = createCipheriv('aes-256-cbc', key, iv)
-  const ciphertext = concat([cipher.update(plaintext), cipher.final()])
-  // The PRF is written out because its default is HMAC-SHA1, and with NULL because OpenSSL and Java expect it.
-  const prf = sequence(oid(Oid.hmacSha256), nullValue)
-  const derivation = sequence(oid(Oid.pbkdf2), sequence(octetString(salt), integer(iterations), prf))
-  const scheme = sequence(oid(Oid.aes256Cbc), octetString(iv))
-  return { algorithm: sequence(oid(Oid.pbes2), sequence(derivation, scheme)), ciphertext }
-}
+const encryptAes: Encrypt = (plaintext, password, iterations, random) =>
+  encryptPbes2(plaintext, password, { salt: random(16), iv: random(16), iterations })
 
 const tripleDesKey = async (password: string, salt: Uint8Array, iterations: number) => {
   const common = { hash: 'sha1', password, salt, iterations } as const
@@ -71,7 +57,7 @@ const encryptTripleDes: Encrypt = async (plaintext, password, iterations, random
 export const profiles: Readonly<
   Record<Pkcs12Profile, { encrypt: Encrypt; macHash: 'sha1' | 'sha256'; macOid: string; iterations: number }>
 > = {
-  Modern2023: { encrypt: encryptPbes2, macHash: 'sha256', macOid: Oid.sha256, iterations: 10_000 },
+  Modern2023: { encrypt: encryptAes, macHash: 'sha256', macOid: Oid.sha256, iterations: 10_000 },
   LegacyDES: { encrypt: encryptTripleDes, macHash: 'sha1', macOid: Oid.sha1, iterations: 2048 },
 }
 
@@ -84,24 +70,14 @@ export interface IterationBudget {
 export const spendIterations = (element: Element, budget: IterationBudget): number => {
   const iterations = readSmallInteger(element)
   if (iterations === 0) throw new KeystoreError('Malformed', 'the keystore names an iteration count of zero')
-  budget.left -= iterations
-  if (budget.left < 0) throw new KeystoreError('Malformed', 'the keystore asks for too many iterations')
+  spend(iterations, budget)
   return iterations
 }
 
-const ciphers: ReadonlyMap<string, { name: string; keySize: number }> = new Map([
-  [Oid.aes128Cbc, { name: 'aes-128-cbc', keySize: 16 }],
-  [Oid.aes192Cbc, { name: 'aes-192-cbc', keySize: 24 }],
-  [Oid.aes256Cbc, { name: 'aes-256-cbc', keySize: 32 }],
-  [Oid.desEde3Cbc, { name: 'des-ede3-cbc', keySize: 24 }],
-])
-
-const prfs: ReadonlyMap<string, string> = new Map([
-  [Oid.hmacSha1, 'sha1'],
-  [Oid.hmacSha256, 'sha256'],
-  [Oid.hmacSha384, 'sha384'],
-  [Oid.hmacSha512, 'sha512'],
-])
+const spend = (iterations: number, budget: IterationBudget): void => {
+  budget.left -= iterations
+  if (budget.left < 0) throw new KeystoreError('Malformed', 'the keystore asks for too many iterations')
+}
 
 /** The members of a SEQUENCE; `at(i)` throws where one is missing. */
 export const members = (element: Element | undefined): { at(index: number): Element; rest: readonly Element[] } => {
@@ -117,52 +93,45 @@ export const members = (element: Element | undefined): { at(index: number): Elem
   }
 }
 
-const unsupported = (what: string): KeystoreError =>
-  new KeystoreError('Malformed', `the keystore is encrypted with ${what}, which is not supported`)
+type Open = (ciphertext: Uint8Array, password: string) => Promise<Uint8Array | undefined>
 
-const pbes2Key = async (parameters: Element, password: string, budget: IterationBudget) => {
-  const [derivation, scheme] = [members(members(parameters).at(0)), members(members(parameters).at(1))]
-  const kdf = readOid(derivation.at(0))
-  if (kdf !== Oid.pbkdf2) throw unsupported(`key derivation ${kdf}`)
-  const cipher = ciphers.get(readOid(scheme.at(0)))
-  if (!cipher) throw unsupported(`cipher ${readOid(scheme.at(0))}`)
-  const pbkdf2Parameters = members(derivation.at(1))
-  const salt = expectTag(pbkdf2Parameters.at(0), Tag.octetString).contents
-  const iterations = spendIterations(pbkdf2Parameters.at(1), budget)
-  // keyLength is optional and stands before the PRF, which is optional, too.
-  const prfElement = pbkdf2Parameters.rest.slice(2).find((member) => member.tag === Tag.sequence)
-  const prfOid = prfElement ? readOid(members(prfElement).at(0)) : Oid.hmacSha1
-  const prf = prfs.get(prfOid)
-  if (prf === undefined) throw unsupported(`pseudo-random function ${prfOid}`)
-  const key = await pbkdf2OnThreadPool(Buffer.from(password, 'utf8'), salt, iterations, cipher.keySize, prf)
-  return { cipher: cipher.name, key, iv: expectTag(scheme.at(1), Tag.octetString).contents }
-}
-
-const contentKey = async (algorithm: Element, password: string, budget: IterationBudget) => {
+/** Reads how something is encrypted, and pays for the work of opening it. */
+const opener = (algorithm: Element, budget: IterationBudget): Open => {
   const scheme = members(algorithm)
   const name = readOid(scheme.at(0))
-  if (name === Oid.pbes2) return pbes2Key(scheme.at(1), password, budget)
-  if (name !== Oid.pbeSha3Des) throw unsupported(`scheme ${name}`)
+  if (name === pbes2) {
+    const parameters = readPbes2(scheme.at(1))
+    spend(parameters.iterations, budget)
+    return (ciphertext, password) => decryptPbes2(parameters, ciphertext, password)
+  }
+  if (name !== Oid.pbeSha3Des) throw new UnsupportedEncryption(`the scheme ${name}`)
   const parameters = members(scheme.at(1))
   const salt = expectTag(parameters.at(0), Tag.octetString).contents
-  const { key, iv } = await tripleDesKey(password, salt, spendIterations(parameters.at(1), budget))
-  return { cipher: 'des-ede3-cbc', key, iv }
+  const iterations = spendIterations(parameters.at(1), budget)
+  return async (ciphertext, password) => {
+    const { key, iv } = await tripleDesKey(password, salt, iterations)
+    return decryptCbc('des-ede3-cbc', key, iv, ciphertext)
+  }
 }
 
-/** Decrypts what `algorithm` (an AlgorithmIdentifier) encrypted. Throws KeystoreError. */
+const openerOf = (algorithm: Element, budget: IterationBudget): Open => {
+  try {
+    return opener(algorithm, budget)
+  } catch (error) {
+    if (!(error instanceof UnsupportedEncryption)) throw error
+    throw new KeystoreError('Malformed', `the keystore is encrypted with ${error.what}, which is not supported`)
+  }
+}
+
+/** Decrypts what `algorithm` (an AlgorithmIdentifier) encrypted. Throws KeystoreError or DerError. */
 export const decrypt = async (
   algorithm: Element,
   ciphertext: Uint8Array,
   password: string,
   budget: IterationBudget,
 ): Promise<Uint8Array> => {
-  const { cipher, key, iv } = await contentKey(algorithm, password, budget)
-  if (iv.length !== (cipher === 'des-ede3-cbc' ? 8 : 16))
-    throw new KeystoreError('Malformed', 'the keystore names an initialisation vector of the wrong size')
-  try {
-    const decipher = createDecipheriv(cipher, key, iv)
-    return concat([decipher.update(ciphertext), decipher.final()])
-  } catch {
+  const plaintext = await openerOf(algorithm, budget)(ciphertext, password)
+  if (plaintext === undefined)
     throw new KeystoreError('WrongPassword', 'a part of the keystore is encrypted under another password')
-  }
+  return plaintext
 }

@@ -1,4 +1,4 @@
-/** Object identifiers of PKCS#12 (RFC 7292), PKCS#5 (RFC 8018), PKCS#9 (RFC 2985), and Java's one attribute. */
+/** Object identifiers of PKCS#12 (RFC 7292), PKCS#9 (RFC 2985), and Java's one attribute. */
 export const Oid = {
   data: '1.2.840.113549.1.7.1',
   encryptedData: '1.2.840.113549.1.7.6',
@@ -10,17 +10,7 @@ export const Oid = {
   /** Java lists a certificate without a key only if it has this attribute (keystores made since JDK 8). */
   javaTrustedKeyUsage: '2.16.840.1.113894.746875.1.1',
   anyExtendedKeyUsage: '2.5.29.37.0',
-  pbes2: '1.2.840.113549.1.5.13',
-  pbkdf2: '1.2.840.113549.1.5.12',
   pbeSha3Des: '1.2.840.113549.1.12.1.3',
-  aes128Cbc: '2.16.840.1.101.3.4.1.2',
-  aes192Cbc: '2.16.840.1.101.3.4.1.22',
-  aes256Cbc: '2.16.840.1.101.3.4.1.42',
-  desEde3Cbc: '1.2.840.113549.3.7',
-  hmacSha1: '1.2.840.113549.2.7',
-  hmacSha256: '1.2.840.113549.2.9',
-  hmacSha384: '1.2.840.113549.2.10',
-  hmacSha512: '1.2.840.113549.2.11',
   sha1: '1.3.14.3.2.26',
   sha256: '2.16.840.1.101.3.4.2.1',
   sha384: '2.16.840.1.101.3.4.2.2',
