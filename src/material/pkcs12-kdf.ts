@@ -16,8 +16,8 @@ export interface KdfParameters {
 }
 
 /**
- * 10,000 hashes take 4 to 8 ms, and no function of node:crypto does this derivation on its thread pool: other work gets
- * its turn after each slice of this many, which is below a millisecond.
+ * No function of node:crypto does this derivation on its thread pool: other work gets its turn after each slice of this
+ * many hashes, which is well below a millisecond.
  */
 const hashesPerSlice = 1000
 
@@ -43,6 +43,21 @@ const advance = (state: Uint8Array, addend: Uint8Array): void => {
   }
 }
 
+/** The hash of the hash of … `input`, `iterations` times. */
+const hashOver = async (
+  algorithm: KdfParameters['hash'],
+  input: Uint8Array,
+  iterations: number,
+): Promise<Uint8Array> => {
+  const digest = hash(algorithm, input, 'buffer')
+  for (let done = 1; done < iterations; done += 1) {
+    if (done % hashesPerSlice === 0) await letOthersRun()
+    // As a string of one character an octet a digest costs a third of a new Buffer for each, most of which is its birth.
+    digest.write(hash(algorithm, digest, 'binary'), 'binary')
+  }
+  return digest
+}
+
 /** The key derivation of PKCS#12, RFC 7292 appendix B.2. */
 export const derivePkcs12 = async (parameters: KdfParameters): Promise<Uint8Array> => {
   const block = parameters.hash === 'sha1' || parameters.hash === 'sha256' ? 64 : 128
@@ -50,11 +65,7 @@ export const derivePkcs12 = async (parameters: KdfParameters): Promise<Uint8Arra
   const state = concat([repeated(parameters.salt, block), repeated(bmpPassword(parameters.password), block)])
   const derived: Uint8Array[] = []
   for (let have = 0; have < parameters.size;) {
-    let digest = hash(parameters.hash, concat([diversifier, state]), 'buffer')
-    for (let done = 1; done < parameters.iterations; done += 1) {
-      if (done % hashesPerSlice === 0) await letOthersRun()
-      digest = hash(parameters.hash, digest, 'buffer')
-    }
+    const digest = await hashOver(parameters.hash, concat([diversifier, state]), parameters.iterations)
     derived.push(digest)
     have += digest.length
     if (have < parameters.size) advance(state, repeated(digest, block))
