@@ -13,6 +13,7 @@ import type { Change, Informer } from './cluster/cache/informer.ts'
 import type { EventRecorder } from './cluster/events.ts'
 import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
 import type { Caches, Context } from './control/context.ts'
+import { registerResourceMetrics } from './control/metrics.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
 import type { CertificateAuthority } from './resources/certificate-authority.ts'
@@ -56,6 +57,7 @@ export class Operator {
     this.#options = options
     const { cluster, namespaces, clock, random, log } = options
     this.caches = createCaches({ cluster, namespaces, clock, random, log })
+    registerResourceMetrics(options.metrics.registry, this.caches)
     const context: Context = {
       cluster,
       caches: this.caches,

@@ -1,0 +1,77 @@
+/** What the caches hold, as metrics: read when they are scraped, so that nothing has to be kept in step. */
+
+import { Gauge, type Registry } from '@prometheus-io/client'
+import type { KubeObject } from '../cluster/port.ts'
+import { type Condition, findCondition } from '../resources/conditions.ts'
+import type { Caches } from './context.ts'
+import { fromTimestamp } from './schedule.ts'
+
+const states = ['Ready', 'Reconciling', 'Stalled', 'Unknown'] as const
+type State = (typeof states)[number]
+
+interface Conditioned extends KubeObject {
+  readonly status?: { readonly conditions?: readonly Condition[] | undefined } | undefined
+}
+
+const stateOf = ({ status }: Conditioned): State =>
+  (['Stalled', 'Reconciling', 'Ready'] as const).find(
+    (type) => findCondition(status?.conditions, type)?.status === 'True',
+  ) ?? 'Unknown'
+
+const identity = { labelNames: ['namespace', 'name'] as const }
+
+export const registerResourceMetrics = (
+  registry: Registry,
+  caches: Pick<Caches, 'authorities' | 'certificates'>,
+): void => {
+  const registers = [registry]
+  counted(registers, 'dbtls_certificates', 'DatabaseCertificates by state.', () => caches.certificates.store.values())
+  counted(registers, 'dbtls_authorities', 'CertificateAuthorities by state.', () => caches.authorities.store.values())
+  new Gauge({
+    ...identity,
+    name: 'dbtls_certificate_not_after_timestamp_seconds',
+    help: 'End of validity of the certificate in the Secret.',
+    registers,
+    collect() {
+      this.reset()
+      for (const { metadata, status } of caches.certificates.store.values()) dated(this, metadata, status?.notAfter)
+    },
+  })
+  new Gauge({
+    ...identity,
+    name: 'dbtls_authority_not_after_timestamp_seconds',
+    help: 'End of validity of the certificate of the authority.',
+    registers,
+    collect() {
+      this.reset()
+      for (const { metadata, status } of caches.authorities.store.values())
+        dated(this, metadata, status?.certificate?.notAfter)
+    },
+  })
+}
+
+const counted = (registers: Registry[], name: string, help: string, objects: () => Iterable<Conditioned>): void => {
+  new Gauge({
+    name,
+    help,
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      const counts = new Map<State, number>(states.map((state) => [state, 0]))
+      for (const object of objects()) {
+        const state = stateOf(object)
+        counts.set(state, (counts.get(state) ?? 0) + 1)
+      }
+      for (const [state, count] of counts) this.set({ state }, count)
+    },
+  })
+}
+
+const dated = (
+  gauge: Gauge<'namespace' | 'name'>,
+  { namespace = '', name }: KubeObject['metadata'],
+  at?: string,
+): void => {
+  const instant = fromTimestamp(at)
+  if (instant !== undefined) gauge.set({ namespace, name }, instant / 1000)
+}
