@@ -56,8 +56,7 @@ export class Journal {
       if (happening.type === 'Warning') return
       const verb = verbOf(happening)
       this.#counts.set(verb, (this.#counts.get(verb) ?? 0) + 1)
-      if (this.#tellsEvents)
-        this.line(verb, `${named(happening.regarding as unknown as KubeObject)}: ${happening.note}`)
+      if (this.#tellsEvents) this.line(verb, `${named(happening.regarding)}: ${happening.note}`)
     },
   }
 

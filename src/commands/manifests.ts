@@ -64,7 +64,6 @@ const own = (value: unknown, name: string): unknown =>
 
 /** One object of a file: its YAML node, and the plain value of it. */
 interface Entry {
-  readonly node: unknown
   readonly value: unknown
   readonly place: (field: string, message: string) => Problem
 }
@@ -74,7 +73,6 @@ const entriesOf = (document: Document, place: (offset: number) => Entry['place']
   // The limit is against documents that unfold into gigabytes.
   const value: unknown = document.toJS({ maxAliasCount: 100 })
   const entry = (node: unknown, inner: unknown): Entry => ({
-    node,
     value: inner,
     place: (field, message) => place(offsetOf(node, field))(field, message),
   })
@@ -85,7 +83,7 @@ const entriesOf = (document: Document, place: (offset: number) => Entry['place']
   return items.map((item, i) => entry(nodes.items[i] as Node, item))
 }
 
-const takeEntry = ({ value, node, place }: Entry, file: string, draft: Draft): void => {
+const takeEntry = ({ value, place }: Entry, file: string, draft: Draft): void => {
   if (value === null || value === undefined) return
   const apiVersion = own(value, 'apiVersion')
   const kind = own(value, 'kind')
@@ -101,10 +99,10 @@ const takeEntry = ({ value, node, place }: Entry, file: string, draft: Draft): v
     draft.warnings.push(place('kind', `${apiVersion} ${kind} is not a kind dbtls works with: skipped${why}`))
     return
   }
-  takeObject(value, resource, { node, value, place }, file, draft)
+  takeObject(value, resource, place, file, draft)
 }
 
-const takeObject = (value: Members, resource: Resource, { node, place }: Entry, file: string, draft: Draft): void => {
+const takeObject = (value: Members, resource: Resource, place: Entry['place'], file: string, draft: Draft): void => {
   const metadata = own(value, 'metadata')
   const name = own(metadata, 'name')
   if (!isMembers(metadata) || typeof name !== 'string' || name === '') {

@@ -44,7 +44,7 @@ export class Session {
       cluster: this.cluster,
       namespaces,
       clock,
-      crypto: webcrypto as unknown as webcrypto.Crypto,
+      crypto: webcrypto,
       randomBytes: (size) => randomBytes(size),
       random: Math.random,
       log,

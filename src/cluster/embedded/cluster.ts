@@ -23,9 +23,11 @@ import type {
 import { badRequest, expired, invalid, notFound } from './answers.ts'
 import { Batches, closed } from './batches.ts'
 import { parseRecord } from './json.ts'
+import { Deletes } from './deletes.ts'
 import type { JsonRecord } from './json.ts'
 import type { EmbeddedKind } from './kinds.ts'
 import { KindTable, kindId } from './kinds.ts'
+import { Objects } from './objects.ts'
 import { fieldPredicate, labelPredicate } from './selectors.ts'
 import type { Predicate } from './selectors.ts'
 import { Storage } from './storage.ts'
@@ -69,7 +71,9 @@ const metadataOnlyView = ({ apiVersion, kind, metadata }: KubeObject): KubeObjec
 export class EmbeddedCluster implements Cluster {
   readonly #kinds: KindTable
   readonly #storage: Storage
+  readonly #objects: Objects
   readonly #writes: Writes
+  readonly #deletes: Deletes
   readonly #batches: Batches
   readonly #watches: Watches
   /** Objects the garbage collector has to look at. */
@@ -80,12 +84,14 @@ export class EmbeddedCluster implements Cluster {
   constructor({ directory, kinds, clock, newUid = randomUUID, watchWindow = 1000 }: EmbeddedClusterInit) {
     this.#kinds = new KindTable(kinds)
     this.#storage = new Storage(directory)
-    this.#writes = new Writes({ storage: this.#storage, kinds: this.#kinds, clock, newUid })
+    this.#objects = new Objects(this.#storage, clock)
+    this.#writes = new Writes(this.#objects, this.#kinds, newUid)
+    this.#deletes = new Deletes(this.#objects, this.#kinds)
     this.#watches = new Watches(clock, this.#storage.version, watchWindow)
     this.#batches = new Batches(
       this.#storage,
       () => this.#committed(),
-      () => this.#writes.takeChanges(),
+      () => this.#objects.takeChanges(),
     )
     // A crash may have come between an owner's end and that of its dependents.
     for (const key of this.#storage.owned()) this.#suspect(key)
@@ -93,7 +99,7 @@ export class EmbeddedCluster implements Cluster {
   }
 
   async get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options: ReadOptions = {}): Promise<T> {
-    const stored = this.#open(options.signal) && this.#writes.find(this.#kinds.of(resource), key)
+    const stored = this.#open(options.signal) && this.#objects.find(this.#kinds.of(resource), key)
     if (!stored) throw notFound(resource, key.name)
     return view(stored.object, options) as T
   }
@@ -166,7 +172,7 @@ export class EmbeddedCluster implements Cluster {
 
   async delete(resource: Resource, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
     await this.#write(resource, { fieldManager: 'delete', ...options }, (kind) => {
-      this.#writes.delete(kind, key, options)
+      this.#deletes.delete(kind, key, options)
       return {}
     })
   }
@@ -176,7 +182,7 @@ export class EmbeddedCluster implements Cluster {
     this.#open(undefined)
     const found: { resource: Resource; object: KubeObject }[] = []
     for (const row of this.#storage.all()) {
-      const { object, managers } = this.#writes.decode(row)
+      const { object, managers } = this.#objects.decode(row)
       const kind = this.#kinds.byId(row.kind)
       if (kind && managers.has(`Apply:${fieldManager}`))
         found.push({ resource: kind.resource, object: asObject(object) })
@@ -207,11 +213,11 @@ export class EmbeddedCluster implements Cluster {
     const kind = this.#kinds.of(resource)
     if (fieldManager === '')
       throw invalid(resource, '', [{ field: 'fieldManager', message: 'Required value: is required for apply patch' }])
-    return (await this.#batches.submit(() => this.#writes.part(dryRun, () => work(kind)))) as T
+    return (await this.#batches.submit(() => this.#objects.part(dryRun, () => work(kind)))) as T
   }
 
   #committed(): void {
-    const changes = this.#writes.takeChanges()
+    const changes = this.#objects.takeChanges()
     this.#watches.publish(changes)
     for (const change of changes) this.#suspectAfter(change)
     this.#collect()
@@ -237,11 +243,11 @@ export class EmbeddedCluster implements Cluster {
 
   #collect(): void {
     if (this.#suspects.size === 0) return
-    const keys = [...this.#suspects.values()].filter((key) => this.#writes.collectable(key))
+    const keys = [...this.#suspects.values()].filter((key) => this.#deletes.collectable(key))
     this.#suspects = new Map()
     for (const key of keys)
       // What fails here (the file cannot be written) is found again at the next start.
-      this.#batches.submit(() => this.#writes.part(false, () => this.#writes.collect(key))).catch(() => {})
+      this.#batches.submit(() => this.#objects.part(false, () => this.#deletes.collect(key))).catch(() => {})
   }
 
   #open(signal: AbortSignal | undefined): true {

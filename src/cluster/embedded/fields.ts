@@ -38,12 +38,20 @@ export const leavesOf = (value: Json | undefined, path = ''): FieldSet => {
   return new Map([...children].map(([segment, inner]) => [segment, leavesOf(inner, `${path}/${segment}`)]))
 }
 
-/** Leaves whose value differs between the two: added, changed or removed. undefined where none does. */
+const isEmpty = (value: Json | undefined): boolean =>
+  value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+
+/**
+ * Leaves whose value differs between the two: added, changed or removed, and a leaf for the whole where the kind of value
+ * is another. undefined where nothing differs.
+ */
 export const changedFields = (before: Json | undefined, after: Json | undefined, path = ''): FieldSet | undefined => {
   if (sameJson(before, after)) return undefined
   const old = childrenOf(before, path)
   const now = childrenOf(after, path)
   if (!old && !now) return leaf
+  // A map or list in the place of something else, or the other way round: the whole is another.
+  if ((!old && !isEmpty(before)) || (!now && !isEmpty(after))) return leaf
   if (!old || !now) return leavesOf(old ? before : after, path)
   const changed: MutableFieldSet = new Map()
   for (const segment of new Set([...old.keys(), ...now.keys()])) {
@@ -107,15 +115,17 @@ export const untouchedBy = (a: FieldSet, b: FieldSet): FieldSet => {
   return out
 }
 
-/** The leaves of `a` that exist in `b`, too. */
-export const intersection = (a: FieldSet, b: FieldSet): FieldSet => {
+/** The leaves of `a` at or beneath the leaves of `b`. */
+export const within = (a: FieldSet, b: FieldSet): FieldSet => {
   const out = new Map<string, FieldSet>()
   for (const [segment, inner] of a) {
     const other = b.get(segment)
     if (!other) continue
-    if (inner.size === 0 && other.size === 0) out.set(segment, leaf)
-    const common = intersection(inner, other)
-    if (common.size > 0) out.set(segment, common)
+    if (other.size === 0) out.set(segment, inner)
+    else {
+      const common = within(inner, other)
+      if (common.size > 0) out.set(segment, common)
+    }
   }
   return out
 }

@@ -9,7 +9,6 @@ import {
   decodeFields,
   difference,
   encodeFields,
-  intersection,
   leavesOf,
   mergeApplied,
   missingFrom,
@@ -17,6 +16,7 @@ import {
   removeFields,
   union,
   untouchedBy,
+  within,
 } from './fields.ts'
 import type { JsonRecord } from './json.ts'
 import { isRecord, member, parseRecord, without } from './json.ts'
@@ -69,9 +69,9 @@ export const afterUpdate = (
   const changed = changedFields(before && ownable(before), now)
   if (!changed) return managers
   const name = `Update:${manager}`
-  const lost = difference(changed, leavesOf(now))
   const others = takeFromOthers(managers, name, changed)
-  const own = union(difference(managers.get(name) ?? new Map(), lost), intersection(changed, leavesOf(now)))
+  const kept = difference(managers.get(name) ?? new Map(), changed)
+  const own = union(kept, within(leavesOf(now), changed))
   return withSet(others, name, own)
 }
 
@@ -96,9 +96,9 @@ export const applyFields = (
   const before = live ? ownable(live) : {}
   const wanted = ownable(applied)
   const fields = leavesOf(wanted)
-  const changed = intersection(changedFields(before, mergeApplied(before, wanted)) ?? new Map(), fields)
+  const changed = changedFields(before, mergeApplied(before, wanted)) ?? new Map<string, FieldSet>()
   const conflicts = [...managers].flatMap(([other, owned]) =>
-    other === name ? [] : pathsOf(intersection(changed, owned)).map((field) => ({ other, field })),
+    other === name ? [] : pathsOf(within(owned, changed)).map((field) => ({ other, field })),
   )
   if (conflicts.length > 0 && !force) throw conflict(conflicts)
   const others = takeFromOthers(managers, name, changed)

@@ -1,6 +1,6 @@
 /** Label and field selectors, as list and watch take them. */
 import type { Json, JsonRecord } from './json.ts'
-import { isRecord, member } from './json.ts'
+import { isRecord, member, textOf } from './json.ts'
 import { badRequest } from './answers.ts'
 
 export type Predicate = (object: JsonRecord) => boolean
@@ -34,7 +34,7 @@ const labelTerm = (term: string): ((labels: JsonRecord) => boolean) => {
     const values = list.split(',').map((value) => value.trim())
     return (labels) => {
       const value = member(labels, name)
-      const listed = value !== undefined && values.includes(String(value))
+      const listed = value !== undefined && values.includes(textOf(value))
       return operator === 'in' ? listed : !listed
     }
   }
@@ -78,7 +78,7 @@ export const fieldPredicate = (selector: string | undefined, selectable: readonl
     const path = field.split('.')
     return (object: JsonRecord) => {
       const value = valueAt(object, path)
-      const text = value === undefined || typeof value === 'object' ? '' : String(value)
+      const text = value === undefined || typeof value === 'object' ? '' : textOf(value)
       return (text === wanted) !== (operator === '!=')
     }
   })
