@@ -81,7 +81,7 @@ const start = async (cluster: Cluster, clock: ManualClock) => {
   const operator = new Operator({
     cluster: seen.port,
     clock,
-    crypto: webcrypto as unknown as webcrypto.Crypto,
+    crypto: webcrypto,
     randomBytes: (size) => randomBytes(size),
     random: () => 0.5,
     log: silentLogger(),
@@ -150,7 +150,7 @@ const certificate = (spec: object = {}, name = 'orders'): KubeObject =>
 const put = (cluster: Cluster, object: KubeObject): Promise<unknown> =>
   cluster.apply(
     object.kind === 'CertificateAuthority' ? certificateAuthorities : (databaseCertificates as Resource),
-    object as never,
+    object,
     person,
   )
 
@@ -409,13 +409,12 @@ describe('a change that needs no new certificate', () => {
     { key: 'keystore.p12', content: 'PKCS12Keystore', alias: 'one' },
   ]
   const base = { secret: { name: 'orders-tls', items }, keystore: { passwordSecretRef: { name: 'p' } } }
-  const password = (value: string): Secret =>
-    ({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'p', namespace },
-      stringData: { password: value },
-    }) as Secret
+  const password = (value: string): Secret => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'p', namespace },
+    stringData: { password: value },
+  })
 
   it.each([
     {

@@ -93,7 +93,7 @@ export class Operator {
   /** Fills the caches and keeps them current. Resolves when all have been filled once; nothing is written. */
   async startCaches(signal: AbortSignal): Promise<void> {
     const informers = this.#informers()
-    for (const informer of informers) void informer.start(signal)
+    for (const informer of informers) informer.start(signal)
     await Promise.all(informers.map((informer) => informer.synced))
   }
 
@@ -102,7 +102,7 @@ export class Operator {
   }
 
   #informers(): Informer<KubeObject>[] {
-    return Object.values(this.caches).filter((cache) => cache !== undefined) as unknown as Informer<KubeObject>[]
+    return Object.values(this.caches).filter((cache) => cache !== undefined)
   }
 
   /** Begins to act: only with filled caches, and only one operator at a time. */

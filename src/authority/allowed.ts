@@ -53,7 +53,7 @@ export const refusal = (
       const labels = labelsOf(namespace)
       if (labels === undefined)
         return `${name} allows namespaces by selector, which an operator limited to listed namespaces cannot see; use spec.allowedNamespaces.names there.`
-      return labels !== null && matches((allowed.selector ?? {}) as LabelSelector, labels)
+      return labels !== null && matches(allowed.selector ?? {}, labels)
         ? undefined
         : `${name} allows namespaces by selector, and the labels of "${namespace}" do not match it.`
     }

@@ -252,7 +252,7 @@ export class CertificateReconciler {
         secretResourceVersion: secret.resourceVersion ?? '',
         ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
       },
-    } as Partial<DatabaseCertificateStatus>
+    }
   }
 
   async #ready(

@@ -75,7 +75,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
   const encoding = spec.privateKey?.encoding ?? 'PKCS8'
   const pkcs12Profile = spec.keystore?.pkcs12Profile ?? 'Modern2023'
   const passwordRef = spec.keystore?.passwordSecretRef
-  const items = withPassword(itemsOf(spec) as readonly OutputItem[], passwordRef !== undefined)
+  const items = withPassword(itemsOf(spec), passwordRef !== undefined)
   problems.push(
     ...itemProblems(items, { privateKey: true, keyAlgorithm: keyAlgorithm.algorithm }, { encoding, pkcs12Profile }).map(
       (problem) => `spec.secret.${problem}`,

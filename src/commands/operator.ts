@@ -121,7 +121,7 @@ const operate = async (options: Options & { readonly workers: number }, io: Io, 
       .map((name) => name.trim())
       .filter((name) => name !== ''),
     clock,
-    crypto: webcrypto as unknown as webcrypto.Crypto,
+    crypto: webcrypto,
     randomBytes: (size) => randomBytes(size),
     random: Math.random,
     log,

@@ -36,10 +36,10 @@ export const parseOptions = <F extends Flags>(
       stdout.write(usage)
       return 0
     }
-    const level = (values as Record<string, unknown>)['log-level']
+    const level = (values as Record<string, string | undefined>)['log-level']
     if (level !== undefined && !(logLevels as readonly unknown[]).includes(level))
-      throw new UsageError(`--log-level is one of ${logLevels.join(', ')}, not "${String(level)}"`)
-    return values as Values<F>
+      throw new UsageError(`--log-level is one of ${logLevels.join(', ')}, not "${level}"`)
+    return values
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     stderr.write(`dbtls ${verb}: ${message}\ndbtls ${verb} --help lists the options\n`)

@@ -24,47 +24,52 @@ export const registerResourceMetrics = (
   registry: Registry,
   caches: Pick<Caches, 'authorities' | 'certificates'>,
 ): void => {
-  const registers = [registry]
-  counted(registers, 'dbtls_certificates', 'DatabaseCertificates by state.', () => caches.certificates.store.values())
-  counted(registers, 'dbtls_authorities', 'CertificateAuthorities by state.', () => caches.authorities.store.values())
-  new Gauge({
-    ...identity,
-    name: 'dbtls_certificate_not_after_timestamp_seconds',
-    help: 'End of validity of the certificate in the Secret.',
-    registers,
-    collect() {
-      this.reset()
-      for (const { metadata, status } of caches.certificates.store.values()) dated(this, metadata, status?.notAfter)
-    },
-  })
-  new Gauge({
-    ...identity,
-    name: 'dbtls_authority_not_after_timestamp_seconds',
-    help: 'End of validity of the certificate of the authority.',
-    registers,
-    collect() {
-      this.reset()
-      for (const { metadata, status } of caches.authorities.store.values())
-        dated(this, metadata, status?.certificate?.notAfter)
-    },
-  })
+  counted(registry, 'dbtls_certificates', 'DatabaseCertificates by state.', () => caches.certificates.store.values())
+  counted(registry, 'dbtls_authorities', 'CertificateAuthorities by state.', () => caches.authorities.store.values())
+  registry.registerMetric(
+    new Gauge({
+      ...identity,
+      name: 'dbtls_certificate_not_after_timestamp_seconds',
+      help: 'End of validity of the certificate in the Secret.',
+      registers: [],
+      collect() {
+        this.reset()
+        for (const { metadata, status } of caches.certificates.store.values()) dated(this, metadata, status?.notAfter)
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      ...identity,
+      name: 'dbtls_authority_not_after_timestamp_seconds',
+      help: 'End of validity of the certificate of the authority.',
+      registers: [],
+      collect() {
+        this.reset()
+        for (const { metadata, status } of caches.authorities.store.values())
+          dated(this, metadata, status?.certificate?.notAfter)
+      },
+    }),
+  )
 }
 
-const counted = (registers: Registry[], name: string, help: string, objects: () => Iterable<Conditioned>): void => {
-  new Gauge({
-    name,
-    help,
-    labelNames: ['state'] as const,
-    registers,
-    collect() {
-      const counts = new Map<State, number>(states.map((state) => [state, 0]))
-      for (const object of objects()) {
-        const state = stateOf(object)
-        counts.set(state, (counts.get(state) ?? 0) + 1)
-      }
-      for (const [state, count] of counts) this.set({ state }, count)
-    },
-  })
+const counted = (registry: Registry, name: string, help: string, objects: () => Iterable<Conditioned>): void => {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      labelNames: ['state'] as const,
+      registers: [],
+      collect() {
+        const counts = new Map<State, number>(states.map((state) => [state, 0]))
+        for (const object of objects()) {
+          const state = stateOf(object)
+          counts.set(state, (counts.get(state) ?? 0) + 1)
+        }
+        for (const [state, count] of counts) this.set({ state }, count)
+      },
+    }),
+  )
 }
 
 const dated = (

@@ -53,7 +53,7 @@ describe('renewalTime', () => {
 
 describe('spread', () => {
   it('spreads uids over the whole range', () => {
-    const tenths = new Array<number>(10).fill(0)
+    const tenths = Array.from({ length: 10 }, () => 0)
     for (let i = 0; i < 10_000; i += 1) {
       const tenth = Math.floor(spread(`00000000-0000-4000-8000-${String(i).padStart(12, '0')}`) * 10)
       tenths[tenth] = (tenths[tenth] ?? 0) + 1
