@@ -9,6 +9,8 @@ import type { Exit } from './process.ts'
 const launcher = fileURLToPath(new URL('../../../bin/dbtls', import.meta.url))
 
 export interface OperatorOptions {
+  /** The program and its first arguments. Default: bin/dbtls, which runs the sources. */
+  readonly command?: readonly [string, ...string[]]
   /** Default: the chart's, so with the rights of its ServiceAccount. */
   readonly kubeconfig?: string
   /** The name of the pod it believes to be: its identity in the Lease. */
@@ -51,10 +53,11 @@ export const startOperator = async (
   const podName = options.podName ?? `dbtls-${metricsAddress.replace(/.*:/, '')}`
   const where = chart.namespaces === undefined ? [] : [`--namespaces=${chart.namespaces.join(',')}`]
   const chartArgs = [`--metrics-address=${metricsAddress}`, `--lease-name=${chart.release}`, ...where]
+  const [command, ...before] = options.command ?? [launcher]
   const process = new ManagedProcess(plane.reaper, {
     name: podName,
-    command: launcher,
-    args: ['operator', ...chartArgs, ...(options.args ?? [])],
+    command,
+    args: [...before, 'operator', ...chartArgs, ...(options.args ?? [])],
     env: {
       ...globalThis.process.env,
       KUBECONFIG: options.kubeconfig ?? chart.kubeconfig,

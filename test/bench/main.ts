@@ -1,0 +1,64 @@
+/**
+ * `make bench`: the figures, each beside its limit, on a real control plane. They are told, not judged: the exit code is 0
+ * unless something broke. `--quick` uses small sizes; `--only ecdsa,rsa,many,render` leaves the others out.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { must } from '../controlplane/harness/index.ts'
+import { Bench } from './bench.ts'
+import { ecdsa, type EcdsaResult } from './cases/ecdsa.ts'
+import { many } from './cases/many.ts'
+import { render } from './cases/render.ts'
+import { rsa } from './cases/rsa.ts'
+import { holds, table } from './figures.ts'
+import type { Figure } from './figures.ts'
+import { commit, machine, noise } from './machine.ts'
+import { fullSizes, quickSizes } from './sizes.ts'
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: 'ecdsa,rsa,many,render' } },
+})
+const sizes = values.quick ? quickSizes : fullSizes
+const wanted = new Set(values.only.split(','))
+const began = performance.now()
+const say = (text: string): void => console.error(`[${((performance.now() - began) / 1000).toFixed(0)} s] ${text}`)
+
+const onPlane = async <R>(use: (bench: Bench) => Promise<R>): Promise<R> => {
+  const bench = await Bench.start()
+  try {
+    return await use(bench)
+  } finally {
+    await bench.stop()
+  }
+}
+
+await must(process.execPath, ['scripts/build.ts'])
+const about = {
+  commit: await commit(),
+  date: new Date().toISOString(),
+  machine: machine(),
+  busyProcessorsBefore: Number((await noise()).toFixed(2)),
+  quick: values.quick,
+}
+say(`commit ${about.commit}, ${about.busyProcessorsBefore} processors busy with other things`)
+
+const figures: Figure[] = []
+let few: EcdsaResult | undefined
+if (wanted.has('ecdsa') || wanted.has('rsa'))
+  await onPlane(async (bench) => {
+    if (wanted.has('ecdsa')) few = await ecdsa(bench, sizes, say)
+    if (few !== undefined) figures.push(...few.figures)
+    if (wanted.has('rsa')) figures.push(...(await rsa(bench, sizes, say)))
+  })
+if (wanted.has('many')) figures.push(...(await onPlane((bench) => many(bench, sizes, few, say))))
+if (wanted.has('render')) figures.push(...(await render(sizes)))
+
+mkdirSync('build', { recursive: true })
+const results = figures.map((figure) => ({ ...figure, holds: holds(figure) }))
+writeFileSync('build/bench.json', `${JSON.stringify({ ...about, figures: results }, undefined, 2)}\n`)
+const { cores, memoryGB, processor, node } = about.machine
+console.log(`dbtls ${about.commit}, ${about.date.slice(0, 16)}Z${values.quick ? ', quick' : ''}`)
+console.log(
+  `${cores} × ${processor}, ${memoryGB} GB, Node ${node}; ${about.busyProcessorsBefore} busy with other things`,
+)
+console.log(`\n${table(figures)}`)

@@ -1,0 +1,38 @@
+/** The manifests of the benchmark: what a user would write, no more. */
+import type { KubeObject } from '../../src/cluster/port.ts'
+import type { CertificateAuthority } from '../../src/resources/certificate-authority.ts'
+import type { DatabaseCertificate } from '../../src/resources/database-certificate.ts'
+
+export type KeyAlgorithm = 'ECDSA' | 'RSA'
+
+const resource = (kind: string, namespace: string, name: string, spec: object): KubeObject =>
+  ({ apiVersion: 'dbtls.dev/v1alpha1', kind, metadata: { namespace, name }, spec }) as KubeObject
+
+export const authorityName = 'bench-ca'
+
+export const authority = (namespace: string): CertificateAuthority =>
+  resource('CertificateAuthority', namespace, authorityName, {
+    source: { selfSigned: {} },
+    subject: { commonName: 'Bench CA' },
+  }) as CertificateAuthority
+
+export const certificateName = (index: number): string => `db-${String(index).padStart(5, '0')}`
+
+/** A server certificate of the default contents: chain, key and trust bundle in PEM. */
+export const certificate = (
+  namespace: string,
+  index: number,
+  algorithm: KeyAlgorithm = 'ECDSA',
+): DatabaseCertificate => {
+  const name = certificateName(index)
+  return resource('DatabaseCertificate', namespace, name, {
+    authorityRef: { name: authorityName },
+    role: 'Server',
+    subject: { commonName: `${name}.${namespace}.svc` },
+    dnsNames: [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`],
+    privateKey: algorithm === 'RSA' ? { algorithm, size: 2048 } : { algorithm, size: 256 },
+    secret: { name: `${name}-tls` },
+  }) as DatabaseCertificate
+}
+
+export const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, index) => from + index)

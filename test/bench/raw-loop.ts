@@ -1,0 +1,90 @@
+/**
+ * The most that this API server gives to anybody who records, writes and reports certificates: the operator's own client in a
+ * process of its own sends the same three writes with ready-made bytes, and does nothing else. Standard input: RawJob;
+ * standard output: RawResult.
+ */
+import { text } from 'node:stream/consumers'
+import type { KubeObject } from '../../src/cluster/port.ts'
+import { keyOf } from '../../src/cluster/port.ts'
+import { secrets, type Secret } from '../../src/resources/core.ts'
+import { databaseCertificates, type DatabaseCertificate } from '../../src/resources/database-certificate.ts'
+import { issuedCertificates, type IssuedCertificate } from '../../src/resources/issued-certificate.ts'
+import { connect } from './bench.ts'
+import { inParallel } from './parallel.ts'
+
+export interface RawJob {
+  readonly kubeconfig: string
+  readonly namespace: string
+  /** What the operator itself wrote for one certificate. */
+  readonly templates: {
+    readonly issued: IssuedCertificate
+    readonly secret: Secret
+    readonly certificate: DatabaseCertificate
+  }
+  /** Rounds that are not measured, at the concurrency of the ones that are. */
+  readonly warmUp: number
+  readonly rounds: number
+  readonly concurrency: number
+  /** Rounds one at a time. */
+  readonly alone: number
+}
+
+export interface RawResult {
+  readonly perSecond: number
+  readonly aloneMs: readonly number[]
+}
+
+const job = JSON.parse(await text(process.stdin)) as RawJob
+const cluster = await connect(job.kubeconfig)
+const options = { fieldManager: 'dbtls.dev/operator' }
+const { items } = await cluster.list(databaseCertificates, { namespace: job.namespace })
+
+const shorn = <T extends KubeObject>(template: T, name: string, extra: object = {}): T => ({
+  ...template,
+  metadata: {
+    name,
+    namespace: job.namespace,
+    ...(template.metadata.labels === undefined ? {} : { labels: template.metadata.labels }),
+    ...(template.metadata.annotations === undefined ? {} : { annotations: template.metadata.annotations }),
+    ...extra,
+  },
+})
+
+let serial = 0
+const round = async (certificate: DatabaseCertificate): Promise<void> => {
+  const { templates } = job
+  const { name, namespace, uid, resourceVersion } = certificate.metadata
+  const serialNumber = `7F${(serial++).toString(16).toUpperCase().padStart(38, '0')}`
+  const issued = shorn(templates.issued, `bench-ca-${serialNumber.toLowerCase()}`)
+  await cluster.create(issuedCertificates, { ...issued, spec: { ...issued.spec, serialNumber } }, options)
+  // With the right owner, or the garbage collector would take the Secrets away while the others are written.
+  const ownerReferences = templates.secret.metadata.ownerReferences?.map((owner) => ({
+    ...owner,
+    name,
+    uid: uid ?? '',
+  }))
+  const secret = shorn(templates.secret, certificate.spec.secret.name, { ownerReferences })
+  await cluster.apply(secrets, secret, { ...options, force: true, createOnly: true })
+  const { apiVersion, kind, status } = templates.certificate
+  const update = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status }
+  await cluster.updateStatus(databaseCertificates, update as unknown as DatabaseCertificate, options)
+}
+
+const warm = items.slice(0, job.warmUp)
+const measured = items.slice(job.warmUp, job.warmUp + job.rounds)
+const alone = items.slice(job.warmUp + job.rounds, job.warmUp + job.rounds + job.alone)
+if (alone.length < job.alone)
+  throw new Error(`${keyOf({ metadata: { name: job.namespace } })} has too few certificates`)
+
+await inParallel(job.concurrency, warm, round)
+const start = performance.now()
+await inParallel(job.concurrency, measured, round)
+const seconds = (performance.now() - start) / 1000
+const aloneMs: number[] = []
+for (const certificate of alone) {
+  const begin = performance.now()
+  await round(certificate)
+  aloneMs.push(performance.now() - begin)
+}
+cluster.close()
+process.stdout.write(JSON.stringify({ perSecond: measured.length / seconds, aloneMs } satisfies RawResult))

@@ -1,0 +1,36 @@
+/** How much is measured. */
+export interface Sizes {
+  /** Repetitions of what takes seconds; the median counts. */
+  readonly runs: number
+  /** Certificates of a batch. */
+  readonly batch: number
+  readonly singles: number
+  readonly rsaRuns: number
+  readonly rsa: number
+  readonly many: number
+  readonly restMs: number
+  readonly rendered: number
+}
+
+export const fullSizes: Sizes = {
+  runs: 5,
+  batch: 500,
+  singles: 30,
+  rsaRuns: 3,
+  rsa: 60,
+  many: 5_000,
+  restMs: 60_000,
+  rendered: 1_000,
+}
+
+/** For a look at whether the benchmark still works; its figures prove nothing. */
+export const quickSizes: Sizes = {
+  runs: 1,
+  batch: 200,
+  singles: 5,
+  rsaRuns: 1,
+  rsa: 20,
+  many: 400,
+  restMs: 5_000,
+  rendered: 100,
+}
