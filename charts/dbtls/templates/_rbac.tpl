@@ -21,7 +21,7 @@ audit log of a real API server. `create` on secrets is what server-side apply ne
   verbs: [get, list, watch, create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [get, create, update]
+  verbs: [create, patch]
 {{- end }}
 
 {{/* Labels of namespaces, for a CA's allowedNamespaces.selector: only where the operator serves the whole cluster. */}}
