@@ -8,6 +8,7 @@ import { compareResourceVersions, keyOf } from '../port.ts'
 import type { Indexers } from './indexes.ts'
 import { Indexes } from './indexes.ts'
 import type { ReflectorEvent } from './reflector.ts'
+import { newer, Tombstones } from './tombstones.ts'
 
 export interface Stored {
   readonly metadata: ObjectMeta
@@ -34,24 +35,11 @@ export interface Source<T> {
   feed(event: ReflectorEvent<T>): void
 }
 
-/** An object that we deleted: its last events may still be on the way. */
-interface Tombstone {
-  readonly uid: string
-  /** The version that was held: whatever is not newer is old news, of this object or of a predecessor. */
-  readonly version: string | undefined
-}
-
 const versionOf = (object: Stored): string => object.metadata.resourceVersion ?? ''
-
-/** Whether `a` is newer than `b`; undefined where the server promises no order. */
-const newer = (a: string, b: string): boolean | undefined => {
-  const order = compareResourceVersions(a, b)
-  return order === undefined ? undefined : order > 0
-}
 
 export class Store<T extends Stored> {
   readonly #objects = new Map<string, T>()
-  readonly #tombstones = new Map<string, Tombstone>()
+  readonly #tombstones = new Tombstones()
   readonly #indexes: Indexes<T>
   readonly #onChange: (change: Change<T>) => void
   /** By namespace; '' for a source of everything. */
@@ -92,7 +80,7 @@ export class Store<T extends Stored> {
     const version = versionOf(object)
     // The stream has passed this version: what it said since, perhaps a deletion, is newer than our answer.
     if (source.seen !== undefined && newer(version, source.seen) === false) return
-    if (this.#isBuried(key, object)) return
+    if (this.#tombstones.cover(key, object.metadata)) return
     const held = this.#objects.get(key)
     if (held && newer(version, versionOf(held)) === false) return
     if (source.listing) source.ownSinceInit.add(key)
@@ -101,11 +89,12 @@ export class Store<T extends Stored> {
 
   /** Our own delete was answered: the object is gone, whatever older event is still on the way. */
   removed(key: string, uid: string): void {
-    const held = this.#objects.get(key)
-    if (held && held.metadata.uid !== uid) return
+    const present = this.#objects.get(key)
+    // Another uid is a predecessor whose end is still on the way, or a successor.
+    const held = present?.metadata.uid === uid ? present : undefined
     // A finalizer may hold it; when it is gone the stream says so.
     if (held?.metadata.deletionTimestamp !== undefined) return
-    this.#tombstones.set(key, { uid, version: held && versionOf(held) })
+    this.#tombstones.add(key, uid, held?.metadata.resourceVersion)
     for (const source of this.#sources.values()) if (source.listing && source.covers(key)) source.ownSinceInit.add(key)
     if (held) this.#onChange(this.#delete(key, held))
   }
@@ -141,8 +130,8 @@ export class Store<T extends Stored> {
 
   #apply(object: T): void {
     const key = keyOf(object)
-    if (this.#isBuried(key, object)) return
-    this.#tombstones.delete(key)
+    if (this.#tombstones.cover(key, object.metadata)) return
+    this.#tombstones.dropUid(key, object.metadata.uid)
     const held = this.#objects.get(key)
     // An own write that comes back in the stream is not newer either: its handlers have run.
     if (held && newer(versionOf(object), versionOf(held)) === false) return
@@ -151,19 +140,11 @@ export class Store<T extends Stored> {
 
   #remove(object: T): void {
     const key = keyOf(object)
-    if (this.#tombstones.get(key)?.uid === object.metadata.uid) this.#tombstones.delete(key)
+    this.#tombstones.dropUid(key, object.metadata.uid)
     const held = this.#objects.get(key)
     // What is held may be a successor of the same name, created after this deletion.
     if (!held || newer(versionOf(held), versionOf(object)) === true) return
     this.#onChange(this.#delete(key, held))
-  }
-
-  /** Old news of an object that we deleted. One that a finalizer still holds shows a deletionTimestamp, and is shown. */
-  #isBuried(key: string, object: T): boolean {
-    const tombstone = this.#tombstones.get(key)
-    if (!tombstone) return false
-    if (tombstone.version !== undefined && newer(versionOf(object), tombstone.version) === false) return true
-    return tombstone.uid === object.metadata.uid && object.metadata.deletionTimestamp === undefined
   }
 
   /** The end of a list: what it does not name is gone, but for what we wrote while it was made and it is too old to know. */
@@ -175,12 +156,10 @@ export class Store<T extends Stored> {
       if (ours.has(key) && newer(versionOf(held), listVersion) === true) continue
       changes.push(this.#delete(key, held))
     }
-    for (const [key, { uid }] of this.#tombstones) {
-      const stillNeeded = ours.has(key) && source.pending.get(key)?.metadata.uid === uid
-      if (source.covers(key) && !stillNeeded) this.#tombstones.delete(key)
-    }
+    // What we deleted before the list began, it knows; what we deleted since, it or the stream after it may still name.
+    this.#tombstones.forget((key) => source.covers(key) && !ours.has(key))
     for (const [key, object] of source.pending) {
-      if (this.#isBuried(key, object)) continue
+      if (this.#tombstones.cover(key, object.metadata)) continue
       const held = this.#objects.get(key)
       const order = held ? compareResourceVersions(versionOf(held), versionOf(object)) : undefined
       const known = order === 0 && held?.metadata.uid === object.metadata.uid
