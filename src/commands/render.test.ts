@@ -1,0 +1,99 @@
+import { X509Certificate } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { main } from './render.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dbtls-render-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const manifests = (dnsName = 'orders.data.svc'): string => `apiVersion: dbtls.dev/v1alpha1
+kind: CertificateAuthority
+metadata: {name: ca, namespace: data}
+spec: {source: {selfSigned: {}}, subject: {commonName: CA}}
+---
+apiVersion: dbtls.dev/v1alpha1
+kind: DatabaseCertificate
+metadata: {name: orders, namespace: data}
+spec:
+  authorityRef: {name: ca}
+  dnsNames: [${dnsName}]
+  secret: {name: orders-tls}
+`
+
+const render = async (text: string, ...flags: string[]) => {
+  writeFileSync(join(folder, 'm.yaml'), text)
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  const io = { stdout, stderr, env: {} } as unknown as Parameters<typeof main>[1]
+  const code = await main(['-f', join(folder, 'm.yaml'), '--out', join(folder, 'out'), ...flags], io)
+  return { code, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
+}
+const read = (path: string): Buffer => readFileSync(join(folder, 'out', path))
+const leaf = (): X509Certificate => new X509Certificate(read('data/secret/orders-tls/tls.crt'))
+const state = (): string[] => ['--state', join(folder, 'state')]
+
+describe('dbtls render', () => {
+  it('makes what the manifests ask for, so that OpenSSL accepts it', async () => {
+    const { code, out, err } = await render(manifests(), ...state())
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toContain('1 certificate issued (verified: chain, key)')
+    expect(leaf().subjectAltName).toBe('DNS:orders.data.svc')
+    const authority = new X509Certificate(read('data/secret/orders-tls/ca.crt'))
+    expect(leaf().checkIssued(authority) && leaf().verify(authority.publicKey)).toBe(true)
+    expect(statSync(join(folder, 'out/data/secret/orders-tls/tls.key')).mode & 0o777).toBe(0o600)
+  })
+  it('with a state, issues nothing the second time, and again where a manifest changed', async () => {
+    await render(manifests(), ...state())
+    const first = leaf().serialNumber
+    expect((await render(manifests(), ...state())).out).toContain('0 certificates issued')
+    expect(leaf().serialNumber).toBe(first)
+    await render(manifests('other.data.svc'), ...state())
+    expect(leaf().subjectAltName).toBe('DNS:other.data.svc')
+  })
+  it('keeps the keys of CAs to itself unless asked', async () => {
+    await render(manifests(), ...state())
+    expect(readdirSync(join(folder, 'out/data/secret/ca-ca')).toSorted()).toEqual(['ca.crt', 'tls.crt'])
+    await render(manifests(), ...state(), '--include-authority-keys')
+    expect(readdirSync(join(folder, 'out/data/secret/ca-ca')).toSorted()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
+  })
+  it('writes manifests with --format yaml', async () => {
+    await render(manifests(), '--format', 'yaml')
+    const secret = parse(String(read('data/secret/orders-tls.yaml'))) as Record<string, unknown>
+    expect(secret).toMatchObject({ kind: 'Secret', type: 'kubernetes.io/tls', metadata: { name: 'orders-tls' } })
+    expect(secret['metadata']).not.toHaveProperty('uid')
+  })
+  it('removes what is no longer named only when asked', async () => {
+    await render(manifests(), ...state())
+    const [authorityAlone = ''] = manifests().split('---')
+    await render(authorityAlone, ...state())
+    expect(existsSync(join(folder, 'out/data/secret/orders-tls'))).toBe(true)
+    await render(authorityAlone, ...state(), '--prune')
+    expect(existsSync(join(folder, 'out/data/secret/orders-tls'))).toBe(false)
+  })
+  it('makes nothing when a manifest is wrong, and says where', async () => {
+    const { code, err } = await render(manifests('"not ok"'))
+    expect(code).toBe(1)
+    expect(err).toMatch(/^refused +\S+m\.yaml:11: spec\.dnsNames\[0\]: /)
+    expect(existsSync(join(folder, 'out'))).toBe(false)
+  })
+  it('ends with the reason of what cannot become Ready', async () => {
+    const { code, err } = await render(manifests().split('---')[1] ?? '')
+    expect(code).toBe(1)
+    expect(err).toMatch(/DatabaseCertificate data\/orders: AuthorityNotFound: /)
+  })
+  it.each([
+    ['an unknown flag', ['--nonsense']],
+    ['an unknown format', ['--format', 'xml']],
+    ['a time-out that is no number', ['--timeout', 'soon']],
+    ['--prune without a state', ['--prune']],
+  ])('calls %s wrong usage', async (_, flags) => {
+    expect((await render(manifests(), ...flags)).code).toBe(2)
+  })
+})
