@@ -61,10 +61,10 @@ describe('OutputFolder', () => {
   })
   it('never shows a reader who resolved the folder two generations at once', async () => {
     await folder.write(object({ a: '0', b: '0' }))
-    let done = false
+    const stop = new AbortController()
     const seen = new Set<string>()
     const reader = async (): Promise<void> => {
-      while (!done) {
+      while (!stop.signal.aborted) {
         try {
           const generation = await realpath(join(root, 'n/secret/s'))
           const [a, b] = await Promise.all([
@@ -81,7 +81,7 @@ describe('OutputFolder', () => {
     }
     const reading = reader()
     for (let i = 1; i <= 100; i += 1) await folder.write(object({ a: String(i), b: String(i) }))
-    done = true
+    stop.abort()
     await reading
     expect(seen.size).toBeGreaterThan(1)
   })

@@ -1,5 +1,6 @@
 /** Reads a delivered Secret back as a consumer would: does the chain hold, is the key its own, do the keystores open? */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { contentNeedsPrivateKey } from '../material/contents.ts'
 import { readJks } from '../material/jks.ts'
 import type { Keystore } from '../material/keystore.ts'
 import { readPkcs12 } from '../material/pkcs12-reader.ts'
@@ -99,6 +100,8 @@ export const verifySecret = async (
       found.problems.push(`${item.key} cannot be read (${error instanceof Error ? error.name : 'unknown'})`)
     }
   }
+  if (!material.privateKey && items.some(({ content }) => contentNeedsPrivateKey(content)))
+    found.problems.push('no private key that belongs to the certificate is in it')
   judge(found, material.privateKey, now)
   const order = ['chain', 'key', 'keystores'].filter((name) => found.verified.has(name))
   return { verified: found.problems.length > 0 ? [] : order, problems: found.problems }
