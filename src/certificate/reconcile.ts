@@ -10,7 +10,7 @@ import { type Decision, sentences } from '../control/decision.ts'
 import { type Outcome, report } from '../control/report.ts'
 import { failureBackoff, fromTimestamp, renewalTime, toTimestamp } from '../control/schedule.ts'
 import { refuseOversized, writeSecret } from '../control/write-secret.ts'
-import { record } from '../ledger/record.ts'
+import { entryName, record } from '../ledger/record.ts'
 import { generatePassword } from '../material/passwords.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import type { Secret } from '../resources/core.ts'
@@ -158,11 +158,25 @@ export class CertificateReconciler {
         certificate: issued.certificate,
         authority: { ...wanted.authority, uid: authority.uid, fingerprint: authority.material.certificate.fingerprint },
         holder: { namespace, name, uid },
-        supersedes: present?.leaf?.serialNumber ?? certificate.status?.serialNumber,
+        supersedes: this.#superseded(certificate, wanted, present?.leaf),
       },
       signal,
     )
     return writeSecret(this.#context, content, signal)
+  }
+
+  /**
+   * What is in the Secret, where it was issued for this object: status may lag behind it by a crash. Somebody may have put
+   * in another certificate, though, and then status knows which one of ours is replaced.
+   */
+  #superseded(certificate: DatabaseCertificate, wanted: Wanted, leaf: ParsedCertificate | undefined) {
+    const { ledger } = this.#context.caches
+    const reported = certificate.status?.serialNumber
+    if (leaf === undefined) return reported
+    const entry = ledger.store.get(
+      `${wanted.authority.namespace}/${entryName(wanted.authority.name, leaf.serialNumber)}`,
+    )
+    return entry?.holder === certificate.metadata.uid ? leaf.serialNumber : (reported ?? leaf.serialNumber)
   }
 
   async #encode(certificate: DatabaseCertificate, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {

@@ -38,7 +38,7 @@ export class Recorder {
     // After a broken connection the present state is listed again.
     if (this.of(name).some((one) => one.secret.metadata.resourceVersion === resourceVersion)) return
     const seenAt = Date.now()
-    this.versions.push({ secret, serial: secret.data?.['tls.crt'] && serialOrNothing(secret), seenAt })
+    this.versions.push({ secret, serial: serialOrNothing(secret), seenAt })
     if (this.#options.unjudged?.has(name) !== true) this.#verdicts.push(this.#judge(secret, seenAt))
   }
 
