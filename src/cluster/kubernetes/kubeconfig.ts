@@ -174,7 +174,7 @@ const credentialOf = (user: Entry, name: string, server: string, clock: Clock): 
   }
   if (isFields(fields.exec)) return new ExecCredential(execUser(name, fields.exec, user, server))
   if (isFields(fields['auth-provider']))
-    return new ProviderCredential({ name, authProvider: fields['auth-provider'] } as ClientNodeUser, server)
+    return new ProviderCredential({ name, authProvider: fields['auth-provider'] }, server)
   return { get: async () => ({}), forget: nothingToForget }
 }
 

@@ -76,7 +76,7 @@ export class Requester {
     const retries = request.method === 'GET' ? maxReadRetries : 0
     for (let attempt = 0; ; attempt += 1) {
       const answer = await this.#authorized(request, (call) => this.#transport.send(call))
-      if (answer.status >= 200 && answer.status < 300) return parseAnswer<A>(request, answer.status, answer.body)
+      if (answer.status >= 200 && answer.status < 300) return parseAnswer(request, answer.status, answer.body) as A
       const error = failure(request, answer.status, answer.headers, answer.body, this.#options.clock.now())
       if (error.status !== 429 || attempt >= retries || (error.retryAfterMs ?? 0) > maxRetryAfterMs) throw error
       await sleepOrAbort(this.#options.clock, error.retryAfterMs ?? 1000, request)
@@ -168,9 +168,9 @@ const safePath = (request: Request): string => {
 
 const isSecret = (request: Request): boolean => request.resource.group === '' && request.resource.plural === 'secrets'
 
-const parseAnswer = <A>(request: Request, status: number, body: Buffer): A => {
+const parseAnswer = (request: Request, status: number, body: Buffer): object => {
   try {
-    const parsed = JSON.parse(body.toString('utf8')) as A
+    const parsed: unknown = JSON.parse(body.toString('utf8'))
     if (typeof parsed === 'object' && parsed !== null) return parsed
   } catch {
     // Falls through: the parser's message would quote the body.

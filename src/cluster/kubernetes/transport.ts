@@ -85,7 +85,7 @@ export class Transport {
         const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
         settle.done({ status: response.statusCode ?? 0, headers: response.headers, body })
       })
-      response.on('error', settle.failed)
+      response.on('error', (error) => settle.failed(error))
       response.on('close', () => settle.failed(new Error('the connection was closed inside the answer')))
     })
   }
@@ -137,7 +137,7 @@ export class Transport {
             () => (sent = true),
           )
       })
-      request.on('error', settle.failed)
+      request.on('error', (error) => settle.failed(error))
       request.on('response', (response) => onResponse(response, settle))
       request.end(call.body)
     })
