@@ -110,6 +110,8 @@ class Run {
   readonly #lag = new LagMonitor()
   #server: ListeningServer | undefined
   #timer: Timer | undefined
+  /** Secrets that are being read back. */
+  #verifying = 0
   #told = new Map<string, string>()
   #summary = ''
 
@@ -130,7 +132,10 @@ class Run {
       includeAuthorityKeys: settings.includeAuthorityKeys,
       namespaces,
       report: {
-        wrote: (object, path) => void this.#wrote(object, path),
+        wrote: (object, path) => {
+          this.#verifying += 1
+          void this.#wrote(object, path).finally(() => (this.#verifying -= 1))
+        },
         withdrew: (path) => this.#journal.line('withdrew', path),
         failed: (message) => this.#journal.problem('failed', message),
       },
@@ -224,7 +229,7 @@ class Run {
   #look(): void {
     const found = this.#session.readiness()
     const ready = found.filter(({ state }) => state === 'Ready')
-    const busy = this.#session.operator.pending > 0 || !this.#exporter.idle
+    const busy = this.#session.operator.pending > 0 || !this.#exporter.idle || this.#verifying > 0
     this.#journal.progress(`${ready.length} of ${found.length} ready${busy ? ' …' : ''}`)
     if (!busy) this.#settled(found, ready.length)
     this.#timer = this.#clock.setTimer(lookMs, () => this.#look())
