@@ -100,9 +100,9 @@ export class LeaderElector {
   }
 
   async #shutDown(): Promise<void> {
+    this.#leading = false
     this.#stopping.abort()
     await this.#running
-    this.#leading = false
     if (!this.#mayHold) return
     await this.#within(this.#renewDeadlineMs / 2, undefined, (signal) => this.#release(signal)).catch(
       (error: unknown) =>
@@ -133,7 +133,8 @@ export class LeaderElector {
   async #keep(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      const pause = Math.min(this.#retryPeriodMs, this.#renewDeadlineMs - this.#sinceRenew())
+      // Never so short that the clock does not move, or a refusing server would be asked in a tight loop.
+      const pause = Math.max(1, Math.min(this.#retryPeriodMs, this.#renewDeadlineMs - this.#sinceRenew()))
       await this.#options.clock.sleep(pause, signal).catch(() => undefined)
       if (signal.aborted) return
       // First the clock: a process that was stopped for a while must not renew what another one may hold.
@@ -194,8 +195,8 @@ export class LeaderElector {
 
   /**
    * Who held the Lease that was here before may not know yet that it is gone. Holding the new one for its whole duration
-   * proves that nobody renewed meanwhile. Not asked of a replica that never saw another one: it would make every first
-   * start slow.
+   * proves that nobody renewed meanwhile. Not asked of a replica that never saw another one, because every first start
+   * would be slow; so a Lease deleted in the very seconds in which a new process starts is the one gap left.
    */
   #isProven(): boolean {
     if (this.#replacedAt === undefined) return true
