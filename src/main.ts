@@ -1,6 +1,7 @@
 /** argv → a command. */
 
-import { commands, type Io } from './commands/table.ts'
+import type { Io } from './commands/io.ts'
+import { commands } from './commands/table.ts'
 import { version } from './version.ts'
 
 const help = (): string =>

@@ -1,7 +1,7 @@
 /** What `run` and `render` tell a person: one line each, and on a terminal one more line that says how far it is. */
 import type { KubeObject } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
-import type { Io } from './table.ts'
+import type { Io } from './io.ts'
 
 type Happening = Parameters<Context['events']['record']>[0]
 

@@ -18,7 +18,7 @@ import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listen, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
 import { parseOptions, UsageError, wholeNumber } from './options.ts'
-import type { Io, Main } from './table.ts'
+import type { Io, Main } from './io.ts'
 
 const usage = `usage: dbtls operator [options]
 
@@ -152,6 +152,8 @@ const operate = async (options: Options & { readonly workers: number }, io: Io, 
 
   await operator.startCaches(stopping.signal)
   const lost = await lead(elector, operator, stopping, leading, log)
+  // Also where the Lease was lost: watches that stay open would keep a process without work alive.
+  stopping.abort()
   await operator.stop()
   await events.stop()
   await elector?.stop()

@@ -2,7 +2,7 @@
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { logLevels } from '../runtime/log.ts'
-import type { Io } from './table.ts'
+import type { Io } from './io.ts'
 
 /** A wrong flag or value; its message is shown as it is, with exit code 2. */
 export class UsageError extends Error {

@@ -22,7 +22,7 @@ import { OutputError, OutputFolder } from './output.ts'
 import type { Readiness } from './readiness.ts'
 import { readinessOf } from './readiness.ts'
 import { Session } from './session.ts'
-import type { Io, Main } from './table.ts'
+import type { Io, Main } from './io.ts'
 import { writeYaml } from './yaml-output.ts'
 
 const usage = `usage: dbtls render -f FILE… --out DIR [options]

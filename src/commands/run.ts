@@ -23,7 +23,7 @@ import { parseOptions, UsageError, wholeNumber } from './options.ts'
 import { OutputFolder } from './output.ts'
 import type { Readiness } from './readiness.ts'
 import { Session } from './session.ts'
-import type { Io, Main } from './table.ts'
+import type { Io, Main } from './io.ts'
 
 const usage = `usage: dbtls run [options]
 

@@ -1,13 +1,6 @@
 /** The verbs: a new one is a file beside this one and a line here. */
 
-export interface Io {
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
-  readonly env: Readonly<Record<string, string | undefined>>
-}
-
-/** Exit codes: 0 done, 1 something is not Ready or failed (reasons on stderr), 2 wrong usage. */
-export type Main = (args: readonly string[], io: Io) => Promise<number>
+import type { Main } from './io.ts'
 
 interface Command {
   readonly summary: string
