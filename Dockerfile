@@ -25,7 +25,7 @@ COPY --from=build /src/dist /app
 COPY --from=build --chown=65532:65532 /compile-cache /app/compile-cache
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--disable-warning=ExperimentalWarning
 USER 65532:65532
-RUN ["/nodejs/bin/node", "/app/dbtls.mjs", "version"]
+RUN ["/nodejs/bin/node", "/app/dbtls.mjs", "operator", "--help"]
 EXPOSE 9090
 ENTRYPOINT ["/nodejs/bin/node", "/app/dbtls.mjs"]
 CMD ["operator"]

@@ -57,7 +57,7 @@ generate: $(INSTALLED) ## CRDs, docs/reference.md, the chart's copy and deploy/d
 	@node scripts/generate.ts
 	@scripts/bundle.sh
 
-build: $(INSTALLED) ## dist/dbtls.mjs, one file for Node 24
+build: $(INSTALLED) ## dist/dbtls.mjs and the modules it loads on demand, for Node 24
 	@node scripts/build.ts
 
 image: ## the container image IMAGE (default dbtls:dev)

@@ -1,6 +1,6 @@
 /** The stage: one control plane, the chart's ServiceAccount, the bundle as the operator, and an administrator's client. */
-import { copyFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KubernetesCluster } from '../../src/cluster/kubernetes/client.ts'
 import { loadClusterConfig } from '../../src/cluster/kubernetes/config.ts'
@@ -21,7 +21,6 @@ import { authority, certificate, numbers } from './objects.ts'
 import type { KeyAlgorithm } from './objects.ts'
 import { inParallel } from './parallel.ts'
 
-export const bundle = 'dist/dbtls.mjs'
 /** The chart's defaults. */
 export const workers = 16
 export const threads = 4
@@ -42,19 +41,18 @@ export class Bench {
   readonly #program: string
   #operator: Operator | undefined
 
-  private constructor(plane: ControlPlane, chart: InstalledChart, admin: KubernetesCluster) {
+  private constructor(program: string, plane: ControlPlane, chart: InstalledChart, admin: KubernetesCluster) {
+    this.#program = program
     this.plane = plane
     this.chart = chart
     this.admin = admin
-    // A copy: a build in the same checkout must not change what is being measured.
-    this.#program = join(plane.tempDir('program'), 'dbtls.mjs')
-    copyFileSync(bundle, this.#program)
   }
 
-  static async start(): Promise<Bench> {
+  /** `program`: the bundle. */
+  static async start(program: string): Promise<Bench> {
     const plane = await ControlPlane.start()
     const chart = await installChart(plane, { release: 'dbtls' })
-    return new Bench(plane, chart, await connect(plane.adminKubeconfig))
+    return new Bench(program, plane, chart, await connect(plane.adminKubeconfig))
   }
 
   /** The environment of the chart's Deployment and of the image. */
