@@ -31,7 +31,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   caches: [...below.domain, ...below.controllers],
   operator: [...below.domain, ...below.controllers, 'caches'],
   commands: [...below.domain, ...below.controllers, 'database', 'server', 'caches', 'operator', 'version'],
-  main: ['commands', 'version'],
+  main: ['commands', 'runtime', 'version'],
 }
 
 /** Of a room below, only these files may be imported from above. */

@@ -2,6 +2,7 @@
 
 import type { Io } from './commands/io.ts'
 import { commands } from './commands/table.ts'
+import { keepAlive } from './runtime/clock.ts'
 import { version } from './version.ts'
 
 const help = (): string =>
@@ -36,4 +37,9 @@ const main = async (argv: readonly string[], io: Io): Promise<number> => {
 }
 
 const { stdout, stderr, env } = process
-process.exitCode = await main(process.argv.slice(2), { stdout, stderr, env })
+const alive = keepAlive()
+try {
+  process.exitCode = await main(process.argv.slice(2), { stdout, stderr, env })
+} finally {
+  alive.release()
+}

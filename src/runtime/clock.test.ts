@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { longestTimerMs, systemClock } from './clock.ts'
 
@@ -83,5 +84,21 @@ describe('systemClock', () => {
     const clock = systemClock()
     const first = clock.monotonic()
     expect(clock.monotonic()).toBeGreaterThanOrEqual(first)
+  })
+})
+
+describe('keepAlive', () => {
+  const program = (keeps: boolean): string => `
+    import { keepAlive, systemClock } from ${JSON.stringify(new URL('clock.ts', import.meta.url).href)}
+    const alive = ${keeps ? 'keepAlive()' : '{ release() {} }'}
+    await new Promise((resolve) => systemClock().setTimer(50, resolve))
+    alive.release()
+    console.log('waited')`
+  const runs = (keeps: boolean): string =>
+    spawnSync(process.execPath, ['--input-type=module', '--eval', program(keeps)], { encoding: 'utf8' }).stdout
+
+  it('lets a program wait for a timer that would not hold it, and end when it is released', () => {
+    expect(runs(true)).toBe('waited\n')
+    expect(runs(false)).toBe('')
   })
 })

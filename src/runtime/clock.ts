@@ -62,3 +62,12 @@ export const systemClock = (): Clock => ({
   sleep: (ms, signal) => sleepWith((callback) => startTimer(ms, callback, true), signal),
   setTimer: (ms, callback) => startTimer(ms, callback, false),
 })
+
+/**
+ * Keeps the process alive until it is released. Timers here do not, so a program that waits for one alone would end in the
+ * middle of its wait.
+ */
+export const keepAlive = (): { release(): void } => {
+  const held = setInterval(() => undefined, longestTimerMs)
+  return { release: () => clearInterval(held) }
+}

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import type { KubeObject } from '../../src/cluster/port.ts'
 import { admit } from '../../src/resources/validate.ts'
 import { ControlPlane, type InstalledChart, run, startOperator, type Operator } from '../controlplane/harness/index.ts'
 
@@ -124,13 +125,15 @@ describe('In a minute, without a cluster', () => {
   })
 })
 
-describe('One certificate', () => {
-  it('is a valid manifest', () => {
-    const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? []
-    for (const document of parseAllDocuments(text)) {
-      const object = document.toJS() as { kind: string }
-      expect(admit(object.kind, object as never, undefined, { unknownFields: 'Refuse' })).toHaveProperty('object')
-    }
+describe('manifests shown in the documents', () => {
+  const pages = ['README.md', 'docs/certificates.md', 'docs/authorities.md']
+  const manifests = pages.flatMap((page) =>
+    [...readFileSync(join(repository, page), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) =>
+      parseAllDocuments(text).map((document) => ({ page, object: document.toJS() as KubeObject })),
+    ),
+  )
+  it.each(manifests)('$page: $object.kind $object.metadata.name is valid', ({ object }) => {
+    expect(admit(object.kind, object, undefined, { unknownFields: 'Refuse' })).toHaveProperty('object')
   })
 })
 
