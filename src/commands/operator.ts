@@ -17,7 +17,7 @@ import { createMetrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listen, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
-import { parseOptions, UsageError, wholeNumber } from './options.ts'
+import { duration, parseOptions, UsageError, wholeNumber } from './options.ts'
 import type { Io, Main } from './io.ts'
 
 const usage = `usage: dbtls operator [options]
@@ -32,6 +32,7 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --leader-elect=false      act without asking for the Lease; only ever with one replica
   --lease-namespace NS      namespace of the Lease (default: $POD_NAMESPACE, or the kubeconfig's)
   --lease-name NAME         name of the Lease (default: dbtls)
+  --sweep-interval DURATION from a renewal to the mark of what it replaced in the ledger (default: 10m)
   --log-level LEVEL         debug, info, warn, error (default: info)
   --log-format FORMAT       json or text (default: json)
   --help                    this text
@@ -46,6 +47,7 @@ const flags = {
   'leader-elect': { type: 'string', default: 'true' },
   'lease-namespace': { type: 'string' },
   'lease-name': { type: 'string', default: 'dbtls' },
+  'sweep-interval': { type: 'string', default: '10m' },
   'log-level': { type: 'string', default: 'info' },
   'log-format': { type: 'string', default: 'json' },
 } as const
@@ -58,7 +60,9 @@ export const main: Main = async (args, io) => {
     format: options['log-format'] === 'text' ? 'text' : 'json',
   })
   try {
-    return await operate({ ...options, workers: wholeNumber('workers', options.workers, 1, 1000) }, io, log)
+    const workers = wholeNumber('workers', options.workers, 1, 1000)
+    const sweepIntervalMs = duration('sweep-interval', options['sweep-interval'] ?? '')
+    return await operate({ ...options, workers, sweepIntervalMs }, io, log)
   } catch (error) {
     if (error instanceof UsageError) {
       io.stderr.write(`dbtls operator: ${error.message}\n`)
@@ -70,9 +74,12 @@ export const main: Main = async (args, io) => {
   }
 }
 
-type Options = { readonly [name in Exclude<keyof typeof flags, 'workers'>]?: string | undefined }
+interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'workers'>, string>>> {
+  readonly workers: number
+  readonly sweepIntervalMs: number
+}
 
-const operate = async (options: Options & { readonly workers: number }, io: Io, log: Logger): Promise<number> => {
+const operate = async (options: Options, io: Io, log: Logger): Promise<number> => {
   const clock = systemClock()
   const config = await loadClusterConfig({
     env: io.env,
@@ -128,6 +135,7 @@ const operate = async (options: Options & { readonly workers: number }, io: Io, 
     metrics,
     events,
     workers: options.workers,
+    sweepIntervalMs: options.sweepIntervalMs,
   })
 
   const health = new Health()

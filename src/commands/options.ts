@@ -1,6 +1,7 @@
 /** Reading flags, the same way for every verb. */
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { durationMessage, isDuration, parseDuration } from '../resources/duration.ts'
 import { logLevels } from '../runtime/log.ts'
 import type { Io } from './io.ts'
 
@@ -52,4 +53,10 @@ export const wholeNumber = (flag: string, text: string | undefined, least: numbe
   if (text === undefined || !/^[0-9]+$/.test(text) || value < least || value > most)
     throw new UsageError(`--${flag} is a whole number from ${least} to ${most}, not "${text ?? ''}"`)
   return value
+}
+
+/** In ms, from text as in manifests: `10m`, `1h30m`, `90d`. */
+export const duration = (flag: string, text: string): number => {
+  if (!isDuration(text)) throw new UsageError(`--${flag} ${durationMessage}, not "${text}"`)
+  return parseDuration(text)
 }
