@@ -1,6 +1,6 @@
 /** The stage: one control plane, the chart's ServiceAccount, the bundle as the operator, and an administrator's client. */
-import { cpSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KubernetesCluster } from '../../src/cluster/kubernetes/client.ts'
 import { loadClusterConfig } from '../../src/cluster/kubernetes/config.ts'

@@ -4,7 +4,6 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { must } from '../controlplane/harness/index.ts'
 import { Bench } from './bench.ts'
 import { ecdsa, type EcdsaResult } from './cases/ecdsa.ts'
 import { many } from './cases/many.ts'
@@ -13,6 +12,7 @@ import { rsa } from './cases/rsa.ts'
 import { holds, table } from './figures.ts'
 import type { Figure } from './figures.ts'
 import { commit, machine, noise } from './machine.ts'
+import { withProgram } from './program.ts'
 import { fullSizes, quickSizes } from './sizes.ts'
 
 const { values } = parseArgs({
@@ -23,8 +23,8 @@ const wanted = new Set(values.only.split(','))
 const began = performance.now()
 const say = (text: string): void => console.error(`[${((performance.now() - began) / 1000).toFixed(0)} s] ${text}`)
 
-const onPlane = async <R>(use: (bench: Bench) => Promise<R>): Promise<R> => {
-  const bench = await Bench.start()
+const onPlane = async <R>(program: string, use: (bench: Bench) => Promise<R>): Promise<R> => {
+  const bench = await Bench.start(program)
   try {
     return await use(bench)
   } finally {
@@ -32,7 +32,6 @@ const onPlane = async <R>(use: (bench: Bench) => Promise<R>): Promise<R> => {
   }
 }
 
-await must(process.execPath, ['scripts/build.ts'])
 const about = {
   commit: await commit(),
   date: new Date().toISOString(),
@@ -43,15 +42,17 @@ const about = {
 say(`commit ${about.commit}, ${about.busyProcessorsBefore} processors busy with other things`)
 
 const figures: Figure[] = []
-let few: EcdsaResult | undefined
-if (wanted.has('ecdsa') || wanted.has('rsa'))
-  await onPlane(async (bench) => {
-    if (wanted.has('ecdsa')) few = await ecdsa(bench, sizes, say)
-    if (few !== undefined) figures.push(...few.figures)
-    if (wanted.has('rsa')) figures.push(...(await rsa(bench, sizes, say)))
-  })
-if (wanted.has('many')) figures.push(...(await onPlane((bench) => many(bench, sizes, few, say))))
-if (wanted.has('render')) figures.push(...(await render(sizes)))
+await withProgram(async (program) => {
+  let few: EcdsaResult | undefined
+  if (wanted.has('ecdsa') || wanted.has('rsa'))
+    await onPlane(program, async (bench) => {
+      if (wanted.has('ecdsa')) few = await ecdsa(bench, sizes, say)
+      if (few !== undefined) figures.push(...few.figures)
+      if (wanted.has('rsa')) figures.push(...(await rsa(bench, sizes, say)))
+    })
+  if (wanted.has('many')) figures.push(...(await onPlane(program, (bench) => many(bench, sizes, few, say))))
+  if (wanted.has('render')) figures.push(...(await render(program, sizes)))
+})
 
 mkdirSync('build', { recursive: true })
 const results = figures.map((figure) => ({ ...figure, holds: holds(figure) }))

@@ -3,12 +3,11 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { must } from '../../controlplane/harness/index.ts'
-import { bundle } from '../bench.ts'
 import type { Figure } from '../figures.ts'
 import { authority, certificate, numbers } from '../objects.ts'
 import type { Sizes } from '../sizes.ts'
 
-export const render = async ({ rendered }: Sizes): Promise<Figure[]> => {
+export const render = async (program: string, { rendered }: Sizes): Promise<Figure[]> => {
   const dir = mkdtempSync(join(tmpdir(), 'dbtls-bench-'))
   try {
     const manifests = join(dir, 'manifests.yaml')
@@ -16,7 +15,7 @@ export const render = async ({ rendered }: Sizes): Promise<Figure[]> => {
     writeFileSync(manifests, objects.map((object) => JSON.stringify(object)).join('\n---\n'))
     const begin = performance.now()
     await must(process.execPath, [
-      ...['--disable-warning=ExperimentalWarning', bundle, 'render'],
+      ...['--disable-warning=ExperimentalWarning', program, 'render'],
       ...['--filename', manifests, '--out', join(dir, 'out')],
     ])
     const seconds = (performance.now() - begin) / 1000
