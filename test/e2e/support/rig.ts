@@ -6,6 +6,7 @@ import type {
   InstalledChart,
   Operator,
   OperatorOptions,
+  Permission,
 } from '../../controlplane/harness/index.ts'
 import {
   ensureNamespace,
@@ -22,6 +23,16 @@ import { yamlOf } from './manifests.ts'
 
 export const certificates = 'databasecertificates'
 export const authorities = 'certificateauthorities'
+
+/** Used only where the API server does not send what there is at the beginning of a watch (WatchList). */
+export const listPermissions: ReadonlySet<Permission> = new Set([
+  'list /namespaces',
+  'list /secrets',
+  'list dbtls.dev/certificateauthorities',
+  'list dbtls.dev/databasecertificates',
+  'list dbtls.dev/databasetlsprofiles',
+  'list dbtls.dev/issuedcertificates',
+])
 
 export class Rig {
   readonly plane: Connection
