@@ -5,6 +5,7 @@ import { decide } from './decide.ts'
 import type { AuthorityMaterial } from './keyring.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { StoredAuthorityError, type StoredAuthority } from './stored.ts'
+import { trustHash } from './trust.ts'
 import type { Wanted } from './wanted.ts'
 
 const day = 24 * 3_600_000
@@ -48,6 +49,7 @@ const secret: Present = {
   drift: [],
   signedByParent: undefined,
   chainChanged: false,
+  recorded: undefined,
 }
 
 const base: Observed = {
@@ -71,7 +73,10 @@ const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
 const withSecret = (change: Partial<Present>): Observed => seen({ secret: { ...secret, ...change } })
 const child: Wanted = { ...wanted, parent: { namespace: 'pki', name: 'root' } }
 const absent = { state: 'absent' } as const
-const reported = { certificate: { publicKeyHash: 'key' } } as unknown as Observed['status']
+const reported = {
+  certificate: { publicKeyHash: 'key' },
+  trustBundleHash: trustHash([]),
+} as unknown as Observed['status']
 const problem = (kind: 'Invalid' | 'PassphraseWrong'): StoredAuthorityError =>
   new StoredAuthorityError(kind, 'it is so')
 
@@ -176,9 +181,48 @@ describe('decide', () => {
     },
     {
       name: 'a missing parent does not disturb a living intermediate',
-      seen: seen({ resolved: { wanted: child }, parent: { state: 'missing', message: 'no' } }),
+      seen: seen({ resolved: { wanted: child }, parent: { state: 'missing', message: 'no' }, status: reported }),
       cure: 'None',
     },
+    {
+      name: 'without its parent an intermediate that has reported nothing is not taken up',
+      seen: seen({ resolved: { wanted: child }, parent: { state: 'notReady', message: 'soon' } }),
+      cure: 'Wait',
+      reason: 'AuthorityNotReady',
+    },
+    {
+      name: 'roots exchanged while the parent is away are not trusted',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: { state: 'notReady', message: 'soon' },
+        status: reported,
+        secret: { ...secret, stored: { ...stored, trust: [new Uint8Array([1])] } },
+      }),
+      cure: 'Stall',
+      reason: 'AuthoritySecretInvalid',
+    },
+    {
+      name: 'roots exchanged under the eyes of the parent are written again',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: parent(1),
+        status: reported,
+        secret: {
+          ...secret,
+          signedByParent: true,
+          chainChanged: true,
+          stored: { ...stored, trust: [new Uint8Array([1])] },
+        },
+      }),
+      cure: 'Encode',
+    },
+    {
+      name: 'a key that is not in the ledger is not taken up',
+      seen: withSecret({ recorded: false }),
+      cure: 'Stall',
+      reason: 'SecretInTheWay',
+    },
+    { name: 'a kept key that is in the ledger is found again', seen: withSecret({ recorded: true }), cure: 'None' },
     {
       name: 'a parent that is not ready is waited for',
       seen: seen({ resolved: { wanted: child }, parent: { state: 'notReady', message: 'soon' }, secret: absent }),

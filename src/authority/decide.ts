@@ -5,6 +5,7 @@ import { renewalTime, renewalWindow } from '../control/schedule.ts'
 import { formatDistinguishedName } from '../pki/names.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import type { StoredAuthority } from './stored.ts'
+import { trustHash } from './trust.ts'
 import type { Wanted } from './wanted.ts'
 
 type AuthorityCheck = Check<Observed>
@@ -89,6 +90,27 @@ const anotherAuthority = onStored((wanted, stored, _secret, { status }) => {
       )
 })
 
+/** Who may write Secrets could otherwise hand the authority a key of his own, under a forged mark, before it has made one. */
+const neverRecorded = onStored((wanted, _stored, { recorded }) =>
+  recorded === false
+    ? stall(
+        'SecretInTheWay',
+        `Secret "${wanted.secretName}" holds an authority that is not in the ledger. Delete it; or, if you restored it yourself and trust its key, annotate it with dbtls.dev/adopt: "true".`,
+      )
+    : undefined,
+)
+
+/** While the parent cannot tell, the roots that were reported are the ones to trust. */
+const rootsExchanged = onStored((wanted, { trust }, _secret, { parent, status }) => {
+  const reported = status?.trustBundleHash
+  if (parent === undefined || parent.state === 'usable' || reported === undefined || trustHash(trust) === reported)
+    return undefined
+  return stall(
+    'AuthoritySecretInvalid',
+    `Secret "${wanted.secretName}" holds other roots in ca.crt than this authority had. Restore it; nothing is signed meanwhile. ${parent.message}`,
+  )
+})
+
 const certificateMissing: AuthorityCheck = ({ secret, resolved }) =>
   secret.state === 'absent' && 'wanted' in resolved
     ? issue('Issuing', `Secret "${resolved.wanted.secretName}" does not exist yet.`)
@@ -127,6 +149,8 @@ export const checks: readonly AuthorityCheck[] = [
   secretUnreadable, // Stall  no signing, nothing overwritten
   secretLost, // Stall  a new key would not be trusted by anybody
   anotherAuthority, // Stall  never a silent switch
+  neverRecorded, // Stall  never a key of unknown origin
+  rootsExchanged, // Stall  never roots of unknown origin
   certificateMissing, // Issue  the first one
   parentKeyChanged, // Issue  same key, signed again
   pathLengthChanged, // Issue  same key
@@ -134,11 +158,15 @@ export const checks: readonly AuthorityCheck[] = [
   outputsDiffer, // Encode passphrase, chain, tampering
 ]
 
-/** Asked only when a signature of the parent is needed: a living intermediate is not disturbed by its parent's trouble. */
-const parentChecks: readonly AuthorityCheck[] = [
+/** Asked only when the parent is needed: a living intermediate is not disturbed by its parent's trouble. */
+const parentPresent: readonly AuthorityCheck[] = [
   ({ parent }) => (parent?.state === 'missing' ? stall('AuthorityNotFound', parent.message) : undefined),
   ({ parent }) => (parent?.state === 'refused' ? stall('AuthorityNotAllowed', parent.message) : undefined),
   ({ parent }) => (parent?.state === 'notReady' ? wait('AuthorityNotReady', parent.message) : undefined),
+]
+
+/** Asked when the parent has to sign. */
+const parentSigns: readonly AuthorityCheck[] = [
   ({ parent, resolved }) => {
     if (parent?.state !== 'usable' || !('wanted' in resolved) || resolved.wanted.parent === undefined) return undefined
     const limit = parent.material.signer.pathLength
@@ -163,5 +191,7 @@ const parentChecks: readonly AuthorityCheck[] = [
 
 export const decide = (seen: Observed, now: number): Decision => {
   const decision = evaluate(checks, seen, now)
-  return decision.cure === 'Issue' ? evaluate([...checks, ...parentChecks], seen, now) : decision
+  if (decision.cure === 'Issue') return evaluate([...checks, ...parentPresent, ...parentSigns], seen, now)
+  // Without a certificate of its own on record, only the parent can say whether the one in the Secret is the right one.
+  return seen.status?.certificate === undefined ? evaluate([...checks, ...parentPresent], seen, now) : decision
 }

@@ -6,14 +6,21 @@ import { type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/parse.ts'
+import { isRecorded } from '../ledger/record.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
-import { nameOf, passphraseRefOf } from './names.ts'
+import { nameOf, parentOf, passphraseRefOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
-import { type Passphrases, readStoredAuthority, type StoredAuthority, StoredAuthorityError } from './stored.ts'
+import {
+  isSelfSigned,
+  type Passphrases,
+  readStoredAuthority,
+  type StoredAuthority,
+  StoredAuthorityError,
+} from './stored.ts'
 import { trustHash } from './trust.ts'
 import { notImplementedFields, resolve } from './wanted.ts'
 
@@ -43,7 +50,10 @@ export const gather = async (
     status: authority.status,
     passphrase,
     parent,
-    secret: secret === undefined ? { state: 'absent' } : await seeSecret(authority, secret, passphrases, parent),
+    secret:
+      secret === undefined
+        ? { state: 'absent' }
+        : await seeSecret(context, authority, secret, passphrases, parent, signal),
   }
 }
 
@@ -76,10 +86,12 @@ const seeParent = async (
 }
 
 const seeSecret = async (
+  { cluster }: Context,
   authority: CertificateAuthority,
   secret: Secret,
   passphrases: Passphrases,
   parent: ParentSeen | undefined,
+  signal: AbortSignal,
 ): Promise<SecretSeen> => {
   const annotations = secret.metadata.annotations ?? {}
   const owner = annotations[marks.owner]
@@ -88,7 +100,10 @@ const seeSecret = async (
       ? authority.status?.observed?.secretUid === secret.metadata.uid && secret.metadata.uid !== undefined
       : owner === `CertificateAuthority/${authority.metadata.name}`
   const data = dataOf(secret)
-  const { stored, problem } = ours ? await attempt(data, passphrases) : {}
+  const { stored, problem } = ours ? await attempt(data, passphrases, parent === undefined) : {}
+  const adopted = annotations[marks.adopt] === 'true'
+  const unknown = stored !== undefined && !adopted && authority.status?.certificate === undefined
+  const asked = unknown && (parent === undefined || parent.state === 'usable')
   const material = parent?.state === 'usable' ? parent.material : undefined
   return {
     state: 'present',
@@ -98,21 +113,26 @@ const seeSecret = async (
     owner,
     stored,
     problem,
-    drift: drift(secret, data, authority),
+    drift: drift(secret, data, authority, stored, parent === undefined),
     signedByParent:
       stored === undefined || material === undefined
         ? undefined
         : signatureVerifies(stored.certificate, material.signer.subject, material.signer.spki),
     chainChanged: stored !== undefined && material !== undefined && chainChanged(stored, material),
+    recorded: asked ? await isRecorded(cluster, parentOf(authority) ?? authority.metadata, stored, signal) : undefined,
   }
 }
 
 const attempt = async (
   data: ReadonlyMap<string, Uint8Array>,
   passphrases: Passphrases,
+  isRoot: boolean,
 ): Promise<{ stored?: StoredAuthority; problem?: StoredAuthorityError }> => {
   try {
-    return { stored: await readStoredAuthority(data, passphrases) }
+    const stored = await readStoredAuthority(data, passphrases)
+    if (isRoot && !isSelfSigned(stored.certificate))
+      throw new StoredAuthorityError('Invalid', 'the certificate in tls.crt was signed by another authority')
+    return { stored }
   } catch (error) {
     if (error instanceof StoredAuthorityError) return { problem: error }
     throw error
@@ -122,7 +142,13 @@ const attempt = async (
 const chainChanged = (stored: StoredAuthority, parent: AuthorityMaterial): boolean =>
   trustHash(stored.trust) !== parent.trustHash || trustHash(stored.chain.slice(1)) !== trustHash(parent.chain)
 
-const drift = (secret: Secret, data: ReadonlyMap<string, Uint8Array>, authority: CertificateAuthority): string[] => {
+const drift = (
+  secret: Secret,
+  data: ReadonlyMap<string, Uint8Array>,
+  authority: CertificateAuthority,
+  stored: StoredAuthority | undefined,
+  isRoot: boolean,
+): string[] => {
   const { labels = {}, annotations = {} } = secret.metadata
   const ours = new Map([...data].filter(([key]) => authorityKeys.includes(key)))
   return [
@@ -131,6 +157,10 @@ const drift = (secret: Secret, data: ReadonlyMap<string, Uint8Array>, authority:
       ? []
       : [`annotation ${marks.owner}`]),
     ...(annotations[marks.dataHash] === dataHash(ours) ? [] : ['its contents']),
+    // The hash can be forged along with the contents: a root trusts itself and nothing else.
+    ...(isRoot && stored !== undefined && trustHash(stored.trust) !== trustHash([stored.certificate.der])
+      ? ['key ca.crt']
+      : []),
   ]
 }
 

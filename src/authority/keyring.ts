@@ -79,6 +79,8 @@ export class Keyring {
     const stored = await readStoredAuthority(dataOf(secret), await this.passphrases(authority))
     if (stored.certificate.fingerprint !== authority.status?.certificate?.fingerprint)
       throw new Error(`its Secret "${name}" does not hold the certificate that the authority reports`)
+    if (trustHash(stored.trust) !== authority.status.trustBundleHash)
+      throw new Error(`its Secret "${name}" does not hold the roots that the authority reports`)
     const signer = await createSigner(this.#context.crypto, {
       pkcs8: stored.pkcs8,
       certificate: stored.certificate.der,

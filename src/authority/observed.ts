@@ -27,6 +27,11 @@ export type SecretSeen =
       readonly signedByParent: boolean | undefined
       /** Chain or roots above it are no longer those of the parent. */
       readonly chainChanged: boolean
+      /**
+       * Whether its certificate is in the ledger; asked only while the authority reports none, because then nothing else
+       * tells the authority's own Secret from one that somebody put in its place.
+       */
+      readonly recorded: boolean | undefined
     }
 
 export interface Observed {

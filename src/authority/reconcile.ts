@@ -304,6 +304,7 @@ const bundleOf = ({ secret, parent }: Observed): Bundle => {
   if (secret.state !== 'present' || secret.stored === undefined)
     throw new Error('there is no stored authority to write again')
   const { certificate, pkcs8, chain, trust } = secret.stored
-  const material = parent?.state === 'usable' ? parent.material : undefined
+  if (parent === undefined) return { certificate, pkcs8, above: [], trust: [certificate.der] }
+  const material = parent.state === 'usable' ? parent.material : undefined
   return { certificate, pkcs8, above: material?.chain ?? chain.slice(1), trust: material?.trust ?? trust }
 }

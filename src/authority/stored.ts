@@ -4,8 +4,8 @@
  * has a passphrase. Pure but for the key derivation.
  */
 
-import { decodePrivateKey, decryptPrivateKey, spkiOf, WrongPassphrase } from '../pki/keys.ts'
-import { parseCertificate, type ParsedCertificate } from '../pki/parse.ts'
+import { algorithmOfSpki, decodePrivateKey, decryptPrivateKey, spkiOf, WrongPassphrase } from '../pki/keys.ts'
+import { parseCertificate, type ParsedCertificate, signatureVerifies } from '../pki/parse.ts'
 import { certificatesOf, decodePem } from '../pki/pem.ts'
 import { publicKeyHash } from './trust.ts'
 
@@ -44,15 +44,19 @@ export const readStoredAuthority = async (
   passphrases: Passphrases,
 ): Promise<StoredAuthority> => {
   const certificates = pemCertificates(data, 'tls.crt')
-  const trust = pemCertificates(data, 'ca.crt').map(({ der }) => der)
+  const roots = pemCertificates(data, 'ca.crt')
   const [certificate, ...above] = certificates
   if (certificate === undefined) throw invalid('its key tls.crt holds no certificate')
-  if (trust.length === 0) throw invalid('its key ca.crt holds no certificate')
+  if (roots.length === 0) throw invalid('its key ca.crt holds no certificate')
   const { pkcs8, encryptedWith } = await privateKey(data, passphrases)
-  if (!Buffer.from(spkiOf(pkcs8)).equals(certificate.spki))
+  if (!belongs(pkcs8, certificate))
     throw invalid('the private key in tls.key does not belong to the certificate in tls.crt')
   if (!certificate.isCa) throw invalid('the certificate in tls.crt is not one of a CA')
-  const selfSigned = trust.some((root) => Buffer.from(root).equals(certificate.der))
+  if (!certificate.keyUsage.includes('keyCertSign'))
+    throw invalid('the certificate in tls.crt may not sign others (key usage keyCertSign)')
+  if (!isChain(certificates, roots)) throw invalid('the certificates in tls.crt do not lead to one in ca.crt')
+  const trust = roots.map(({ der }) => der)
+  const selfSigned = isSelfSigned(certificate)
   return {
     certificate,
     chain: selfSigned ? [] : [certificate.der, ...above.map(({ der }) => der)],
@@ -62,6 +66,25 @@ export const readStoredAuthority = async (
     publicKeyHash: publicKeyHash(certificate),
   }
 }
+
+export const isSelfSigned = (certificate: ParsedCertificate): boolean =>
+  signatureVerifies(certificate, certificate.subject, certificate.spki)
+
+const belongs = (pkcs8: Uint8Array, { spki }: ParsedCertificate): boolean => {
+  try {
+    return Buffer.from(spkiOf(pkcs8)).equals(spki) && algorithmOfSpki(spki) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** Each signed by the next, and the last by a root to trust: what is delivered to consumers must not come from elsewhere. */
+const isChain = (certificates: readonly ParsedCertificate[], roots: readonly ParsedCertificate[]): boolean =>
+  certificates.every((certificate, at) => {
+    const next = certificates[at + 1]
+    const signers = next === undefined ? roots : [next]
+    return signers.some(({ subject, spki }) => signatureVerifies(certificate, subject, spki))
+  })
 
 const pemCertificates = (data: ReadonlyMap<string, Uint8Array>, key: string): ParsedCertificate[] => {
   const bytes = data.get(key)

@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { isAlreadyExists } from '../cluster/errors.ts'
+import type { Cluster } from '../cluster/port.ts'
 import { type Context, fieldManager, marks } from '../control/context.ts'
 import { encodePem } from '../pki/pem.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
@@ -53,6 +54,25 @@ export const record = async ({ cluster, caches }: Context, issuance: Issuance, s
       throw new Retryable('IssuanceFailed', `serial number ${certificate.serialNumber} is taken`)
     throw error
   }
+}
+
+/** Whether exactly this certificate is in the ledger of `authority`; asked live, because a key may be taken on its word. */
+export const isRecorded = async (
+  cluster: Cluster,
+  authority: { readonly namespace?: string | undefined; readonly name: string },
+  { certificate }: { readonly certificate: ParsedCertificate },
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const { items } = await cluster.list(issuedCertificates, {
+    namespace: authority.namespace,
+    fieldSelector: `spec.serialNumber=${certificate.serialNumber}`,
+    signal,
+  })
+  return items.some(
+    ({ spec }) =>
+      spec.authorityRef.name === authority.name &&
+      spec.certificate.trim() === encodePem('CERTIFICATE', certificate.der).trim(),
+  )
 }
 
 /** `<authority>-<serial in lower case>`, at most 253 characters, so that one serial can be recorded once only. */
