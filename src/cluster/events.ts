@@ -46,13 +46,12 @@ export interface ClusterEventsOptions {
 
 /** One event that may still repeat. */
 interface Series {
-  event: Event
+  readonly event: Event
   count: number
   lastAt: number
   lastObservedTime: string
   /** What the server has been told. */
   writtenCount: number
-  writtenAt: number
   created: boolean
 }
 
@@ -109,7 +108,6 @@ export class ClusterEvents implements EventRecorder {
       lastAt: now,
       lastObservedTime: event.eventTime,
       writtenCount: 0,
-      writtenAt: now,
       created: false,
     }
     this.#remember(key, series)
@@ -119,8 +117,7 @@ export class ClusterEvents implements EventRecorder {
 
   /** Resolves when everything recorded so far has been sent or given up. */
   async flush(): Promise<void> {
-    for (const series of this.#series.values())
-      if (series.created && series.count > series.writtenCount) this.#enqueue(series)
+    for (const series of this.#series.values()) if (series.count > series.writtenCount) this.#enqueue(series)
     await this.#pump
   }
 
@@ -175,26 +172,23 @@ export class ClusterEvents implements EventRecorder {
   }
 
   async #write(series: Series): Promise<void> {
-    const { cluster, clock } = this.#options
+    const { cluster } = this.#options
     const options = { fieldManager, signal: this.#stopping.signal }
     const { count, lastObservedTime } = series
     if (!series.created) {
       // The name is derived from the content: after an answer that got lost the second try finds the first.
-      series.event = await cluster.create(events, series.event, options).catch((error: unknown) => {
-        if (isAlreadyExists(error)) return series.event
-        throw error
+      await cluster.create(events, series.event, options).catch((error: unknown) => {
+        if (!isAlreadyExists(error)) throw error
       })
       series.created = true
       series.writtenCount = 1
     }
     if (count > series.writtenCount) {
       // An apply needs no read before it, and makes the event anew where the server's time to live took it.
-      const { name, namespace = 'default' } = series.event.metadata
-      const repeated = { ...series.event, metadata: { name, namespace }, series: { count, lastObservedTime } }
+      const repeated = { ...series.event, series: { count, lastObservedTime } }
       await cluster.apply(events, repeated, { ...options, force: true })
       series.writtenCount = count
     }
-    series.writtenAt = clock.monotonic()
   }
 
   #lost(series: Series, error: unknown): void {
@@ -218,7 +212,7 @@ export class ClusterEvents implements EventRecorder {
   #flushSeries(): void {
     const now = this.#options.clock.monotonic()
     for (const [key, series] of this.#series) {
-      if (series.created && series.count > series.writtenCount) this.#enqueue(series)
+      if (series.count > series.writtenCount) this.#enqueue(series)
       else if (now - series.lastAt > this.#windowMs) this.#series.delete(key)
     }
     if (this.#series.size > 0) this.#schedule()

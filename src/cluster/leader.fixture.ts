@@ -11,7 +11,19 @@ import type { LeaderElectorOptions } from './leader.ts'
 import { LeaderElector } from './leader.ts'
 import type { Cluster, KubeObject, Resource, WriteOptions } from './port.ts'
 
-export const leaseKey = { namespace: 'dbtls', name: 'leader' }
+const leaseKey = { namespace: 'dbtls', name: 'leader' }
+
+export const hour = 60 * 60 * 1000
+
+/** The spec of a Lease that somebody else holds. */
+export const foreign = (spec: object = {}) => ({
+  holderIdentity: 'somebody',
+  leaseDurationSeconds: 15,
+  acquireTime: '2026-01-01T00:00:00.000000Z',
+  renewTime: '2026-01-01T00:00:00.000000Z',
+  leaseTransitions: 3,
+  ...spec,
+})
 
 /** The clock of a process that can be stopped (SIGSTOP): time goes on, but no timer fires until it continues. */
 class ProcessClock implements Clock {
@@ -232,4 +244,15 @@ export class World {
   async deleteLease(): Promise<void> {
     await this.cluster.delete(leases, leaseKey).catch(() => undefined)
   }
+}
+
+/** A world in which the first replica leads and the second has seen that. */
+export const pair = async () => {
+  const world = new World()
+  const first = world.start()
+  await world.advance(1_000)
+  const second = world.start()
+  await world.advance(5_000)
+  if (world.writers.join() !== first.identity) throw new Error('the first replica should lead')
+  return { world, first, second }
 }

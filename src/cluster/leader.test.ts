@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Clock } from '../runtime/clock.ts'
 import { silentLogger } from '../runtime/log.ts'
 import { ManualClock } from '../runtime/manual-clock.ts'
-import type { Lease } from './lease.ts'
+import type { Lease } from './kinds.ts'
 import { LeaderElector } from './leader.ts'
 import { apiFailure, hanging, MemoryCluster } from './memory-cluster.ts'
 

@@ -69,9 +69,8 @@ export class LeaderElector {
     this.#leaseDurationMs = options.leaseDurationMs ?? 15_000
     this.#renewDeadlineMs = options.renewDeadlineMs ?? 10_000
     this.#retryPeriodMs = options.retryPeriodMs ?? 2_000
-    const ordered =
-      this.#leaseDurationMs > this.#renewDeadlineMs && this.#renewDeadlineMs > jitterFactor * this.#retryPeriodMs
-    if (!ordered || !(this.#retryPeriodMs > 0))
+    const [lease, deadline, retry] = [this.#leaseDurationMs, this.#renewDeadlineMs, this.#retryPeriodMs]
+    if (!(lease > deadline && deadline > jitterFactor * retry && retry > 0))
       throw new RangeError('lease duration > renew deadline > 1.2 × retry period must hold')
   }
 
@@ -228,6 +227,8 @@ export class LeaderElector {
   }
 
   async #write(present: Lease | undefined, signal: AbortSignal): Promise<void> {
+    // An attempt that was given up may still wake when its read is answered.
+    signal.throwIfAborted()
     const { cluster, identity, namespace, name, clock } = this.#options
     const now = microTime(clock.now())
     const ours = present?.spec?.holderIdentity === identity
