@@ -23,8 +23,10 @@ const candidate = (cluster: MemoryCluster, clock: Clock, identity: string) => {
   return { elector, told, start }
 }
 
-const leaseOf = (cluster: MemoryCluster): Lease['spec'] =>
-  (cluster.objects.get('dbtls/dbtls') as Lease | undefined)?.spec
+const leaseOf = (cluster: MemoryCluster): Lease['spec'] => {
+  const lease: Lease | undefined = cluster.objects.get('dbtls/dbtls')
+  return lease?.spec
+}
 
 const leading = async (identity = 'a') => {
   const cluster = new MemoryCluster()
