@@ -1,6 +1,7 @@
 /** Path validation for the chains this program makes (RFC 5280 §6.1), stricter in one point: nothing outlives its issuer. */
 
 import { extensionIds } from './extensions.ts'
+import { constraintViolations } from './name-constraint-check.ts'
 import { formatDistinguishedName } from './names.ts'
 import { equal, type ParsedCertificate, signatureVerifies } from './parse.ts'
 
@@ -17,7 +18,8 @@ interface Search {
 /**
  * One sentence for each reason why `leaf` does not verify at `now` (ms) through `chain` (any order) up to one of `roots`;
  * none means that it does. Where several paths exist, the one with the fewest problems speaks. Names, signatures,
- * validity, CA flag, keyCertSign, path length and critical extensions are checked; not revocation, names or usages.
+ * validity, CA flag, keyCertSign, path length, name constraints and critical extensions are checked; not revocation, names
+ * or usages.
  */
 export const chainProblems = (
   leaf: ParsedCertificate,
@@ -99,8 +101,18 @@ const issuerProblems = (issuer: ParsedCertificate, below: readonly ParsedCertifi
   // Only the end: a CA that was renewed with its key begins later than the certificates it signed before, which stay good.
   if (signed !== undefined && signed.notAfter > issuer.notAfter)
     problems.push(`${quoted(signed)} outlives its issuer ${name}.`)
-  return problems
+  return [...problems, ...constraintProblems(issuer, below)]
 }
+
+/** Self-issued intermediates are passed over (RFC 5280 §6.1.4 b). */
+const constraintProblems = ({ nameConstraints }: ParsedCertificate, below: readonly ParsedCertificate[]): string[] =>
+  nameConstraints === undefined
+    ? []
+    : below
+        .filter(({ subject, issuer }, index) => index === 0 || !equal(subject, issuer))
+        .flatMap(({ subject, subjectAlternativeNames: names, otherAlternativeNames: otherNames }) =>
+          constraintViolations([nameConstraints], { subject, names, otherNames }),
+        )
 
 const quoted = ({ subject, serialNumber }: ParsedCertificate): string =>
   `"${formatDistinguishedName(subject) || `serial ${serialNumber}`}"`

@@ -12,7 +12,13 @@ import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { extensionIds } from './extensions.ts'
 import { addressToBytes, bytesToAddress } from './ip-address.ts'
 import { equal, parseCertificate, type ParsedCertificate } from './parse.ts'
-import { type CertificatePlan, extendedKeyUsages, type GeneralName } from './plan.ts'
+import {
+  type CertificatePlan,
+  extendedKeyUsages,
+  type GeneralName,
+  type NameConstraints,
+  type NameSubtrees,
+} from './plan.ts'
 
 /** Opens the decoded structure, so that the costly view of each extension is not made. */
 class Structure extends x509.X509Certificate {
@@ -79,6 +85,7 @@ const wantedExtensions = (plan: CertificatePlan): string[] => {
     `${extensionIds.subjectKeyId} false`,
     ...(plan.extendedKeyUsage.length > 0 ? [`${extensionIds.extendedKeyUsage} false`] : []),
     ...(plan.authorityKeyId === undefined ? [] : [`${extensionIds.authorityKeyId} false`]),
+    ...(plan.nameConstraints === undefined ? [] : [`${extensionIds.nameConstraints} true`]),
     ...(names ? [`${extensionIds.subjectAlternativeName} ${plan.subject.length <= 2}`] : []),
   ]
 }
@@ -98,6 +105,7 @@ const compareContents = (found: ParsedCertificate, plan: CertificatePlan, expect
       sameSet(found.subjectAlternativeNames.map(nameText), plan.subjectAlternativeNames.map(nameText)),
     'set of alternative names',
   )
+  expect(sameConstraints(found.nameConstraints, plan.nameConstraints), 'set of name constraints')
 }
 
 const compareWithOpenssl = (
@@ -146,6 +154,22 @@ const sameSet = (a: readonly string[], b: readonly string[]): boolean => {
   const wanted = new Set(b)
   return a.length === b.length && new Set(a).size === a.length && a.every((member) => wanted.has(member))
 }
+
+/** Both are in the normal form and the order of the plan; directory names as hex. */
+const sameConstraints = (a: NameConstraints | undefined, b: NameConstraints | undefined): boolean =>
+  (a === undefined) === (b === undefined) &&
+  (a === undefined ||
+    b === undefined ||
+    (subtreeTexts(a.permitted) === subtreeTexts(b.permitted) && subtreeTexts(a.excluded) === subtreeTexts(b.excluded)))
+
+const subtreeTexts = (subtrees: NameSubtrees): string =>
+  JSON.stringify([
+    subtrees.dnsDomains,
+    subtrees.ipRanges,
+    subtrees.emailAddresses,
+    subtrees.uriDomains,
+    subtrees.directoryNames.map((name) => Buffer.from(name).toString('hex')),
+  ])
 
 const sameOptional = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a === undefined || b === undefined ? a === b : equal(a, b)

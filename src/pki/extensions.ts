@@ -17,6 +17,7 @@ import {
   Tag,
 } from './der.ts'
 import { encodeGeneralNames, readGeneralNames } from './general-names.ts'
+import { encodeNameConstraints, readNameConstraints } from './name-constraints.ts'
 import type { RawExtension } from './parse.ts'
 import {
   type CertificatePlan,
@@ -25,6 +26,7 @@ import {
   type GeneralName,
   type KeyUsage,
   keyUsages,
+  type NameConstraints,
 } from './plan.ts'
 
 export const extensionIds = {
@@ -32,6 +34,7 @@ export const extensionIds = {
   keyUsage: '2.5.29.15',
   subjectAlternativeName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   authorityKeyId: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
 } as const
@@ -54,6 +57,8 @@ export const encodeExtensions = (plan: CertificatePlan): Uint8Array => {
     extensions.push(
       extension(extensionIds.subjectAlternativeName, emptySubject, encodeGeneralNames(plan.subjectAlternativeNames)),
     )
+  if (plan.nameConstraints !== undefined)
+    extensions.push(extension(extensionIds.nameConstraints, true, encodeNameConstraints(plan.nameConstraints)))
   return sequence(...extensions)
 }
 
@@ -81,6 +86,7 @@ interface ExtensionValues {
   readonly extendedKeyUsage: readonly string[]
   readonly subjectAlternativeNames: readonly GeneralName[]
   readonly otherAlternativeNames: number
+  readonly nameConstraints?: NameConstraints
 }
 
 /** Throws DerError where a known extension is malformed; unknown ones are passed over. */
@@ -94,6 +100,7 @@ export const readExtensionValues = (extensions: readonly RawExtension[]): Extens
   const authorityKeyId = read(extensionIds.authorityKeyId, readAuthorityKeyId)
   const { ca, pathLength } = read(extensionIds.basicConstraints, readBasicConstraints) ?? { ca: false }
   const { names, others } = read(extensionIds.subjectAlternativeName, readGeneralNames) ?? { names: [], others: 0 }
+  const nameConstraints = read(extensionIds.nameConstraints, readNameConstraints)
   return {
     ...(subjectKeyId === undefined ? {} : { subjectKeyId }),
     ...(authorityKeyId === undefined ? {} : { authorityKeyId }),
@@ -103,6 +110,7 @@ export const readExtensionValues = (extensions: readonly RawExtension[]): Extens
     extendedKeyUsage: read(extensionIds.extendedKeyUsage, readExtendedKeyUsage) ?? [],
     subjectAlternativeNames: names,
     otherAlternativeNames: others,
+    ...(nameConstraints === undefined ? {} : { nameConstraints }),
   }
 }
 

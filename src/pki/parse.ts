@@ -18,7 +18,7 @@ import {
 import { readExtensionValues } from './extensions.ts'
 import { NameError } from './name-attributes.ts'
 import { readName } from './names.ts'
-import type { GeneralName, KeyUsage } from './plan.ts'
+import type { GeneralName, KeyUsage, NameConstraints } from './plan.ts'
 
 /** Says in a sentence why bytes are not a usable certificate. */
 export class CertificateError extends Error {
@@ -48,6 +48,7 @@ export interface ParsedCertificate {
   readonly subjectAlternativeNames: readonly GeneralName[]
   /** Alternative names of types that GeneralName has no word for. */
   readonly otherAlternativeNames: number
+  readonly nameConstraints?: NameConstraints
   /** SHA-256 of the DER, lower-case hex. */
   readonly fingerprint: string
   /** DER AlgorithmIdentifier of the signature. */

@@ -1,7 +1,10 @@
 /** The rules a plan has to keep before a CA signs it (RFC 5280; RFC 8813 and RFC 8410 for key usage). */
 
+import { DerError } from './der.ts'
 import { sameGeneralName, normaliseGeneralName } from './general-names.ts'
 import { algorithmOfSpki } from './keys.ts'
+import { constraintViolations } from './name-constraint-check.ts'
+import { encodeNameConstraints, normaliseNameConstraints } from './name-constraints.ts'
 import { NameError, readName } from './names.ts'
 import { equal } from './parse.ts'
 import type { CertificatePlan, KeyUsage } from './plan.ts'
@@ -120,7 +123,45 @@ const names: Rule = ({ subjectAlternativeNames: found }) => {
   return undefined
 }
 
-const rules: readonly Rule[] = [serialNumber, validity, issuer, subject, publicKey, authority, usages, names]
+const constraints: Rule = ({ nameConstraints, basicConstraints }) => {
+  if (nameConstraints === undefined) return undefined
+  if (!basicConstraints.ca) return 'Name constraints are for CAs only.'
+  try {
+    const encoded = encodeNameConstraints(nameConstraints)
+    if (encoded.length <= 2) return 'The name constraints are empty.'
+    return equal(encoded, encodeNameConstraints(normaliseNameConstraints(nameConstraints)))
+      ? undefined
+      : 'The name constraints are not in their normal form.'
+  } catch (error) {
+    if (error instanceof NameError) return error.message
+    if (error instanceof DerError) return `The name constraints cannot be encoded: ${error.message}.`
+    throw error
+  }
+}
+
+const constrained: Rule = ({ subject: name, subjectAlternativeNames: found }, { nameConstraints = [] }) => {
+  try {
+    const violations = constraintViolations(nameConstraints, { subject: name, names: found })
+    return violations.length === 0 ? undefined : violations.join(' ')
+  } catch (error) {
+    // The rules of subject and names have said so already.
+    if (error instanceof NameError) return undefined
+    throw error
+  }
+}
+
+const rules: readonly Rule[] = [
+  serialNumber,
+  validity,
+  issuer,
+  subject,
+  publicKey,
+  authority,
+  usages,
+  names,
+  constraints,
+  constrained,
+]
 
 /** One sentence for each rule that the plan breaks; none means that the signer may sign it. */
 export const planProblems = (plan: CertificatePlan, signer: Signer): string[] =>

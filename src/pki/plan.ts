@@ -39,6 +39,25 @@ export interface GeneralName {
   readonly value: string
 }
 
+/** Names below which, or outside which, everything signed under a CA must stay (RFC 5280 §4.2.1.10). */
+export interface NameSubtrees {
+  /** A domain with everything below it; the empty text is every domain. */
+  readonly dnsDomains: readonly string[]
+  /** `address/prefix`. */
+  readonly ipRanges: readonly string[]
+  /** `user@host`, `host`, or `.domain` for the hosts below it. */
+  readonly emailAddresses: readonly string[]
+  /** `host`, or `.domain` for the hosts below it. */
+  readonly uriDomains: readonly string[]
+  /** DER Names that subjects begin with. */
+  readonly directoryNames: readonly Uint8Array[]
+}
+
+export interface NameConstraints {
+  readonly permitted: NameSubtrees
+  readonly excluded: NameSubtrees
+}
+
 export interface CertificatePlan {
   /** 16 bytes, big-endian, first byte 0x01–0x7f (RFC 5280 §4.1.2.2: positive, at most 20 octets). */
   readonly serialNumber: Uint8Array
@@ -57,4 +76,6 @@ export interface CertificatePlan {
   readonly keyUsage: readonly KeyUsage[]
   readonly extendedKeyUsage: readonly ExtendedKeyUsage[]
   readonly subjectAlternativeNames: readonly GeneralName[]
+  /** For CAs only; of `nameConstraints()`. */
+  readonly nameConstraints?: NameConstraints
 }

@@ -10,6 +10,7 @@ import {
   type KeyAlgorithm,
   type KeyUsage,
   keyUsages,
+  type NameConstraints,
 } from './plan.ts'
 import type { ParsedCertificate } from './parse.ts'
 import type { Signer } from './signer.ts'
@@ -104,6 +105,8 @@ export interface AuthorityRequest extends Lifetime {
   readonly subject: Uint8Array
   readonly spki: Uint8Array
   readonly pathLength?: number | undefined
+  /** Of `nameConstraints()`. */
+  readonly nameConstraints?: NameConstraints | undefined
   readonly serialNumber: Uint8Array
   /**
    * The certificate of the same key that this one follows. Subject and key identifier are taken from it byte for byte, so
@@ -130,6 +133,7 @@ export const authorityPlan = (request: AuthorityRequest): CertificatePlan => {
     keyUsage: ['keyCertSign', 'cRLSign'],
     extendedKeyUsage: [],
     subjectAlternativeNames: [],
+    ...(request.nameConstraints === undefined ? {} : { nameConstraints: request.nameConstraints }),
   }
 }
 

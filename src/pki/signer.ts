@@ -4,7 +4,7 @@ import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
 import { nullValue, oid, sequence, unsignedInteger } from './der.ts'
 import { algorithmOfSpki, KeyError, spkiOf, subjectKeyId, type WebCrypto } from './keys.ts'
 import { equal, parseCertificate } from './parse.ts'
-import type { KeyAlgorithm } from './plan.ts'
+import type { KeyAlgorithm, NameConstraints } from './plan.ts'
 
 /** Says in a sentence why a certificate and key cannot sign. */
 export class SignerError extends Error {
@@ -24,16 +24,26 @@ export interface Signer {
   readonly notAfter: number
   /** undefined: no limit. */
   readonly pathLength: number | undefined
+  /** Of the CA and of the CAs above it; what breaks them is not signed. */
+  readonly nameConstraints?: readonly NameConstraints[]
   /** DER AlgorithmIdentifier. */
   readonly signatureAlgorithm: Uint8Array
   /** Signs on the thread pool; in X.509 form, ECDSA as DER. */
   sign(tbs: Uint8Array): Promise<Uint8Array>
 }
 
+interface ExistingAuthority {
+  readonly pkcs8: Uint8Array
+  /** DER */
+  readonly certificate: Uint8Array
+  /** DER of the certificates above it, for their name constraints. */
+  readonly chain?: readonly Uint8Array[]
+}
+
 /** The signer of an existing CA. Throws SignerError where certificate or key cannot sign, or do not belong together. */
 export const createSigner = async (
   crypto: WebCrypto,
-  { pkcs8, certificate }: { readonly pkcs8: Uint8Array; readonly certificate: Uint8Array },
+  { pkcs8, certificate, chain = [] }: ExistingAuthority,
 ): Promise<Signer> => {
   const parsed = parseCertificate(certificate)
   if (!parsed.isCa) throw new SignerError('The certificate is not one of a CA (basicConstraints CA:TRUE is missing).')
@@ -49,6 +59,9 @@ export const createSigner = async (
     notBefore: parsed.notBefore,
     notAfter: parsed.notAfter,
     pathLength: parsed.pathLength,
+    nameConstraints: [parsed, ...chain.map(parseCertificate)]
+      .map(({ nameConstraints }) => nameConstraints)
+      .filter((constraints) => constraints !== undefined),
   }
 }
 
