@@ -20,12 +20,13 @@ import {
   type DatabaseCertificateStatus,
 } from '../resources/database-certificate.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
-import { ReconcileError, Terminal } from '../runtime/errors.ts'
+import { ReconcileError, Retryable, Terminal } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
 import { gather, settledUntil } from './gather.ts'
 import { type Issued, issueLeaf } from './issue.ts'
 import type { Observed } from './observed.ts'
 import { contentOf } from './outputs.ts'
+import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
 
 const day = 24 * 3600 * 1000
@@ -40,6 +41,7 @@ export class CertificateReconciler {
   readonly #keyring: Keyring
   /** Versions found good since the status was written: somebody's own label on our Secret does not cost a read at every look. */
   readonly #verified = new Map<string, Verified>()
+  readonly #undelivered = new Undelivered()
 
   constructor(context: Context, keyring: Keyring) {
     this.#context = context
@@ -51,6 +53,7 @@ export class CertificateReconciler {
     const certificate = caches.certificates.store.get(key)
     if (certificate === undefined || certificate.metadata.deletionTimestamp !== undefined) {
       this.#verified.delete(key)
+      this.#undelivered.forget(key)
       return {}
     }
     const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
@@ -66,6 +69,14 @@ export class CertificateReconciler {
           certificate,
           {},
           { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message },
+          signal,
+        )
+      // Tried again with growing delays; meanwhile a person should see why nothing comes.
+      if (error instanceof Retryable && error.reason === 'WriteFailed')
+        await this.#tell(
+          certificate,
+          {},
+          { state: 'Reconciling', reason: 'WriteFailed', message: error.message },
           signal,
         )
       throw error
@@ -115,8 +126,10 @@ export class CertificateReconciler {
       const { wanted, authority } = usable(seen)
       const present = seen.secret.state === 'present' ? seen.secret : undefined
       const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
-      const issued = await issueLeaf(this.#context, wanted, authority.material, reusable)
-      const written = await this.#deliver(certificate, seen, issued, signal)
+      const { fingerprint } = authority.material.certificate
+      const kept = this.#undelivered.find(certificate, fingerprint, wanted, clock.now())
+      const issued = kept ?? (await issueLeaf(this.#context, wanted, authority.material, reusable))
+      const written = await this.#deliver(certificate, seen, issued, kept !== undefined, signal)
       const revision = (status?.revision ?? 0) + 1
       const facts = this.#facts(certificate, seen, wanted, issued.certificate, written.metadata, revision)
       this.#announce(certificate, issued.certificate, wanted, revision, why)
@@ -132,6 +145,7 @@ export class CertificateReconciler {
     certificate: DatabaseCertificate,
     seen: Observed,
     issued: Issued,
+    recorded: boolean,
     signal: AbortSignal,
   ): Promise<Secret> {
     const { wanted, authority } = usable(seen)
@@ -152,16 +166,23 @@ export class CertificateReconciler {
     )
     refuseOversized(content.name, content.data)
     const { namespace = 'default', name, uid = '' } = certificate.metadata
-    await record(
-      this.#context,
-      {
-        certificate: issued.certificate,
-        authority: { ...wanted.authority, uid: authority.uid, fingerprint: authority.material.certificate.fingerprint },
-        holder: { namespace, name, uid },
-        supersedes: this.#superseded(certificate, wanted, present?.leaf),
-      },
-      signal,
-    )
+    if (!recorded) {
+      await record(
+        this.#context,
+        {
+          certificate: issued.certificate,
+          authority: {
+            ...wanted.authority,
+            uid: authority.uid,
+            fingerprint: authority.material.certificate.fingerprint,
+          },
+          holder: { namespace, name, uid },
+          supersedes: this.#superseded(certificate, wanted, present?.leaf),
+        },
+        signal,
+      )
+      this.#undelivered.keep(certificate, authority.material.certificate.fingerprint, issued)
+    }
     return writeSecret(this.#context, content, signal)
   }
 
@@ -276,6 +297,7 @@ export class CertificateReconciler {
     wanted: Wanted,
     signal: AbortSignal,
   ): Promise<Result> {
+    this.#undelivered.forget(keyOf(certificate))
     const message = `Secret "${wanted.secret.name}" holds certificate ${leaf.serialNumber}, valid until ${toTimestamp(leaf.notAfter)}.`
     await report(
       this.#context,

@@ -3,7 +3,7 @@
  * a mixture, and never over a Secret that changed or appeared meanwhile.
  */
 
-import { isConflict, isForbidden, isInvalid, isNamespaceTerminating } from '../cluster/errors.ts'
+import { isAlreadyExists, isConflict, isForbidden, isInvalid, isNamespaceTerminating } from '../cluster/errors.ts'
 import type { OwnerReference } from '../cluster/port.ts'
 import { dataHash } from '../material/hash.ts'
 import { secrets, type Secret } from '../resources/core.ts'
@@ -36,6 +36,13 @@ export const refuseOversized = (name: string, data: ReadonlyMap<string, Uint8Arr
     'SecretTooLarge',
     `Secret "${name}" would hold ${bytes} bytes, and Kubernetes takes at most ${maxSecretBytes}; ask for fewer items or names. The present Secret is left as it is.`,
   )
+}
+
+/** The cache knew of no such Secret and there is one: what it holds has to be seen before anything more is issued for it. */
+export class SecretAppeared extends Retryable {
+  constructor(name: string) {
+    super('WriteFailed', `Secret "${name}" appeared while it was being written.`)
+  }
 }
 
 export const writeSecret = async (context: Context, content: SecretContent, signal: AbortSignal): Promise<Secret> => {
@@ -77,9 +84,12 @@ export const writeSecret = async (context: Context, content: SecretContent, sign
 const explained = (name: string, namespace: string, error: unknown): unknown => {
   if (isNamespaceTerminating(error))
     return new NotReady('NamespaceTerminating', `Namespace "${namespace}" is being deleted.`)
-  if (isConflict(error)) return new Retryable('WriteFailed', `Secret "${name}" changed while it was being written.`)
+  if (isConflict(error)) return new Retryable('Conflict', `Secret "${name}" changed while it was being written.`)
+  if (isAlreadyExists(error)) return new SecretAppeared(name)
   if (isInvalid(error)) return new Terminal('WriteFailed', `The API server refuses Secret "${name}": ${error.message}`)
   if (isForbidden(error))
-    return new Retryable('WriteFailed', `The API server forbids writing Secret "${name}": ${error.message}`)
+    return new Retryable('WriteFailed', `The API server forbids writing Secret "${name}": ${error.message}`, {
+      cause: error,
+    })
   return error
 }

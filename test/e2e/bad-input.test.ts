@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ensureNamespace } from '../controlplane/harness/index.ts'
+import { ensureNamespace, eventually, selectRequests } from '../controlplane/harness/index.ts'
 import { sharedControlPlane } from '../controlplane/harness/shared.ts'
 import type { CustomThing, SecretThing } from './support/api.ts'
 import { textOf } from './support/api.ts'
-import { ledgerOf } from './support/ledger.ts'
+import { entriesFor, ledgerOf } from './support/ledger.ts'
 import type { Manifest } from './support/manifests.ts'
-import { authority, certificate, opaqueSecret } from './support/manifests.ts'
+import { authority, certificate, opaqueSecret, yamlOf } from './support/manifests.ts'
 import { problemsOf, serialOf } from './support/material.ts'
 import { Rig, authorities, certificates } from './support/rig.ts'
 
@@ -346,6 +346,60 @@ describe('a CA in trouble', () => {
     await rig.api.patch('secrets', home, 'phrase', { data: { 'passphrase.previous': null } })
     await rig.apply(certificate(home, 'locked-leaf', { authorityRef: { name: 'locked' }, renewTrigger: 'again' }))
     await rig.ready(home, certificates, 'locked-leaf')
+  })
+})
+
+describe('a cluster that refuses the Secret', () => {
+  const name = 'e2e-bad-no-secrets'
+  const policies = 'validatingadmissionpolicies,validatingadmissionpolicybindings'
+  const refusing = [
+    {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicy',
+      metadata: { name },
+      spec: {
+        failurePolicy: 'Fail',
+        matchConstraints: {
+          resourceRules: [
+            { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['secrets'] },
+          ],
+        },
+        validations: [
+          { expression: "object.metadata.name != 'unwelcome-tls'", message: 'not here', reason: 'Forbidden' },
+        ],
+      },
+    },
+    {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicyBinding',
+      metadata: { name },
+      spec: { policyName: name, validationActions: ['Deny'] },
+    },
+  ]
+  afterAll(async () => {
+    await rig.plane.kubectl(['delete', policies, name])
+  })
+
+  it('is told of, and costs one ledger entry however often it is tried', async () => {
+    await rig.plane.apply(yamlOf(...refusing))
+    await eventually('the policy to be in force', async () => {
+      const probe = yamlOf(opaqueSecret(ns, 'unwelcome-tls', { a: 'b' }))
+      return (await rig.plane.kubectl(['apply', '--dry-run=server', '-f', '-'], probe)).code !== 0
+    })
+    await rig.apply(certificate(ns, 'unwelcome'))
+    const { message } = await rig.refused(ns, certificates, 'unwelcome', 'WriteFailed')
+    expect(message).toContain('not here')
+    await bystanderRenews()
+    const attempts = () =>
+      selectRequests(rig.plane.auditLog(), { user: rig.chart.user }).filter(
+        ({ objectRef, verb }) => verb === 'patch' && objectRef?.name === 'unwelcome-tls',
+      ).length
+    await eventually('several attempts', async () => attempts() >= 4, { timeoutMs: 30_000 })
+    expect(await entriesFor(rig.api, ns, 'unwelcome')).toHaveLength(1)
+    await rig.plane.kubectlOk(['delete', policies, name])
+    const { status } = await rig.ready(ns, certificates, 'unwelcome', 60_000)
+    const entries = await entriesFor(rig.api, ns, 'unwelcome')
+    expect(entries.map(({ spec }) => spec.serialNumber)).toEqual([status?.serialNumber])
   })
 })
 

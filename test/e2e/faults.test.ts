@@ -10,6 +10,7 @@ import {
 import { ledgerOf, ledgerProblems } from './support/ledger.ts'
 import { authority, certificate } from './support/manifests.ts'
 import { Recorder } from './support/recorder.ts'
+import { allWaitForTheirCa, issuanceUnderWay } from './support/burst.ts'
 import { Rig, authorities, certificates, listPermissions } from './support/rig.ts'
 
 const namespaces = ['e2e-api-server', 'e2e-etcd', 'e2e-token', 'e2e-later'] as const
@@ -38,9 +39,9 @@ describe('an operator while its control plane fails', () => {
   const during = async (ns: string, fault: () => Promise<unknown>): Promise<void> => {
     const recorder = new Recorder(rig.api, ns)
     try {
+      await allWaitForTheirCa(rig, ns, many)
       await rig.apply(authority(ns, 'ca'))
-      await rig.ready(ns, authorities, 'ca')
-      await rig.apply(...Array.from({ length: many }, (_, at) => certificate(ns, `db-${at}`)))
+      await issuanceUnderWay(rig, ns, many)
       await fault()
       await rig.allReady(ns, many, 90_000)
       const entries = await ledgerOf(rig.api, ns)
@@ -53,13 +54,9 @@ describe('an operator while its control plane fails', () => {
     }
   }
 
-  const someRecorded = (ns: string): Promise<unknown> =>
-    eventually('issuance to be under way', async () => (await ledgerOf(rig.api, ns)).length > 5, { everyMs: 5 })
-
   it('loses and repeats nothing when the API server is killed in the middle of issuance', async () => {
     const [ns] = namespaces
     await during(ns, async () => {
-      await someRecorded(ns)
       await plane.killApiServer()
       restarts.push(Date.now())
       await plane.startApiServer()
@@ -69,7 +66,6 @@ describe('an operator while its control plane fails', () => {
   it('loses and repeats nothing when etcd is killed in the middle of issuance', async () => {
     const [, ns] = namespaces
     await during(ns, async () => {
-      await someRecorded(ns)
       await plane.killEtcd()
       await new Promise((resolve) => setTimeout(resolve, 2_000))
       await plane.startEtcd()

@@ -3,11 +3,12 @@ import type { Operator } from '../controlplane/harness/index.ts'
 import { ensureNamespace, eventually } from '../controlplane/harness/index.ts'
 import { sharedControlPlane } from '../controlplane/harness/shared.ts'
 import type { SecretThing, Thing } from './support/api.ts'
+import { allWaitForTheirCa, issuanceUnderWay } from './support/burst.ts'
 import { ledgerOf, ledgerProblems } from './support/ledger.ts'
-import { authority, certificate } from './support/manifests.ts'
+import { authority } from './support/manifests.ts'
 import { problemsOf } from './support/material.ts'
 import { Recorder } from './support/recorder.ts'
-import { Rig, authorities } from './support/rig.ts'
+import { Rig } from './support/rig.ts'
 
 const release = 'e2e-leaders'
 const namespaces = ['e2e-leaders-kill', 'e2e-leaders-pause', 'e2e-leaders-term'] as const
@@ -41,22 +42,17 @@ describe('two operators', () => {
     const other = await rig.operator({ podName: second })
     pair = { leader, other, otherName: second }
     at += 1
+    await allWaitForTheirCa(rig, ns, many)
     await rig.apply(authority(ns, 'ca'))
-    await rig.ready(ns, authorities, 'ca')
+    await issuanceUnderWay(rig, ns, many)
   })
   afterEach(async () => {
     await recorder.stop()
     await Promise.all([pair.leader.stop(), pair.other.stop()])
   })
 
-  const applyMany = (ns: string, spec: Record<string, unknown> = {}) =>
-    rig.apply(...Array.from({ length: many }, (_, number) => certificate(ns, `db-${number}`, spec)))
-
   const otherLeads = (timeoutMs: number): Promise<boolean> =>
     eventually('the other one to lead', async () => (await holder()).startsWith(`${pair.otherName}_`), { timeoutMs })
-
-  const someIssued = (ns: string): Promise<unknown> =>
-    eventually('issuance to be under way', async () => (await ledgerOf(rig.api, ns)).length > 10, { everyMs: 10 })
 
   /** Every certificate delivered and whole; every serial recorded once; every serial ever seen recorded. */
   const nothingLost = async (ns: string): Promise<void> => {
@@ -74,21 +70,15 @@ describe('two operators', () => {
 
   it('go on when the leader is killed in the middle of issuance', async () => {
     const [ns] = namespaces
-    const applied = applyMany(ns)
-    await someIssued(ns)
     pair.leader.sigkill()
-    await applied
     await otherLeads(25_000)
     await nothingLost(ns)
   })
 
   it('stay one leader when the leader is stopped for 20 s in the middle of issuance and wakes up', async () => {
     const [, ns] = namespaces
-    const applied = applyMany(ns)
-    await someIssued(ns)
     pair.leader.sigstop()
     const stoppedAt = Date.now()
-    await applied
     await otherLeads(25_000)
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, stoppedAt + 20_000 - Date.now())))
     pair.leader.sigcont()
@@ -101,14 +91,11 @@ describe('two operators', () => {
 
   it('hand over within seconds when the leader is asked to end', async () => {
     const [, , ns] = namespaces
-    const applied = applyMany(ns)
-    await someIssued(ns)
     const askedAt = Date.now()
     pair.leader.sigterm()
     await otherLeads(10_000)
     expect(Date.now() - askedAt).toBeLessThan(5_000)
     expect(await pair.leader.exited).toMatchObject({ code: 0 })
-    await applied
     await nothingLost(ns)
   })
 })

@@ -68,6 +68,11 @@ export interface WatchedEvent<T> {
   readonly object: T
 }
 
+interface ListOf<T> {
+  readonly metadata: { readonly resourceVersion: string }
+  readonly items: readonly T[]
+}
+
 export class ApiStatusError extends Error {
   override readonly name = 'ApiStatusError'
   readonly code: number
@@ -117,14 +122,7 @@ export class Api {
   }
 
   async list<T extends Thing>(plural: string, namespace?: string): Promise<readonly T[]> {
-    return (await this.#list<T>(plural, namespace)).items
-  }
-
-  #list<T>(
-    plural: string,
-    namespace?: string,
-  ): Promise<{ readonly metadata: { readonly resourceVersion: string }; readonly items: readonly T[] }> {
-    return this.#json('GET', pathOf(plural, namespace))
+    return (await this.#json<ListOf<T>>('GET', pathOf(plural, namespace))).items
   }
 
   create(plural: string, namespace: string, object: unknown): Promise<Thing> {
@@ -154,7 +152,7 @@ export class Api {
   ): Promise<void> {
     while (!signal.aborted) {
       try {
-        const { metadata, items } = await this.#list<T>(plural, namespace)
+        const { metadata, items } = await this.#json<ListOf<T>>('GET', pathOf(plural, namespace))
         for (const object of items) seen({ type: 'ADDED', object })
         await this.#watch(pathOf(plural, namespace), metadata.resourceVersion, signal, seen)
       } catch {
