@@ -9,7 +9,7 @@ import { fromTimestamp } from '../control/schedule.ts'
 import { dataOf, readSecret, readText, type ReferencedText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { recoverMaterial } from '../material/recover.ts'
-import { algorithmOfSpki, spkiOf } from '../pki/keys.ts'
+import { algorithmOfSpki } from '../pki/keys.ts'
 import { parseCertificate, signatureVerifies } from '../pki/parse.ts'
 import { findCondition, isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
@@ -156,7 +156,8 @@ const seeSecret = async (
     owner,
     leaf,
     privateKey,
-    keyAlgorithm: privateKey === undefined ? undefined : algorithmOfSpki(spkiOf(privateKey)),
+    // A key is recovered only where it belongs to the certificate, which names its public half: nothing to compute.
+    keyAlgorithm: leaf === undefined || privateKey === undefined ? undefined : algorithmOfSpki(leaf.spki),
     password: recovered.password,
     signedByAuthority:
       leaf === undefined || authority.state !== 'usable'

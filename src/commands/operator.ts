@@ -13,6 +13,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { Health } from '../runtime/health.ts'
 import { LagMonitor } from '../runtime/lag.ts'
 import { createLogger, type Logger, type LogLevel } from '../runtime/log.ts'
+import { favourMemory } from '../runtime/memory.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listen, operationsHandler } from '../server/http.ts'
@@ -80,6 +81,7 @@ interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'w
 }
 
 const operate = async (options: Options, io: Io, log: Logger): Promise<number> => {
+  favourMemory()
   const clock = systemClock()
   const config = await loadClusterConfig({
     env: io.env,
