@@ -8,7 +8,7 @@ import { issueCertificate } from './certificate.ts'
 import { generateKeyPair, type KeyPair } from './keys.ts'
 import { distinguishedName } from './names.ts'
 import { encodePem } from './pem.ts'
-import type { CertificatePlan, KeyAlgorithm } from './plan.ts'
+import type { CertificatePlan, KeyAlgorithm, NameConstraints } from './plan.ts'
 import { authorityPlan, leafPlan, serialNumber, usagesOf } from './plans.ts'
 import { createSigner, selfSigner, type Signer } from './signer.ts'
 
@@ -46,6 +46,7 @@ export const makeRoot = async (
     readonly key?: KeyPair
     readonly commonName?: string
     readonly pathLength?: number
+    readonly nameConstraints?: NameConstraints | undefined
     readonly duration?: number
     readonly now?: number
   } = {},
@@ -59,6 +60,7 @@ export const makeRoot = async (
     subject,
     spki: key.spki,
     pathLength: options.pathLength,
+    nameConstraints: options.nameConstraints,
     duration: options.duration ?? 3650 * day,
     now: options.now ?? now,
     serialNumber: randomSerial(),
@@ -84,7 +86,8 @@ export const makeIntermediate = async (
     serialNumber: randomSerial(),
   })
   const certificate = await issueCertificate(plan, above.signer)
-  return { key, certificate, signer: await createSigner(crypto, { pkcs8: key.pkcs8, certificate }) }
+  const chain = [above.certificate]
+  return { key, certificate, signer: await createSigner(crypto, { pkcs8: key.pkcs8, certificate, chain }) }
 }
 
 export const planLeaf = (signer: Signer, key: KeyPair, changes: Partial<CertificatePlan> = {}): CertificatePlan => ({
