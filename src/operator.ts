@@ -12,6 +12,7 @@ import { CertificateReconciler } from './certificate/reconcile.ts'
 import type { Change, Informer } from './cluster/cache/informer.ts'
 import type { EventRecorder } from './cluster/events.ts'
 import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
+import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { registerResourceMetrics } from './control/metrics.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
@@ -66,6 +67,7 @@ export class Operator {
       random: options.randomBytes,
       log,
       events: options.events,
+      clockGuard: new ClockGuard(clock),
     }
     const keyring = new Keyring(context)
     const authorities = new AuthorityReconciler(context, keyring)

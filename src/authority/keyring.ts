@@ -66,6 +66,7 @@ export class Keyring {
     return [
       authority.metadata.uid,
       authority.status?.certificate?.fingerprint,
+      authority.status?.trustBundleHash,
       versionOf(authoritySecretName(authority)),
       versionOf(passphraseRefOf(authority)?.name),
     ].join(' ')

@@ -3,42 +3,37 @@
  * its certificate is signed anew, so that what it has signed stays valid.
  */
 
-import { type Context, marks } from '../control/context.ts'
+import type { Context } from '../control/context.ts'
 import { type Decision, sentences } from '../control/decision.ts'
-import { type Outcome, report } from '../control/report.ts'
+import {
+  failed,
+  type FailureStatus,
+  isFailedIssuance,
+  isRefused,
+  noFailure,
+  untilNextAttempt,
+} from '../control/failure.ts'
+import { type Outcome, report, waitingMs } from '../control/report.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
-import { type SecretContent, writeSecret } from '../control/write-secret.ts'
+import { writeSecret } from '../control/write-secret.ts'
 import { record } from '../ledger/record.ts'
 import { issueCertificate } from '../pki/certificate.ts'
-import { encryptPrivateKey, generateKeyPair, spkiOf } from '../pki/keys.ts'
+import { generateKeyPair, spkiOf } from '../pki/keys.ts'
 import { formatDistinguishedName } from '../pki/names.ts'
 import { type ParsedCertificate, parseCertificate } from '../pki/parse.ts'
-import { encodePem } from '../pki/pem.ts'
 import { authorityPlan, serialNumber } from '../pki/plans.ts'
 import { selfSigner } from '../pki/signer.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
-import type { ReconcileContext, Result } from '../runtime/controller.ts'
-import { Terminal } from '../runtime/errors.ts'
+import type { Secret } from '../resources/core.ts'
+import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
+import { ReconcileError, Terminal } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
 import { gather } from './gather.ts'
 import type { Keyring } from './keyring.ts'
 import type { Observed, ParentSeen } from './observed.ts'
 import { publicKeyHash, trustHash } from './trust.ts'
+import { type Bundle, bundleOf, contentOf } from './outputs.ts'
 import type { Wanted } from './wanted.ts'
-
-const day = 24 * 3600 * 1000
-
-/** PBKDF2-HMAC-SHA256 iterations for a CA key at rest (OWASP 2023: at least 600,000). */
-const passphraseIterations = 600_000
-
-/** A CA's certificate with what is delivered beside it. */
-interface Bundle {
-  readonly certificate: ParsedCertificate
-  readonly pkcs8: Uint8Array
-  /** Above this CA, without the root. */
-  readonly above: readonly Uint8Array[]
-  readonly trust: readonly Uint8Array[]
-}
 
 export class AuthorityReconciler {
   readonly #context: Context
@@ -61,12 +56,11 @@ export class AuthorityReconciler {
     try {
       return await this.#act(authority, seen, decision, signal)
     } catch (error) {
-      if (!(error instanceof Terminal)) throw error
-      return this.#tell(
-        authority,
-        { state: 'Stalled', reason: error.reason as Outcome['reason'], message: error.message },
-        signal,
-      )
+      if (!(error instanceof ReconcileError)) throw error
+      const [reason, message] = [error.reason as Outcome['reason'], error.message]
+      if (error instanceof Terminal) return this.#tell(authority, { state: 'Stalled', reason, message }, signal)
+      if (isRefused(error)) await this.#tell(authority, { state: 'Reconciling', reason, message }, signal)
+      throw error
     }
   }
 
@@ -99,9 +93,35 @@ export class AuthorityReconciler {
   async #issue(authority: CertificateAuthority, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
     const wanted = wantedOf(seen)
     const stored = seen.secret.state === 'present' ? seen.secret.stored : undefined
-    const bundle = await this.#sign(wanted, seen.parent, stored)
-    const content = await this.#content(authority, wanted, bundle, seen)
+    const { clock, clockGuard } = this.#context
+    const held = untilNextAttempt(authority, clock.now()) ?? clockGuard.hold()
+    if (held !== undefined) return { requeueAfterMs: held }
+    let made: { readonly bundle: Bundle; readonly secret: Secret }
+    try {
+      const bundle = await this.#sign(wanted, seen.parent, stored)
+      made = { bundle, secret: await this.#deliver(authority, seen, bundle, signal) }
+    } catch (error) {
+      // A refused Secret counts, too: each attempt has cost a ledger entry.
+      if (!isFailedIssuance(error) && !isRefused(error)) throw error
+      const { facts, waitMs, message } = failed(authority.status, error, clock.now())
+      await this.#tell(authority, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal, facts)
+      return { requeueAfterMs: waitMs }
+    }
+    this.#announce(authority, made.bundle.certificate, stored !== undefined, why)
+    return this.#ready(authority, wanted, made.bundle, made.secret.metadata, seen, signal)
+  }
+
+  /** Ledger first, then the Secret. */
+  async #deliver(
+    authority: CertificateAuthority,
+    seen: Observed,
+    bundle: Bundle,
+    signal: AbortSignal,
+  ): Promise<Secret> {
+    const wanted = wantedOf(seen)
+    const content = await contentOf(this.#context, authority, wanted, bundle, seen)
     const { namespace = 'default', name, uid = '' } = authority.metadata
+    const supersedes = seen.secret.state === 'present' ? seen.secret.stored?.certificate.serialNumber : undefined
     const signedBy =
       seen.parent?.state === 'usable' && wanted.parent !== undefined
         ? { ...wanted.parent, uid: seen.parent.uid, fingerprint: seen.parent.material.certificate.fingerprint }
@@ -112,20 +132,18 @@ export class AuthorityReconciler {
         certificate: bundle.certificate,
         authority: signedBy,
         holder: { namespace, name, uid },
-        supersedes: stored?.certificate.serialNumber,
+        supersedes,
       },
       signal,
     )
-    const written = await writeSecret(this.#context, content, signal)
-    const note = `Signed ${stored === undefined ? 'a new certificate' : 'the certificate anew with the same key'}: "${formatDistinguishedName(bundle.certificate.subject)}", serial ${bundle.certificate.serialNumber}, valid until ${toTimestamp(bundle.certificate.notAfter)}.${stored === undefined ? '' : ` ${why}`}`
-    this.#context.events.record({
-      regarding: authority,
-      type: 'Normal',
-      reason: stored === undefined ? 'Created' : 'Renewed',
-      action: 'Issue',
-      note,
-    })
-    return this.#ready(authority, wanted, bundle, written.metadata, seen, signal)
+    return writeSecret(this.#context, content, signal)
+  }
+
+  #announce(authority: CertificateAuthority, certificate: ParsedCertificate, again: boolean, why: string): void {
+    const { subject, serialNumber: serial, notAfter } = certificate
+    const note = `Signed ${again ? 'the certificate anew with the same key' : 'a new certificate'}: "${formatDistinguishedName(subject)}", serial ${serial}, valid until ${toTimestamp(notAfter)}.${again ? ` ${why}` : ''}`
+    const reason = again ? 'Renewed' : 'Created'
+    this.#context.events.record({ regarding: authority, type: 'Normal', reason, action: 'Issue', note })
   }
 
   async #sign(
@@ -166,7 +184,11 @@ export class AuthorityReconciler {
   async #encode(authority: CertificateAuthority, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
     const wanted = wantedOf(seen)
     const bundle = bundleOf(seen)
-    const written = await writeSecret(this.#context, await this.#content(authority, wanted, bundle, seen), signal)
+    const written = await writeSecret(
+      this.#context,
+      await contentOf(this.#context, authority, wanted, bundle, seen),
+      signal,
+    )
     const note = `Wrote Secret "${wanted.secretName}" again, certificate unchanged. ${why}`
     this.#context.events.record({ regarding: authority, type: 'Normal', reason: 'Encoding', action: 'Encode', note })
     return this.#ready(authority, wanted, bundle, written.metadata, seen, signal)
@@ -179,47 +201,6 @@ export class AuthorityReconciler {
     return this.#ready(authority, wantedOf(seen), bundleOf(seen), metadata, seen, signal)
   }
 
-  async #content(
-    authority: CertificateAuthority,
-    wanted: Wanted,
-    bundle: Bundle,
-    seen: Observed,
-  ): Promise<SecretContent> {
-    const root = bundle.trust.some((der) => Buffer.from(der).equals(bundle.certificate.der))
-    const chain = root ? [bundle.certificate.der] : [bundle.certificate.der, ...bundle.above]
-    const pems = (ders: readonly Uint8Array[]): Uint8Array =>
-      Buffer.from(ders.map((der) => encodePem('CERTIFICATE', der)).join(''))
-    return {
-      namespace: authority.metadata.namespace ?? 'default',
-      name: wanted.secretName,
-      type: 'kubernetes.io/tls',
-      data: new Map([
-        ['tls.crt', pems(chain)],
-        ['tls.key', Buffer.from(await this.#keyPem(bundle.pkcs8, seen))],
-        ['ca.crt', pems(bundle.trust)],
-      ]),
-      labels: {},
-      annotations: { [marks.private]: 'true', [marks.serialNumber]: bundle.certificate.serialNumber },
-      owner: `CertificateAuthority/${authority.metadata.name}`,
-      // No owner reference: a CA deleted by mistake and applied again finds its key, and with it everything it signed.
-      previous:
-        seen.secret.state === 'present'
-          ? { uid: seen.secret.uid, resourceVersion: seen.secret.resourceVersion }
-          : undefined,
-    }
-  }
-
-  async #keyPem(pkcs8: Uint8Array, { passphrase }: Observed): Promise<string> {
-    if (passphrase?.state !== 'found') return encodePem('PRIVATE KEY', pkcs8)
-    const { random } = this.#context
-    const encrypted = await encryptPrivateKey(pkcs8, passphrase.value, {
-      salt: random(16),
-      iv: random(16),
-      iterations: passphraseIterations,
-    })
-    return encodePem('ENCRYPTED PRIVATE KEY', encrypted)
-  }
-
   async #ready(
     authority: CertificateAuthority,
     wanted: Wanted,
@@ -229,6 +210,8 @@ export class AuthorityReconciler {
     signal: AbortSignal,
   ): Promise<Result> {
     const { certificate } = bundle
+    const { notBefore, notAfter } = certificate
+    const renewAt = renewalTime(wanted.renewal, notBefore, notAfter, authority.metadata.uid ?? '')
     const facts = {
       certificate: {
         serialNumber: certificate.serialNumber,
@@ -239,7 +222,9 @@ export class AuthorityReconciler {
         notAfter: toTimestamp(certificate.notAfter),
         publicKeyHash: publicKeyHash(certificate),
       },
+      renewAt: toTimestamp(renewAt),
       trustBundleHash: trustHash(bundle.trust),
+      ...noFailure,
       ...(secret === undefined
         ? {}
         : {
@@ -263,23 +248,22 @@ export class AuthorityReconciler {
       { state: 'Ready', reason: 'Ready', message },
       signal,
     )
-    const renewAt = renewalTime(
-      wanted.renewal,
-      certificate.notBefore,
-      certificate.notAfter,
-      authority.metadata.uid ?? '',
-    )
     return { requeueAfterMs: Math.max(renewAt - clock.now(), 0) }
   }
 
-  async #tell(authority: CertificateAuthority, outcome: Outcome, signal: AbortSignal): Promise<Result> {
+  async #tell(
+    authority: CertificateAuthority,
+    outcome: Outcome,
+    signal: AbortSignal,
+    facts: FailureStatus = {},
+  ): Promise<Result> {
     const { caches, events } = this.#context
     const wrote = await report(
       this.#context,
       certificateAuthorities,
       caches.authorities,
       authority,
-      {},
+      facts as Partial<NonNullable<CertificateAuthority['status']>>,
       outcome,
       signal,
     )
@@ -291,20 +275,11 @@ export class AuthorityReconciler {
         action: 'Reconcile',
         note: outcome.message,
       })
-    return outcome.state === 'Stalled' ? {} : { requeueAfterMs: day / 2 }
+    return { requeueAfterMs: outcome.state === 'Stalled' ? longestRequeueMs : waitingMs }
   }
 }
 
 const wantedOf = ({ resolved }: Observed): Wanted => {
   if (!('wanted' in resolved)) throw new Error('a cure was chosen for a spec that could not be resolved')
   return resolved.wanted
-}
-
-const bundleOf = ({ secret, parent }: Observed): Bundle => {
-  if (secret.state !== 'present' || secret.stored === undefined)
-    throw new Error('there is no stored authority to write again')
-  const { certificate, pkcs8, chain, trust } = secret.stored
-  if (parent === undefined) return { certificate, pkcs8, above: [], trust: [certificate.der] }
-  const material = parent.state === 'usable' ? parent.material : undefined
-  return { certificate, pkcs8, above: material?.chain ?? chain.slice(1), trust: material?.trust ?? trust }
 }

@@ -66,6 +66,8 @@ export const gather = async (
   keyring: Keyring,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
+  /** The Secret is there, whatever the cache says. */
+  surprised = false,
 ): Promise<Observed> => {
   const { metadata, status } = certificate
   const namespace = metadata.namespace ?? 'default'
@@ -76,7 +78,7 @@ export const gather = async (
     wanted?.passwordRef === undefined
       ? undefined
       : readText(context.cluster, namespace, wanted.passwordRef, 'spec.keystore.passwordSecretRef', signal),
-    needsSecret(context, certificate)
+    surprised || needsSecret(context, certificate)
       ? readSecret(context.cluster, { namespace, name: certificate.spec.secret.name }, signal)
       : undefined,
   ])

@@ -99,6 +99,11 @@ export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, se
   return [
     ...differs(labels, { ...wanted.secret.labels, [marks.managedBy]: marks.managedByValue }, 'label'),
     ...differs(annotations, { ...wanted.secret.annotations, [marks.owner]: ownerOf(certificate) }, 'annotation'),
+    // Without them a later change of trigger or duration would go unnoticed.
+    ...(annotations[marks.renewTrigger] === undefined ? [`annotation ${marks.renewTrigger}`] : []),
+    ...(/^[0-9]{1,15}$/.test(annotations[marks.requestedDuration] ?? '')
+      ? []
+      : [`annotation ${marks.requestedDuration}`]),
     ...wanted.secret.items.flatMap(({ key }) => (secret.data?.[key] === undefined ? [`key ${key}`] : [])),
     ...(owned === wanted.secret.retain ? ['owner reference'] : []),
   ]

@@ -4,32 +4,33 @@
  */
 
 import type { Keyring } from '../authority/keyring.ts'
-import { keyOf, type ObjectMeta } from '../cluster/port.ts'
+import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { type Decision, sentences } from '../control/decision.ts'
-import { type Outcome, report } from '../control/report.ts'
-import { failureBackoff, fromTimestamp, renewalTime, toTimestamp } from '../control/schedule.ts'
-import { refuseOversized, writeSecret } from '../control/write-secret.ts'
+import { failed, isFailedIssuance, untilNextAttempt } from '../control/failure.ts'
+import { type Outcome, report, waitingMs } from '../control/report.ts'
+import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { refuseOversized, SecretAppeared, writeSecret } from '../control/write-secret.ts'
 import { entryName, record } from '../ledger/record.ts'
 import { generatePassword } from '../material/passwords.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
+import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import {
   databaseCertificates,
   type DatabaseCertificate,
   type DatabaseCertificateStatus,
 } from '../resources/database-certificate.ts'
-import type { ReconcileContext, Result } from '../runtime/controller.ts'
-import { ReconcileError, Retryable, Terminal } from '../runtime/errors.ts'
+import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
+import { Retryable, Terminal } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
 import { gather, settledUntil } from './gather.ts'
 import { type Issued, issueLeaf } from './issue.ts'
 import type { Observed } from './observed.ts'
 import { contentOf } from './outputs.ts'
 import { Undelivered } from './undelivered.ts'
+import { factsOf, usable } from './status.ts'
 import type { Wanted } from './wanted.ts'
-
-const day = 24 * 3600 * 1000
 
 interface Verified {
   readonly secret: string
@@ -41,6 +42,8 @@ export class CertificateReconciler {
   readonly #keyring: Keyring
   /** Versions found good since the status was written: somebody's own label on our Secret does not cost a read at every look. */
   readonly #verified = new Map<string, Verified>()
+  /** Whose Secret the cache does not know yet, although it is there. */
+  readonly #surprised = new Set<string>()
   readonly #undelivered = new Undelivered()
 
   constructor(context: Context, keyring: Keyring) {
@@ -54,12 +57,13 @@ export class CertificateReconciler {
     if (certificate === undefined || certificate.metadata.deletionTimestamp !== undefined) {
       this.#verified.delete(key)
       this.#undelivered.forget(key)
+      this.#surprised.delete(key)
       return {}
     }
     const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
     if (renewAt !== undefined) return { requeueAfterMs: renewAt - clock.now() }
 
-    const seen = await gather(this.#context, this.#keyring, certificate, signal)
+    const seen = await gather(this.#context, this.#keyring, certificate, signal, this.#surprised.delete(key))
     const decision = decide(seen, clock.now())
     try {
       return await this.#act(certificate, seen, decision, signal)
@@ -116,28 +120,40 @@ export class CertificateReconciler {
   }
 
   async #issue(certificate: DatabaseCertificate, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
-    const { status } = certificate
-    const { clock } = this.#context
-    const nextAttempt = fromTimestamp(status?.nextAttemptAt)
-    const unchanged = status?.observedGeneration === certificate.metadata.generation
-    if (unchanged && nextAttempt !== undefined && nextAttempt > clock.now())
-      return { requeueAfterMs: nextAttempt - clock.now() }
+    const { clock, clockGuard } = this.#context
+    const { wanted, authority } = usable(seen)
+    const held = untilNextAttempt(certificate, clock.now())
+    if (held !== undefined) return { requeueAfterMs: held }
+    const skewed = clockGuard.hold()
+    if (skewed !== undefined) return this.#hold(certificate, skewed, signal)
+    const present = seen.secret.state === 'present' ? seen.secret : undefined
+    const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
+    const { fingerprint } = authority.material.certificate
+    const kept = this.#undelivered.find(certificate, fingerprint, wanted, clock.now())
+    let made: { readonly leaf: ParsedCertificate; readonly secret: Secret }
     try {
-      const { wanted, authority } = usable(seen)
-      const present = seen.secret.state === 'present' ? seen.secret : undefined
-      const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
-      const { fingerprint } = authority.material.certificate
-      const kept = this.#undelivered.find(certificate, fingerprint, wanted, clock.now())
       const issued = kept ?? (await issueLeaf(this.#context, wanted, authority.material, reusable))
-      const written = await this.#deliver(certificate, seen, issued, kept !== undefined, signal)
-      const revision = (status?.revision ?? 0) + 1
-      const facts = this.#facts(certificate, seen, wanted, issued.certificate, written.metadata, revision)
-      this.#announce(certificate, issued.certificate, wanted, revision, why)
-      return await this.#ready(certificate, facts, issued.certificate, wanted, signal)
+      const secret = await this.#deliver(certificate, seen, issued, kept !== undefined, signal)
+      made = { leaf: issued.certificate, secret }
     } catch (error) {
-      if (error instanceof ReconcileError || isApiError(error)) throw error
-      return this.#failed(certificate, error, signal)
+      if (error instanceof SecretAppeared) this.#surprised.add(keyOf(certificate))
+      if (!isFailedIssuance(error)) throw error
+      const { facts, waitMs, message } = failed(certificate.status, error, clock.now())
+      await this.#tell(certificate, facts, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal)
+      return { requeueAfterMs: waitMs }
     }
+    const facts = factsOf(certificate, seen, wanted, made.leaf, made.secret.metadata)
+    this.#announce(certificate, made.leaf, wanted, facts.revision ?? 1, why)
+    return this.#ready(certificate, facts, made.leaf, wanted, signal)
+  }
+
+  /** What is Ready stays so, untouched: a clock gone wrong must not write to every certificate there is. */
+  async #hold(certificate: DatabaseCertificate, waitMs: number, signal: AbortSignal): Promise<Result> {
+    const message =
+      'The clocks of this operator and of the API server disagree. Correct them; nothing is signed meanwhile.'
+    if (!isReady(certificate))
+      await this.#tell(certificate, {}, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal)
+    return { requeueAfterMs: waitMs }
   }
 
   /** Ledger first, then the Secret: encoded beforehand, so that nothing is recorded that could never be delivered. */
@@ -226,14 +242,7 @@ export class CertificateReconciler {
       'Encode',
       `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`,
     )
-    const facts = this.#facts(
-      certificate,
-      seen,
-      wanted,
-      present.leaf,
-      written.metadata,
-      certificate.status?.revision ?? 1,
-    )
+    const facts = factsOf(certificate, seen, wanted, present.leaf, written.metadata)
     return this.#ready(certificate, facts, present.leaf, wanted, signal)
   }
 
@@ -246,48 +255,11 @@ export class CertificateReconciler {
     this.#verified.set(keyOf(certificate), { secret: resourceVersion, password })
     // Without its authority nothing new is known about the certificate; what stands in status stays true.
     if (seen.authority.state !== 'usable') return this.#ready(certificate, {}, leaf, wanted, signal)
-    const facts = this.#facts(
-      certificate,
-      seen,
-      wanted,
-      leaf,
-      { uid, resourceVersion },
-      certificate.status?.revision ?? 1,
-    )
+    const facts = factsOf(certificate, seen, wanted, leaf, { uid, resourceVersion })
     // A foreign label moves the Secret's version; that alone is not worth a write.
     const observed = certificate.status?.observed
     const kept = observed?.secretUid === uid ? { ...facts, observed } : facts
     return this.#ready(certificate, kept, leaf, wanted, signal)
-  }
-
-  #facts(
-    certificate: DatabaseCertificate,
-    seen: Observed,
-    wanted: Wanted,
-    leaf: ParsedCertificate,
-    secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
-    revision: number,
-  ): Partial<DatabaseCertificateStatus> {
-    const { material } = usable(seen).authority
-    return {
-      serialNumber: leaf.serialNumber,
-      fingerprint: leaf.fingerprint,
-      notBefore: toTimestamp(leaf.notBefore),
-      notAfter: toTimestamp(leaf.notAfter),
-      renewAt: toTimestamp(renewalTime(wanted.renewal, leaf.notBefore, leaf.notAfter, certificate.metadata.uid ?? '')),
-      authorityFingerprint: material.certificate.fingerprint,
-      trustBundleHash: material.trustHash,
-      revision,
-      renewTrigger: wanted.renewTrigger === '' ? undefined : wanted.renewTrigger,
-      failedAttempts: undefined,
-      lastFailure: undefined,
-      nextAttemptAt: undefined,
-      observed: {
-        secretUid: secret.uid ?? '',
-        secretResourceVersion: secret.resourceVersion ?? '',
-        ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
-      },
-    }
   }
 
   async #ready(
@@ -312,21 +284,6 @@ export class CertificateReconciler {
     return { requeueAfterMs: Math.max(renewAt - this.#context.clock.now(), 0) }
   }
 
-  async #failed(certificate: DatabaseCertificate, error: unknown, signal: AbortSignal): Promise<Result> {
-    const now = this.#context.clock.now()
-    const failedAttempts = (certificate.status?.failedAttempts ?? 0) + 1
-    const wait = failureBackoff(failedAttempts)
-    const message = error instanceof Error ? error.message : String(error)
-    const facts = {
-      failedAttempts,
-      lastFailure: { time: toTimestamp(now), reason: 'IssuanceFailed', message: message.slice(0, 1024) },
-      nextAttemptAt: toTimestamp(now + wait),
-    } as Partial<DatabaseCertificateStatus>
-    const said = `Issuance failed ${failedAttempts} time${failedAttempts === 1 ? '' : 's'}; next attempt at ${toTimestamp(now + wait)}. ${message}`
-    await this.#tell(certificate, facts, { state: 'Reconciling', reason: 'IssuanceFailed', message: said }, signal)
-    return { requeueAfterMs: wait }
-  }
-
   async #tell(
     certificate: DatabaseCertificate,
     facts: Partial<DatabaseCertificateStatus>,
@@ -345,8 +302,7 @@ export class CertificateReconciler {
     )
     if (wrote && outcome.state === 'Stalled')
       this.#event(certificate, 'Warning', outcome.reason, 'Reconcile', outcome.message)
-    // A stalled certificate still runs out: look again when it does, so that its state is told anew.
-    return outcome.state === 'Stalled' ? {} : { requeueAfterMs: day / 2 }
+    return { requeueAfterMs: outcome.state === 'Stalled' ? longestRequeueMs : waitingMs }
   }
 
   #password(seen: Observed, wanted: Wanted): string | undefined {
@@ -379,15 +335,7 @@ export class CertificateReconciler {
   }
 }
 
-const usable = (seen: Observed): { wanted: Wanted; authority: Extract<Observed['authority'], { state: 'usable' }> } => {
-  if (!('wanted' in seen.resolved) || seen.authority.state !== 'usable')
-    throw new Error('a cure that needs an authority was chosen without one')
-  return { wanted: seen.resolved.wanted, authority: seen.authority }
-}
-
 const sameKey = (is: Wanted['keyAlgorithm'] | undefined, { keyAlgorithm: should }: Wanted): boolean =>
   is !== undefined &&
   is.algorithm === should.algorithm &&
   ('size' in is ? is.size : 0) === ('size' in should ? should.size : 0)
-
-const isApiError = (error: unknown): boolean => error instanceof Error && error.name === 'ApiError'

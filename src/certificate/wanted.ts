@@ -84,11 +84,10 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
   const duration = attempt('duration', () => parseDuration(spec.duration ?? '90d')) ?? 90 * day
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
+  const usages = attempt('usages', () => usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm))
   if (names.length === 0 && subject !== undefined && subject.length <= 2)
     problems.push('spec: names nothing; set subject.commonName, dnsNames, ipAddresses, uris or emailAddresses.')
-  if (problems.length > 0 || subject === undefined) return { problems }
-
-  const { keyUsage, extendedKeyUsage } = usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm)
+  if (problems.length > 0 || subject === undefined || usages === undefined) return { problems }
   return {
     wanted: {
       authority: {
@@ -97,8 +96,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
       },
       subject,
       names,
-      keyUsage,
-      extendedKeyUsage,
+      ...usages,
       keyAlgorithm,
       keyEncoding: encoding,
       reuseKey: spec.privateKey?.rotation === 'Never',

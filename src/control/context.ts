@@ -11,6 +11,7 @@ import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
+import type { ClockGuard } from './clock-guard.ts'
 
 export interface Caches {
   readonly authorities: Informer<CertificateAuthority>
@@ -31,6 +32,7 @@ export interface Context {
   readonly random: (size: number) => Uint8Array
   readonly log: Logger
   readonly events: EventRecorder
+  readonly clockGuard: ClockGuard
 }
 
 /** Labels and annotations that the operator writes. */

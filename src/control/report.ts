@@ -24,6 +24,9 @@ interface Reportable extends KubeObject {
   readonly status?: CommonStatus | undefined
 }
 
+/** What waits for somebody else looks again so often, in case the event it waits for says nothing about it, ms. */
+export const waitingMs = 10 * 60 * 1000
+
 const maxMessage = 4096
 
 /**

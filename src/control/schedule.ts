@@ -41,9 +41,11 @@ export const renewalTime = (rule: RenewalRule, notBefore: Instant, notAfter: Ins
   return Math.floor(Math.max(due, earliest) / second) * second
 }
 
+export const longestFailureBackoffMs = 3600 * second
+
 /** Wait after the n-th failed issuance in a row: 10 s, doubling, at most an hour. */
 export const failureBackoff = (failedAttempts: number): number =>
-  Math.min(10 * second * 2 ** Math.min(Math.max(failedAttempts - 1, 0), 20), 3600 * second)
+  Math.min(10 * second * 2 ** Math.min(Math.max(failedAttempts - 1, 0), 20), longestFailureBackoffMs)
 
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
 export const toTimestamp = (instant: Instant): string =>

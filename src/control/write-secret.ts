@@ -41,7 +41,7 @@ export const refuseOversized = (name: string, data: ReadonlyMap<string, Uint8Arr
 /** The cache knew of no such Secret and there is one: what it holds has to be seen before anything more is issued for it. */
 export class SecretAppeared extends Retryable {
   constructor(name: string) {
-    super('WriteFailed', `Secret "${name}" appeared while it was being written.`)
+    super('Conflict', `Secret "${name}" appeared while it was being written.`)
   }
 }
 

@@ -4,13 +4,13 @@
  */
 
 import { createHash } from 'node:crypto'
-import { isAlreadyExists } from '../cluster/errors.ts'
+import { isAlreadyExists, isNamespaceTerminating } from '../cluster/errors.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { type Context, fieldManager, marks } from '../control/context.ts'
 import { encodePem } from '../pki/pem.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
-import { Retryable } from '../runtime/errors.ts'
+import { NotReady, Retryable } from '../runtime/errors.ts'
 
 export interface Issuance {
   readonly certificate: ParsedCertificate
@@ -28,7 +28,15 @@ export interface Issuance {
   readonly supersedes?: string | undefined
 }
 
-export const record = async ({ cluster, caches }: Context, issuance: Issuance, signal: AbortSignal): Promise<void> => {
+/**
+ * Rejects with ClockSkew when the server dates the entry otherwise than the certificate in it; it stays in the ledger,
+ * and nothing may be delivered.
+ */
+export const record = async (
+  { cluster, caches, clockGuard }: Context,
+  issuance: Issuance,
+  signal: AbortSignal,
+): Promise<void> => {
   const { authority, certificate, holder, supersedes } = issuance
   const entry: IssuedCertificate = {
     apiVersion: 'dbtls.dev/v1alpha1',
@@ -47,11 +55,18 @@ export const record = async ({ cluster, caches }: Context, issuance: Issuance, s
     },
   }
   try {
-    caches.ledger.wrote(await cluster.create(issuedCertificates, entry, { fieldManager, signal }))
+    const created = await cluster.create(issuedCertificates, entry, { fieldManager, signal })
+    caches.ledger.wrote(created)
+    clockGuard.judge(created.metadata.creationTimestamp)
   } catch (error) {
     // The name holds the serial number, so a taken name is a serial number used twice: draw another one.
     if (isAlreadyExists(error))
       throw new Retryable('IssuanceFailed', `serial number ${certificate.serialNumber} is taken`)
+    if (isNamespaceTerminating(error))
+      throw new NotReady(
+        'NamespaceTerminating',
+        `Namespace "${authority.namespace}" of the authority is being deleted.`,
+      )
     throw error
   }
 }

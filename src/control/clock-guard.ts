@@ -1,0 +1,49 @@
+/**
+ * Holds signing back while the clocks of this process and of the API server disagree. A clock that jumps ahead makes
+ * every certificate fall due at once, and what is signed then is valid for nobody else. The ledger's entry, which comes
+ * back with the server's `creationTimestamp` before anything is delivered, tells the difference at no extra cost.
+ */
+
+import { type Clock, type Instant } from '../runtime/clock.ts'
+
+/** Certificates are backdated by 5 minutes, and clients allow about as much. */
+export const toleratedSkewMs = 10 * 60 * 1000
+
+/** While the clocks disagree, one signature is tried so often to see whether they still do. */
+export const probeIntervalMs = 60 * 1000
+
+export class ClockSkew extends Error {
+  override readonly name = 'ClockSkew'
+}
+
+export class ClockGuard {
+  readonly #clock: Clock
+  /** Monotonic. Undefined while the clocks agree, as far as is known. */
+  #nextProbe: number | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** ms for which nothing should be signed, or undefined. After each interval the first who asks may try; the others wait for its outcome. */
+  hold(): number | undefined {
+    if (this.#nextProbe === undefined) return undefined
+    const now = this.#clock.monotonic()
+    if (this.#nextProbe > now) return this.#nextProbe - now
+    this.#nextProbe = now + probeIntervalMs
+    return undefined
+  }
+
+  /** Compares with the time at which the server says to have created an object just now. Throws ClockSkew. */
+  judge(createdAt: string | undefined): void {
+    const server: Instant = Date.parse(createdAt ?? '')
+    const skew = this.#clock.now() - server
+    if (Number.isNaN(skew)) return
+    this.#nextProbe = Math.abs(skew) > toleratedSkewMs ? this.#clock.monotonic() + probeIntervalMs : undefined
+    if (this.#nextProbe === undefined) return
+    const minutes = Math.round(Math.abs(skew) / 60_000)
+    throw new ClockSkew(
+      `The clock of this operator is ${minutes} minutes ${skew > 0 ? 'ahead of' : 'behind'} the API server's. Correct it; nothing is signed meanwhile.`,
+    )
+  }
+}
