@@ -66,13 +66,6 @@ export class Rig {
     return this.plane.apply(yamlOf(...manifests))
   }
 
-  /** Applies and answers what the server said against it; fails when it said nothing. */
-  async refusalOf(manifest: Manifest): Promise<string> {
-    const { code, stderr } = await this.plane.kubectl(['apply', '--server-side', '-f', '-'], yamlOf(manifest))
-    if (code === 0) throw new Error(`the API server accepted ${manifest.kind} ${manifest.metadata.name}`)
-    return stderr
-  }
-
   secret(namespace: string, name: string): Promise<SecretThing> {
     return this.api.get<SecretThing>('secrets', namespace, name)
   }
