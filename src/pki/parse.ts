@@ -121,7 +121,8 @@ const readExtensions = (optional: readonly Element[]): RawExtension[] => {
   return extensions
 }
 
-const readExtension = (element: Element): RawExtension => {
+/** One Extension (RFC 5280 §4.1). Throws DerError. */
+export const readExtension = (element: Element): RawExtension => {
   const parts = children(expectTag(element, Tag.sequence))
   const [id, second, third] = parts
   const flag = parts.length === 3 ? second : undefined

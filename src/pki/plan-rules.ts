@@ -7,7 +7,7 @@ import { constraintViolations } from './name-constraint-check.ts'
 import { encodeNameConstraints, normaliseNameConstraints } from './name-constraints.ts'
 import { NameError, readName } from './names.ts'
 import { equal } from './parse.ts'
-import type { CertificatePlan, KeyUsage } from './plan.ts'
+import type { CertificatePlan, KeyAlgorithm, KeyUsage } from './plan.ts'
 import type { Signer } from './signer.ts'
 
 type Rule = (plan: CertificatePlan, signer: Signer) => string | undefined
@@ -83,7 +83,8 @@ const authority: Rule = (plan, signer) => {
     : undefined
 }
 
-const forbidden: Record<string, readonly KeyUsage[]> = {
+/** Key usages that do not go with an algorithm (RFC 3279 §2.3.1, RFC 8813 §3, RFC 8410 §5). */
+export const forbiddenUsages: Record<KeyAlgorithm['algorithm'], readonly KeyUsage[]> = {
   RSA: ['keyAgreement', 'encipherOnly', 'decipherOnly'],
   ECDSA: ['keyEncipherment', 'dataEncipherment'],
   Ed25519: ['keyEncipherment', 'dataEncipherment', 'keyAgreement', 'encipherOnly', 'decipherOnly'],
@@ -95,11 +96,11 @@ const usages: Rule = (plan) => {
   if (new Set(keyUsage).size !== keyUsage.length || new Set(extendedKeyUsage).size !== extendedKeyUsage.length)
     return 'A usage is listed twice.'
   const algorithm = algorithmOfPlan(plan)
-  const wrong = keyUsage.filter((usage) => algorithm !== undefined && forbidden[algorithm]?.includes(usage))
+  const wrong = keyUsage.filter((usage) => algorithm !== undefined && forbiddenUsages[algorithm].includes(usage))
   return wrong.length === 0 ? undefined : `The key usage ${wrong.join(', ')} does not go with a key of ${algorithm}.`
 }
 
-const algorithmOfPlan = ({ subjectPublicKeyInfo }: CertificatePlan): string | undefined => {
+const algorithmOfPlan = ({ subjectPublicKeyInfo }: CertificatePlan): KeyAlgorithm['algorithm'] | undefined => {
   try {
     return algorithmOfSpki(subjectPublicKeyInfo)?.algorithm
   } catch {
