@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest'
+import { ApiError } from './cluster/errors.ts'
+import type { Cluster } from './cluster/port.ts'
+import { certificatesOf } from './pki/pem.ts'
+import { parseCertificate, signatureVerifies } from './pki/parse.ts'
+import { certificateAuthorities } from './resources/certificate-authority.ts'
+import { isReady } from './resources/conditions.ts'
+import { secrets, type Secret } from './resources/core.ts'
+import { databaseCertificates } from './resources/database-certificate.ts'
+import { issuedCertificates } from './resources/issued-certificate.ts'
+import { ManualClock } from './runtime/manual-clock.ts'
+import {
+  authority,
+  certificate,
+  getCertificate,
+  getSecret,
+  interrupted,
+  issuedOnce,
+  leafOf,
+  namespace,
+  newCluster,
+  pass,
+  put,
+  quiet,
+  ready,
+  stalled,
+  start,
+  text,
+  until,
+} from './testing.ts'
+
+const year = 365 * 24 * 3_600_000
+const entriesOf = async (cluster: Cluster) => (await cluster.list(issuedCertificates, { namespace })).items
+const foreign = (name: string): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, namespace },
+  type: 'kubernetes.io/tls',
+  data: { 'tls.crt': 'dGhlaXJz', 'tls.key': 'dGhlaXJz' },
+})
+const somebody = { fieldManager: 'somebody' }
+const refused = (status: number, reason: string) => () =>
+  Promise.reject(new ApiError({ status, reason, message: 'exceeded quota' }))
+
+describe('what happens while a certificate is on its way', () => {
+  const begin = async (interrupt: (cluster: Cluster) => Cluster) => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const running = await start(interrupt(cluster), clock)
+    await put(cluster, authority())
+    await until('the CA', async () => isReady(await cluster.get(certificateAuthorities, { namespace, name: 'ca' })))
+    await put(cluster, certificate())
+    return { clock, cluster, ...running }
+  }
+
+  it('leaves a Secret alone that appears under its name', async () => {
+    const { cluster } = await begin((port) =>
+      interrupted(
+        port,
+        'apply',
+        'secrets',
+        async ({ metadata }) => {
+          if (metadata.name === 'orders-tls') await port.create(secrets, foreign('orders-tls'), somebody)
+        },
+        2,
+      ),
+    )
+    expect((await stalled(cluster)).reason).toBe('SecretInTheWay')
+    const { data, metadata } = await getSecret(cluster)
+    expect(data).toEqual(foreign('orders-tls').data)
+    expect(metadata.annotations).toBeUndefined()
+  })
+
+  it('makes a Secret again that is deleted while it is renewed', async () => {
+    const { cluster, stop, clock, serial } = await issuedOnce()
+    await stop()
+    await start(
+      interrupted(cluster, 'apply', 'secrets', () => cluster.delete(secrets, { namespace, name: 'orders-tls' })),
+      clock,
+    )
+    await put(cluster, certificate({ renewTrigger: '1' }))
+    const { status } = await until('a renewed one', async () => {
+      const found = await getCertificate(cluster)
+      return isReady(found) && found.status?.serialNumber !== serial && found
+    })
+    expect(leafOf(await getSecret(cluster)).serialNumber).toBe(status?.serialNumber)
+    // The CA's, the first, and one that was signed when the Secret went away and was delivered all the same.
+    expect(await entriesOf(cluster)).toHaveLength(3)
+  })
+
+  it('sees an edit that comes before its status is written', async () => {
+    const names = ['orders.data.svc', 'more.data.svc']
+    const { cluster } = await begin((port) =>
+      interrupted(port, 'updateStatus', 'databasecertificates', () => put(port, certificate({ dnsNames: names }))),
+    )
+    const { metadata } = await ready(cluster)
+    expect(metadata.generation).toBe(2)
+    const has = leafOf(await getSecret(cluster)).subjectAlternativeNames.map(({ value }) => value)
+    expect(has).toEqual(names)
+  })
+
+  it('does not stay with a CA that was replaced meanwhile', async () => {
+    const replace = async (present: Cluster): Promise<void> => {
+      await present.delete(certificateAuthorities, { namespace, name: 'ca' })
+      await present.delete(secrets, { namespace, name: 'ca-ca' })
+      await put(present, authority())
+    }
+    let creations = 0
+    const { cluster } = await begin((port) =>
+      interrupted(
+        port,
+        'create',
+        'issuedcertificates',
+        async () => {
+          creations += 1
+          if (creations === 2) await replace(port)
+        },
+        2,
+      ),
+    )
+    await until('a leaf of the present CA', async () => {
+      const [found, ca] = await Promise.all([
+        getCertificate(cluster),
+        cluster.get(certificateAuthorities, { namespace, name: 'ca' }),
+      ])
+      return (
+        isReady(found) &&
+        isReady(ca) &&
+        found.status?.authorityFingerprint === ca.status?.certificate?.fingerprint &&
+        creations === 2
+      )
+    })
+    const secret = await getSecret(cluster)
+    const [root] = certificatesOf(text(secret, 'ca.crt')).map((der) => parseCertificate(der))
+    expect(signatureVerifies(leafOf(secret), root?.subject as Uint8Array, root?.spki as Uint8Array)).toBe(true)
+  })
+
+  it('says how often the ledger has refused it, waits, and forgets it when it succeeds', async () => {
+    const { cluster, clock, stop } = await issuedOnce()
+    await stop()
+    const running = await start(
+      interrupted(cluster, 'create', 'issuedcertificates', refused(403, 'Forbidden'), 2),
+      clock,
+    )
+    await put(cluster, certificate({ renewTrigger: '1' }))
+    const failing = await until('two failures', async () => {
+      const found = await getCertificate(cluster)
+      if (found.status?.failedAttempts === 1) await clock.advance(10_000)
+      return found.status?.failedAttempts === 2 && found
+    })
+    expect(failing.status?.lastFailure?.message).toContain('exceeded quota')
+    expect(failing.status?.conditions?.map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+      'Ready IssuanceFailed',
+      'Reconciling IssuanceFailed',
+    ])
+    await clock.advance(15_000)
+    await quiet(running.operator)
+    expect((await getCertificate(cluster)).status?.failedAttempts).toBe(2)
+    await clock.advance(10_000)
+    const { status } = await ready(cluster)
+    expect(status).not.toHaveProperty('failedAttempts')
+    expect(status).not.toHaveProperty('nextAttemptAt')
+    expect(status).not.toHaveProperty('lastFailure')
+  })
+
+  it('says the same of an authority', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(interrupted(cluster, 'create', 'issuedcertificates', refused(422, 'Invalid')), clock)
+    await put(cluster, authority())
+    const get = () => cluster.get(certificateAuthorities, { namespace, name: 'ca' })
+    const failing = await until('a failure', async () => {
+      const found = await get()
+      return found.status?.failedAttempts === 1 && found
+    })
+    expect(failing.status?.conditions?.[0]).toMatchObject({ status: 'False', reason: 'IssuanceFailed' })
+    await clock.advance(10_000)
+    const done = await until('the CA', async () => {
+      const found = await get()
+      return isReady(found) && found
+    })
+    expect(done.status).not.toHaveProperty('failedAttempts')
+  })
+})
+
+describe('two operators at once', () => {
+  it('use no serial number twice, and leave one generation in every Secret', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const both = [await start(cluster, clock), await start(cluster, clock)]
+    await put(cluster, authority())
+    const names = Array.from({ length: 12 }, (_, at) => `db-${at}`)
+    for (const name of names) await put(cluster, certificate({}, name))
+    for (const name of names) await ready(cluster, name)
+    for (const { operator } of both) await quiet(operator)
+    const serials = (await entriesOf(cluster)).map(({ spec }) => spec.serialNumber)
+    expect(new Set(serials).size).toBe(serials.length)
+    for (const name of names) {
+      const secret = await getSecret(cluster, `${name}-tls`)
+      const { serialNumber } = leafOf(secret)
+      expect(serials).toContain(serialNumber)
+      expect((await getCertificate(cluster, name)).status?.serialNumber).toBe(serialNumber)
+      expect(secret.metadata.annotations?.['dbtls.dev/serial-number']).toBe(serialNumber)
+    }
+  })
+})
+
+describe('a cache of Secrets that lags', () => {
+  it('costs one signature at most, because a refused write makes the operator look', async () => {
+    const { cluster, clock, stop, serial } = await issuedOnce({
+      secret: { name: 'orders-tls', deletionPolicy: 'Retain' },
+    })
+    await stop()
+    await cluster.delete(databaseCertificates, { namespace, name: 'orders' })
+    const blind: Cluster = new Proxy(cluster, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member !== 'function') return member
+        return (...args: unknown[]) => {
+          const about = args[0] as { plural?: string }
+          const lagging = about.plural === 'secrets' && (name === 'list' || name === 'watch')
+          const asked = lagging ? [args[0], { ...(args[1] as object), labelSelector: 'nobody=has-it' }] : args
+          return (member as (...args: unknown[]) => unknown).apply(target, asked)
+        }
+      },
+    })
+    await start(blind, clock)
+    await put(cluster, certificate({ secret: { name: 'orders-tls', deletionPolicy: 'Retain' } }))
+    expect((await ready(cluster)).status?.serialNumber).toBe(serial)
+    expect(await entriesOf(cluster)).toHaveLength(3)
+  })
+})
+
+describe('a wall clock that jumps', () => {
+  const apart = async () => {
+    const [clock, server] = [new ManualClock(), new ManualClock()]
+    const cluster = newCluster(server)
+    const running = await start(cluster, clock)
+    await put(cluster, authority())
+    const names = Array.from({ length: 20 }, (_, at) => `db-${at}`)
+    for (const name of names) await put(cluster, certificate({}, name))
+    for (const name of names)
+      await until(`${name} to be Ready`, async () => {
+        await clock.advance(20)
+        return isReady(await getCertificate(cluster, name))
+      })
+    await quiet(running.operator)
+    const all = async () => (await cluster.list(secrets, { namespace })).items.map(({ data }) => data)
+    return { clock, server, cluster, names, all, ...running }
+  }
+
+  it.each([
+    { name: 'an hour ahead', ms: 3_600_000 },
+    { name: 'ten years ahead', ms: 10 * year },
+    { name: 'an hour back', ms: -3_600_000 },
+    { name: 'ten years back', ms: -10 * year },
+  ])('$name replaces no Secret, and nothing is left of it when it is set right', async ({ ms }) => {
+    const { clock, cluster, all, operator, names } = await apart()
+    const [before, entries] = [await all(), (await entriesOf(cluster)).length]
+    clock.setNow(clock.now() + ms)
+    await clock.advance(12 * 3_600_000)
+    for (let minute = 0; minute < 5; minute += 1) {
+      await clock.advance(60_000)
+      await quiet(operator)
+    }
+    expect(await all()).toEqual(before)
+    // At first one for each worker, and then one a minute: not one for each certificate, each time.
+    expect((await entriesOf(cluster)).length - entries).toBeLessThanOrEqual(4 + 2 + 6)
+    clock.setNow(clock.now() - ms - 12 * 3_600_000 - 300_000)
+    for (let hour = 0; hour < 13; hour += 1) {
+      await clock.advance(3_600_000)
+      await quiet(operator)
+    }
+    expect(await all()).toEqual(before)
+    for (const name of names) expect(isReady(await getCertificate(cluster, name))).toBe(true)
+  })
+
+  it('holds a first certificate back and says why', async () => {
+    const { clock, cluster } = await apart()
+    clock.setNow(clock.now() + 3_600_000)
+    await put(cluster, certificate({}, 'new'))
+    const said = await until('a reason', async () =>
+      (await getCertificate(cluster, 'new')).status?.conditions?.find(({ type }) => type === 'Reconciling'),
+    )
+    expect(said.message).toMatch(/clock/)
+    await expect(getSecret(cluster, 'new-tls')).rejects.toThrow()
+  })
+})
+
+describe('a wait for the next attempt', () => {
+  it('is not stretched by years when the clock is set back', async () => {
+    const { cluster, clock, stop } = await issuedOnce({ duration: '30d' })
+    await stop()
+    await pass(clock, 1000)
+    await start(interrupted(cluster, 'create', 'issuedcertificates', refused(403, 'Forbidden')), clock)
+    await put(cluster, certificate({ duration: '30d', renewTrigger: '1' }))
+    await until('a failure', async () => (await getCertificate(cluster)).status?.failedAttempts === 1)
+    clock.setNow(clock.now() - 2 * 3_600_000)
+    await clock.advance(11_000)
+    await ready(cluster)
+  })
+})
