@@ -71,6 +71,7 @@ export const writeSecret = async (context: Context, content: SecretContent, sign
     const written = await context.cluster.apply(secrets, object, {
       fieldManager,
       force: true,
+      metadataOnly: true,
       createOnly: previous === undefined,
       signal,
     })
