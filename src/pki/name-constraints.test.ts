@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { issueCertificate } from './certificate.ts'
+import { differencesFromPlan } from './check.ts'
 import { ascii, contextConstructed, contextPrimitive, integer, sequence } from './der.ts'
 import { distinguishedName, NameError } from './names.ts'
 import {
@@ -227,6 +228,23 @@ describe('a CA certificate', () => {
     const none = { ...constraintsOf({ excluded: { dnsDomains: ['a'] } }).permitted }
     const constraints = change({ permitted: none, excluded: none })
     await expect(makeRoot({ nameConstraints: constraints })).rejects.toThrow(problem)
+  })
+
+  test('with other constraints than were planned is found out', async () => {
+    const { signer } = await makeRoot()
+    const { spki } = await generate()
+    const subject = distinguishedName({ commonName: 'Below' })
+    const request = { signer, selfSigned: false, subject, spki, duration: day, now, serialNumber: randomSerial() }
+    const planned = constraintsOf(everyType)
+    const der = await issueCertificate(authorityPlan({ ...request, nameConstraints: planned }), signer)
+    const found = (changed: NameConstraints | undefined): string =>
+      differencesFromPlan(der, authorityPlan({ ...request, nameConstraints: changed }), signer.publicKey).join(' ')
+    expect(found(planned)).toBe('')
+    expect(found(undefined)).toContain('set of extensions')
+    expect(found({ permitted: planned.excluded, excluded: planned.permitted })).toContain('set of name constraints')
+    const { ipRanges } = planned.excluded
+    const fewer = { permitted: { ...planned.permitted, ipRanges }, excluded: planned.excluded }
+    expect(found(fewer)).toContain('set of name constraints')
   })
 
   test('alone may carry constraints', async () => {
