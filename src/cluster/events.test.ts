@@ -312,3 +312,21 @@ describe('stop', () => {
     expect(clock.timers).toBe(0)
   })
 })
+
+describe('events while there is work', () => {
+  it('come ten a second, and all at once when the work is done or the recorder stops', async () => {
+    const rest = { busy: true }
+    const { clock, recorder, stored } = setUp(() => undefined, { busy: () => rest.busy })
+    for (let n = 0; n < 40; n += 1) recorder.record(happened({}, `orders-${n}`))
+    await clock.advance(1_000)
+    expect((await stored()).length).toBe(10)
+    rest.busy = false
+    await clock.advance(100)
+    for (let turn = 0; turn < 40; turn += 1) await clock.advance(0)
+    expect((await stored()).length).toBe(40)
+    rest.busy = true
+    for (let n = 40; n < 60; n += 1) recorder.record(happened({}, `orders-${n}`))
+    await recorder.stop()
+    expect((await stored()).length).toBe(60)
+  })
+})

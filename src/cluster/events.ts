@@ -42,6 +42,8 @@ export interface ClusterEventsOptions {
   readonly seriesFlushMs?: number
   /** Events that wait for the server; further ones are dropped. */
   readonly maxQueue?: number
+  /** Whether there are objects to work on: events then wait a little. Default: never. */
+  readonly busy?: () => boolean
 }
 
 /** One event that may still repeat. */
@@ -59,6 +61,8 @@ const fieldManager = 'dbtls.dev/operator'
 const maxNoteBytes = 1_024
 const maxSeries = 5_000
 const maxAttempts = 3
+/** Between two events while there is work to do. */
+const busyPauseMs = 100
 
 export class ClusterEvents implements EventRecorder {
   readonly #options: ClusterEventsOptions
@@ -69,6 +73,8 @@ export class ClusterEvents implements EventRecorder {
   readonly #series = new Map<string, Series>()
   readonly #queue = new Set<Series>()
   readonly #stopping = new AbortController()
+  /** Aborted while somebody waits for what is queued. */
+  #hurry = new AbortController()
   #draining = false
   #pump: Promise<void> | undefined
   #timer: Timer | undefined
@@ -117,8 +123,10 @@ export class ClusterEvents implements EventRecorder {
 
   /** Resolves when everything recorded so far has been sent or given up. */
   async flush(): Promise<void> {
+    this.#hurry.abort()
     for (const series of this.#series.values()) if (series.count > series.writtenCount) this.#enqueue(series)
     await this.#pump
+    this.#hurry = new AbortController()
   }
 
   /** Flushes for at most `limitMs`, then gives up. */
@@ -146,14 +154,20 @@ export class ClusterEvents implements EventRecorder {
     this.#pump = this.#drain()
   }
 
-  /** One at a time: events must not crowd out the writes they tell about. */
+  /** One at a time, and few while there is work: events must not crowd out the writes they tell about. */
   async #drain(): Promise<void> {
     for (const series of this.#queue) {
       this.#queue.delete(series)
+      if (this.#options.busy?.() === true && !this.#hurry.signal.aborted) await this.#giveWay()
       if (this.#stopping.signal.aborted) this.#dropped += 1
       else await this.#send(series)
     }
     this.#draining = false
+  }
+
+  async #giveWay(): Promise<void> {
+    const signal = AbortSignal.any([this.#stopping.signal, this.#hurry.signal])
+    await this.#options.clock.sleep(busyPauseMs, signal).catch(() => undefined)
   }
 
   async #send(series: Series): Promise<void> {

@@ -97,6 +97,8 @@ export type WatchEvent<T> =
 
 export interface WriteOptions {
   readonly fieldManager: string
+  /** Answer with metadata alone: what was sent is known, and a Secret need not travel twice. */
+  readonly metadataOnly?: boolean
   readonly signal?: AbortSignal
   readonly dryRun?: boolean
 }

@@ -122,7 +122,13 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
           random: Math.random,
         })
   const cluster = elector === undefined ? raw : fenced(raw, () => elector.mayWrite())
-  const events = new ClusterEvents({ cluster, clock, log, reportingInstance: identity })
+  const events = new ClusterEvents({
+    cluster,
+    clock,
+    log,
+    reportingInstance: identity,
+    busy: () => operator.pending > 0,
+  })
   const operator = new Operator({
     cluster,
     namespaces: options.namespaces

@@ -55,9 +55,9 @@ export const record = async (
     },
   }
   try {
-    const created = await cluster.create(issuedCertificates, entry, { fieldManager, signal })
-    caches.ledger.wrote(created)
-    clockGuard.judge(created.metadata.creationTimestamp)
+    const { metadata } = await cluster.create(issuedCertificates, entry, { fieldManager, signal, metadataOnly: true })
+    caches.ledger.wrote({ ...entry, metadata })
+    clockGuard.judge(metadata.creationTimestamp)
   } catch (error) {
     // The name holds the serial number, so a taken name is a serial number used twice: draw another one.
     if (isAlreadyExists(error))

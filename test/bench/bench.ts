@@ -23,7 +23,7 @@ import { inParallel } from './parallel.ts'
 
 /** The chart's defaults. */
 export const workers = 16
-export const threads = 4
+export const threads = 2
 /** The administrator's requests at a time. */
 const width = 16
 const by = { fieldManager: 'bench' }

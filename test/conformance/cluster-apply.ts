@@ -16,6 +16,15 @@ export const applies = ({ cluster, namespace }: Suite): void => {
       expect(changed.metadata.uid).toBe(made.metadata.uid)
       expect(changed.data).toEqual({ a: base64('two') })
     })
+    it('answers with metadata alone when asked', async () => {
+      const object = secret(namespace(), 'partial', { a: 'one' }, { labels: { team: 'orders' } })
+      const answer = await cluster().apply(secrets, object, { ...writer, metadataOnly: true })
+      expect(answer).toMatchObject({ kind: 'Secret', metadata: { name: 'partial', labels: { team: 'orders' } } })
+      expect(answer.data).toBeUndefined()
+      const live = await cluster().get(secrets, { namespace: namespace(), name: 'partial' })
+      expect(answer.metadata.resourceVersion).toBe(live.metadata.resourceVersion)
+      expect(live.data).toEqual({ a: base64('one') })
+    })
     it('does not move the resourceVersion when nothing changes', async () => {
       const made = await cluster().apply(secrets, secret(namespace(), 'no-op'), writer)
       const again = await cluster().apply(secrets, secret(namespace(), 'no-op'), writer)

@@ -206,14 +206,15 @@ export class EmbeddedCluster implements Cluster {
 
   async #write<T extends KubeObject>(
     resource: Resource<T>,
-    { fieldManager, signal, dryRun = false }: WriteOptions,
+    { fieldManager, signal, dryRun = false, metadataOnly = false }: WriteOptions,
     work: (kind: EmbeddedKind) => unknown,
   ): Promise<T> {
     this.#open(signal)
     const kind = this.#kinds.of(resource)
     if (fieldManager === '')
       throw invalid(resource, '', [{ field: 'fieldManager', message: 'Required value: is required for apply patch' }])
-    return (await this.#batches.submit(() => this.#objects.part(dryRun, () => work(kind)))) as T
+    const answer = (await this.#batches.submit(() => this.#objects.part(dryRun, () => work(kind)))) as T
+    return (metadataOnly ? metadataOnlyView(answer) : answer) as T
   }
 
   #committed(): void {

@@ -166,6 +166,7 @@ export class KubernetesCluster implements Cluster {
     const object = await this.#requester.call<T>({
       ...request,
       resource,
+      accept: options.metadataOnly === true ? accept.partialObject : accept.object,
       query: {
         fieldManager: options.fieldManager,
         force: request.verb === 'apply' ? options.force : undefined,
