@@ -85,7 +85,10 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
   const usages = attempt('usages', () => usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm))
-  if (names.length === 0 && subject !== undefined && subject.length <= 2)
+  const asked = [spec.dnsNames, spec.ipAddresses, spec.uris, spec.emailAddresses].some(
+    (list) => (list ?? []).length > 0,
+  )
+  if (!asked && names.length === 0 && subject !== undefined && subject.length <= 2)
     problems.push('spec: names nothing; set subject.commonName, dnsNames, ipAddresses, uris or emailAddresses.')
   if (problems.length > 0 || subject === undefined || usages === undefined) return { problems }
   return {
