@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest'
+import type { KubeObject } from '../cluster/port.ts'
+import { stubContext } from '../control/testing.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import { settledUntil } from './gather.ts'
+
+const hour = 3_600_000
+const start = Date.UTC(2026, 0, 1)
+const readyAt = (observedGeneration: number) => [
+  { type: 'Ready', status: 'True', reason: 'Issued', message: '', lastTransitionTime: '', observedGeneration },
+]
+type Change = Record<string, unknown>
+
+const certificate = (change: { status?: Change; spec?: Change; metadata?: Change } = {}): DatabaseCertificate =>
+  ({
+    apiVersion: 'dbtls.dev/v1alpha1',
+    kind: 'DatabaseCertificate',
+    metadata: { name: 'orders', namespace: 'data', uid: 'u', generation: 2, ...change.metadata },
+    spec: {
+      authorityRef: { name: 'ca' },
+      secret: { name: 'orders-tls' },
+      keystore: { passwordSecretRef: { name: 'p' } },
+      ...change.spec,
+    },
+    status: {
+      observedGeneration: 2,
+      conditions: readyAt(2),
+      renewAt: '2026-01-01T01:00:00Z',
+      authorityFingerprint: 'f',
+      trustBundleHash: 't',
+      observed: { secretUid: 's', secretResourceVersion: '5', passwordResourceVersion: '6' },
+      ...change.status,
+    },
+  }) as unknown as DatabaseCertificate
+
+const authority = (change: Change = {}, ready = true): KubeObject =>
+  ({
+    metadata: { name: 'ca', namespace: 'data', generation: 1 },
+    spec: {},
+    status: {
+      certificate: { fingerprint: 'f' },
+      trustBundleHash: 't',
+      conditions: ready ? readyAt(1) : [],
+      ...change,
+    },
+  }) as unknown as KubeObject
+const secret = (name: string, metadata: Change): KubeObject =>
+  ({ metadata: { name, namespace: 'data', ...metadata } }) as unknown as KubeObject
+
+interface World {
+  of?: DatabaseCertificate
+  ca?: KubeObject | undefined
+  tls?: KubeObject | undefined
+  password?: KubeObject | undefined
+  verified?: { secret: string; password: string }
+}
+const settled = (world: World = {}): number | undefined => {
+  const { context, stores, clock } = stubContext({})
+  clock.setNow(start)
+  const ca = 'ca' in world ? world.ca : authority()
+  const tls = 'tls' in world ? world.tls : secret('orders-tls', { uid: 's', resourceVersion: '5' })
+  const password = 'password' in world ? world.password : secret('p', { resourceVersion: '6' })
+  if (ca !== undefined) stores.authorities.set('data/ca', ca)
+  if (tls !== undefined) stores.secrets.set('data/orders-tls', tls)
+  if (password !== undefined) stores.secrets.set('data/p', password)
+  return settledUntil(context, world.of ?? certificate(), world.verified)
+}
+
+describe('a certificate is settled until its renewal', () => {
+  const until = start + hour
+  const moved = { tls: secret('orders-tls', { uid: 's', resourceVersion: '9' }) }
+  it.each<{ name: string; world: World }>([
+    { name: 'when caches show what status says', world: {} },
+    { name: 'when its CA is in trouble', world: { ca: authority({ certificate: { fingerprint: 'x' } }, false) } },
+    {
+      name: 'when a later version of its Secret was verified',
+      world: { ...moved, verified: { secret: '9', password: '6' } },
+    },
+    {
+      name: 'when a later version of its password was verified',
+      world: { password: secret('p', { resourceVersion: '8' }), verified: { secret: '5', password: '8' } },
+    },
+    {
+      name: 'when it has no password',
+      world: { of: certificate({ spec: { keystore: undefined } }), password: undefined },
+    },
+  ])('$name', ({ world }) => {
+    expect(settled(world)).toBe(until)
+  })
+
+  it.each<{ name: string; world: World }>([
+    { name: 'it was never told', world: { of: { ...certificate(), status: undefined } as never } },
+    { name: 'its spec has changed', world: { of: certificate({ metadata: { generation: 3 } }) } },
+    { name: 'it is not Ready', world: { of: certificate({ status: { conditions: [] } }) } },
+    { name: 'it was Ready for an earlier spec', world: { of: certificate({ status: { conditions: readyAt(1) } }) } },
+    { name: 'it is due', world: { of: certificate({ status: { renewAt: '2026-01-01T00:00:00Z' } }) } },
+    { name: 'nobody knows when it is due', world: { of: certificate({ status: { renewAt: undefined } }) } },
+    { name: 'its CA is gone', world: { ca: undefined } },
+    { name: 'its CA has another certificate', world: { ca: authority({ certificate: { fingerprint: 'x' } }) } },
+    { name: 'its CA has other roots', world: { ca: authority({ trustBundleHash: 'x' }) } },
+    {
+      name: 'its CA is of a namespace that does not share it',
+      world: { of: certificate({ spec: { authorityRef: { name: 'ca', namespace: 'pki' } } }) },
+    },
+    { name: 'its Secret is gone', world: { tls: undefined } },
+    { name: 'its Secret has changed', world: moved },
+    { name: 'its Secret is another', world: { tls: secret('orders-tls', { uid: 'x', resourceVersion: '5' }) } },
+    { name: 'its password is gone', world: { password: undefined } },
+    { name: 'its password has changed', world: { password: secret('p', { resourceVersion: '8' }) } },
+    {
+      name: 'what was verified is another version',
+      world: { ...moved, verified: { secret: '8', password: '6' } },
+    },
+    {
+      name: 'another Secret was verified under that version',
+      world: {
+        tls: secret('orders-tls', { uid: 'x', resourceVersion: '9' }),
+        verified: { secret: '9', password: '6' },
+      },
+    },
+  ])('but not when $name', ({ world }) => {
+    expect(settled(world)).toBeUndefined()
+  })
+
+  it('but not when its CA does not let its namespace in any more', () => {
+    const { context, stores, clock } = stubContext({})
+    clock.setNow(start)
+    const of = certificate({ spec: { authorityRef: { name: 'ca', namespace: 'pki' }, keystore: undefined } })
+    stores.secrets.set('data/orders-tls', secret('orders-tls', { uid: 's', resourceVersion: '5' }))
+    const shared = (from: string): KubeObject =>
+      ({
+        ...authority(),
+        metadata: { name: 'ca', namespace: 'pki', generation: 1 },
+        spec: { allowedNamespaces: { from } },
+      }) as never
+    stores.authorities.set('pki/ca', shared('All'))
+    expect(settledUntil(context, of, undefined)).toBe(until)
+    stores.authorities.set('pki/ca', shared('Same'))
+    expect(settledUntil(context, of, undefined)).toBeUndefined()
+  })
+})
