@@ -55,7 +55,7 @@ export const certificateAuthorityKind: CustomKind<CertificateAuthority> = {
     readyColumn,
     reasonColumn,
     { name: 'Subject', type: 'string', jsonPath: '.status.certificate.subject' },
-    { name: 'NotAfter', type: 'date', jsonPath: '.status.certificate.notAfter' },
+    { name: 'NotAfter', type: 'string', jsonPath: '.status.certificate.notAfter' },
     { name: 'Rotation', type: 'string', jsonPath: '.status.rotation.phase', priority: 1 },
     messageColumn,
     ageColumn,

@@ -45,6 +45,11 @@ describe.each(kinds.map((kind) => [kind.resource.kind, kind] as const))('the CRD
     expect(text).not.toContain('additionalProperties":false')
   })
 
+  it('shows as an age only what lies in the past, since an age of the future reads <invalid>', () => {
+    const ages = kind.columns.filter(({ type }) => type === 'date').map(({ jsonPath }) => jsonPath)
+    expect(ages).toEqual(['.metadata.creationTimestamp'])
+  })
+
   it('selects by fields that exist and are not lists', () => {
     const known = new Map(places.map(({ path, schema }) => [`.${path}`, schema.type]))
     for (const path of kind.selectableFields) expect(known.get(path)).toBe('string')

@@ -138,7 +138,7 @@ export const issuedCertificateKind: CustomKind<IssuedCertificate> = {
     { name: 'Certificate', type: 'string', jsonPath: '.spec.certificateRef.name' },
     { name: 'State', type: 'string', jsonPath: '.status.state' },
     { name: 'Revoked', type: 'string', jsonPath: '.spec.revocation.reason', priority: 1 },
-    { name: 'NotAfter', type: 'date', jsonPath: '.status.notAfter', priority: 1 },
+    { name: 'NotAfter', type: 'string', jsonPath: '.status.notAfter', priority: 1 },
     ageColumn,
   ],
   selectableFields: ['.spec.serialNumber', '.spec.authorityRef.name', '.status.state'],
