@@ -25,6 +25,9 @@ import type { Logger } from './runtime/log.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import type { Priority } from './runtime/queue.ts'
 
+/** More would not be faster, only later for everybody else: signatures wait behind them in the same thread pool. */
+const mostRsaKeys = 4
+
 export interface OperatorOptions {
   readonly cluster: Cluster
   /** Absent: the whole cluster. */
@@ -71,7 +74,10 @@ export class Operator {
     }
     const keyring = new Keyring(context)
     const authorities = new AuthorityReconciler(context, keyring)
-    const certificates = new CertificateReconciler(context, keyring)
+    const certificates = new CertificateReconciler(context, keyring, {
+      rsaKeys: Math.max(1, Math.min(mostRsaKeys, Math.floor(options.workers / 2))),
+      again: (key) => this.#controllers.certificates.enqueue(key),
+    })
     const profiles = new ProfileReconciler(context)
     const keeper = new LedgerKeeper(context)
     this.#controllers = {

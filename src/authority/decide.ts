@@ -42,12 +42,16 @@ const requestInvalid: AuthorityCheck = ({ resolved }) =>
 const passphraseMissing: AuthorityCheck = ({ passphrase }) =>
   passphrase?.state === 'missing' ? stall('PassphraseNotFound', passphrase.message) : undefined
 
-const secretBelongsToOthers: AuthorityCheck = ({ secret, resolved }) => {
+const secretBelongsToOthers: AuthorityCheck = ({ secret, resolved, status }) => {
   if (secret.state === 'absent' || secret.ours || !('wanted' in resolved)) return undefined
   const { secretName } = resolved.wanted
+  const whose = secret.owner === undefined ? 'was not made by dbtls' : `belongs to ${secret.owner}`
   return stall(
     'SecretInTheWay',
-    `Secret "${secretName}" ${secret.owner === undefined ? 'was not made by dbtls' : `belongs to ${secret.owner}`} and is left alone. Create the authority anew with another spec.secretName, or delete that Secret.`,
+    // What lies there may be the only copy of the key: nobody who has a CA to lose is told to delete it.
+    status?.certificate === undefined
+      ? `Secret "${secretName}" ${whose} and is left alone. Create the authority anew with another spec.secretName, delete that Secret, or, if it holds the authority to go on with, annotate it with dbtls.dev/adopt: "true".`
+      : `Secret "${secretName}" ${whose}, and the key of this authority is not in it. Restore the authority's own Secret from a backup in its place; nothing is signed meanwhile.`,
   )
 }
 

@@ -76,6 +76,8 @@ const seeParent = async (
     return { state: 'refused', message: `${name} cannot be its own parent; use source.selfSigned.` }
   const refused = refusal(parent, authority.metadata.namespace ?? 'default', labelsOfNamespace(caches))
   if (refused !== undefined) return { state: 'refused', message: refused }
+  if (parent.metadata.namespace !== authority.metadata.namespace && parent.spec.maxPathLength === undefined)
+    return { state: 'refused', message: handsOutAuthority(name) }
   if (!isReady(parent)) return { state: 'notReady', message: `${name} is not Ready yet.` }
   try {
     return { state: 'usable', uid: parent.metadata.uid ?? '', material: await keyring.load(parent) }
@@ -84,6 +86,10 @@ const seeParent = async (
     return { state: 'notReady', message: `${name} cannot sign: ${error.message}.` }
   }
 }
+
+/** Whoever opens a CA to other namespaces for their certificates does not thereby mean to make CAs of them. */
+const handsOutAuthority = (name: string): string =>
+  `${name} signs authorities of other namespaces only when its own spec.maxPathLength says so; set it there, to 1 or more.`
 
 const seeSecret = async (
   { cluster }: Context,
@@ -95,13 +101,12 @@ const seeSecret = async (
 ): Promise<SecretSeen> => {
   const annotations = secret.metadata.annotations ?? {}
   const owner = annotations[marks.owner]
-  const ours =
-    owner === undefined
-      ? authority.status?.observed?.secretUid === secret.metadata.uid && secret.metadata.uid !== undefined
-      : owner === `CertificateAuthority/${authority.metadata.name}`
   const data = dataOf(secret)
-  const { stored, problem } = ours ? await attempt(data, passphrases, parent === undefined) : {}
   const adopted = annotations[marks.adopt] === 'true'
+  const claimed = owner === undefined || owner === `CertificateAuthority/${authority.metadata.name}`
+  const read = claimed ? await attempt(data, passphrases, parent === undefined) : {}
+  const ours = claimed && (owner !== undefined || adopted || isKnown(authority, secret, read.stored))
+  const { stored, problem } = ours ? read : {}
   const unknown = stored !== undefined && !adopted && authority.status?.certificate === undefined
   const asked = unknown && (parent === undefined || parent.state === 'usable')
   const material = parent?.state === 'usable' ? parent.material : undefined
@@ -121,6 +126,13 @@ const seeSecret = async (
     chainChanged: stored !== undefined && material !== undefined && chainChanged(stored, material),
     recorded: asked ? await isRecorded(cluster, parentOf(authority) ?? authority.metadata, stored, signal) : undefined,
   }
+}
+
+/** Without our mark it is the Secret we reported, or one restored from a backup that kept the key alone. */
+const isKnown = ({ status }: CertificateAuthority, secret: Secret, stored: StoredAuthority | undefined): boolean => {
+  const { uid } = secret.metadata
+  if (uid !== undefined && status?.observed?.secretUid === uid) return true
+  return stored !== undefined && stored.publicKeyHash === status?.certificate?.publicKeyHash
 }
 
 const attempt = async (

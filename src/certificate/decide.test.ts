@@ -44,6 +44,7 @@ const secret: Present = {
   type: 'kubernetes.io/tls',
   immutable: false,
   ours: true,
+  adopted: false,
   owner: 'DatabaseCertificate/orders',
   leaf,
   privateKey: new Uint8Array([1]),

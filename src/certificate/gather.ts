@@ -155,6 +155,7 @@ const seeSecret = async (
     type: secret.type ?? 'Opaque',
     immutable: secret.immutable === true,
     ours,
+    adopted: annotations[marks.adopt] === 'true',
     owner,
     leaf,
     privateKey,

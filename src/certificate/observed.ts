@@ -21,6 +21,8 @@ export type SecretSeen =
       readonly immutable: boolean
       /** Written for this resource before, or offered to it by annotation. */
       readonly ours: boolean
+      /** Made by somebody else and handed over by annotation: it outlives the certificate, with what else is in it. */
+      readonly adopted: boolean
       /** For the message when it is not: `DatabaseCertificate/other`, or undefined for somebody else's. */
       readonly owner: string | undefined
       readonly leaf: ParsedCertificate | undefined

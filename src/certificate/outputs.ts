@@ -52,6 +52,8 @@ export interface Delivery {
   readonly requestedDuration: number
   readonly renewTrigger: string
   readonly previous: SecretContent['previous']
+  /** The Secret was there before dbtls: it must not go with the certificate. */
+  readonly adopted: boolean
 }
 
 export const contentOf = async (delivery: Delivery, random: (size: number) => Uint8Array): Promise<SecretContent> => {
@@ -72,20 +74,20 @@ export const contentOf = async (delivery: Delivery, random: (size: number) => Ui
       [marks.requestedDuration]: String(delivery.requestedDuration),
     },
     owner: ownerOf(certificate),
-    ownerReference: ownerReferenceOf(certificate, wanted),
+    ownerReference: delivery.adopted || wanted.secret.retain ? undefined : ownerReferenceOf(certificate),
     previous: delivery.previous,
   }
 }
 
 const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
 
-const ownerReferenceOf = (
-  { apiVersion, kind, metadata }: DatabaseCertificate,
-  wanted: Wanted,
-): OwnerReference | undefined =>
-  wanted.secret.retain
-    ? undefined
-    : { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true }
+const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate): OwnerReference => ({
+  apiVersion,
+  kind,
+  name: metadata.name,
+  uid: metadata.uid ?? '',
+  controller: true,
+})
 
 /** What of the Secret's metadata and keys differs from what is wanted, in words. Fields of others are not looked at. */
 export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, secret: Secret): string[] => {
@@ -95,6 +97,7 @@ export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, se
     should: Readonly<Record<string, string>>,
     what: string,
   ): string[] => Object.entries(should).flatMap(([key, value]) => (has[key] === value ? [] : [`${what} ${key}`]))
+  const retained = wanted.secret.retain || annotations[marks.adopt] === 'true'
   const owned = ownerReferences.some(({ uid }) => uid === certificate.metadata.uid)
   return [
     ...differs(labels, { ...wanted.secret.labels, [marks.managedBy]: marks.managedByValue }, 'label'),
@@ -105,6 +108,6 @@ export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, se
       ? []
       : [`annotation ${marks.requestedDuration}`]),
     ...wanted.secret.items.flatMap(({ key }) => (secret.data?.[key] === undefined ? [`key ${key}`] : [])),
-    ...(owned === wanted.secret.retain ? ['owner reference'] : []),
+    ...(owned === retained ? ['owner reference'] : []),
   ]
 }

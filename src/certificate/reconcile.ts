@@ -8,6 +8,7 @@ import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { type Decision, sentences } from '../control/decision.ts'
 import { failed, isFailedIssuance, untilNextAttempt } from '../control/failure.ts'
+import { KeyGate } from '../control/key-gate.ts'
 import { type Outcome, report, waitingMs } from '../control/report.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { refuseOversized, SecretAppeared, writeSecret } from '../control/write-secret.ts'
@@ -32,9 +33,19 @@ import { Undelivered } from './undelivered.ts'
 import { factsOf, usable } from './status.ts'
 import type { Wanted } from './wanted.ts'
 
+/** A key that waits is woken; this is for the case that nobody is left to wake it, ms. */
+const keyWaitMs = 30_000
+
 interface Verified {
   readonly secret: string
   readonly password: string
+}
+
+export interface Turns {
+  /** RSA keys made at the same time. */
+  readonly rsaKeys: number
+  /** Looks at a certificate once more, when it had to wait for its key. */
+  readonly again: (key: string) => void
 }
 
 export class CertificateReconciler {
@@ -45,10 +56,12 @@ export class CertificateReconciler {
   /** Whose Secret the cache does not know yet, although it is there. */
   readonly #surprised = new Set<string>()
   readonly #undelivered = new Undelivered()
+  readonly #rsa: KeyGate
 
-  constructor(context: Context, keyring: Keyring) {
+  constructor(context: Context, keyring: Keyring, { rsaKeys, again }: Turns) {
     this.#context = context
     this.#keyring = keyring
+    this.#rsa = new KeyGate(rsaKeys, again)
   }
 
   async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
@@ -130,6 +143,9 @@ export class CertificateReconciler {
     const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
     const { fingerprint } = authority.material.certificate
     const kept = this.#undelivered.find(certificate, fingerprint, wanted, clock.now())
+    const makesRsaKey = kept === undefined && reusable === undefined && wanted.keyAlgorithm.algorithm === 'RSA'
+    const leave = makesRsaKey ? this.#rsa.enter(keyOf(certificate)) : undefined
+    if (makesRsaKey && leave === undefined) return { requeueAfterMs: keyWaitMs }
     let made: { readonly leaf: ParsedCertificate; readonly secret: Secret }
     try {
       const issued = kept ?? (await issueLeaf(this.#context, wanted, authority.material, reusable))
@@ -141,6 +157,8 @@ export class CertificateReconciler {
       const { facts, waitMs, message } = failed(certificate.status, error, clock.now())
       await this.#tell(certificate, facts, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal)
       return { requeueAfterMs: waitMs }
+    } finally {
+      leave?.()
     }
     const facts = factsOf(certificate, seen, wanted, made.leaf, made.secret.metadata)
     this.#announce(certificate, made.leaf, wanted, facts.revision ?? 1, why)
@@ -177,6 +195,7 @@ export class CertificateReconciler {
         requestedDuration: wanted.duration,
         renewTrigger: wanted.renewTrigger,
         previous: present === undefined ? undefined : { uid: present.uid, resourceVersion: present.resourceVersion },
+        adopted: present?.adopted === true,
       },
       this.#context.random,
     )
@@ -231,6 +250,7 @@ export class CertificateReconciler {
         requestedDuration: present.requestedDuration ?? wanted.duration,
         renewTrigger: present.renewTrigger ?? wanted.renewTrigger,
         previous: { uid: present.uid, resourceVersion: present.resourceVersion },
+        adopted: present.adopted,
       },
       this.#context.random,
     )
