@@ -7,8 +7,23 @@
  */
 import { createHash } from 'node:crypto'
 import type { Dirent } from 'node:fs'
-import { chmod, lstat, mkdir, readFile, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  access,
+  chmod,
+  constants,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { systemErrorText } from './failures.ts'
 
 export interface OutputObject {
   readonly kind: 'secret' | 'configmap'
@@ -47,6 +62,20 @@ const absent = (error: unknown): undefined => {
   throw error
 }
 
+/** Makes the folder `root`, and sees whether something can be written to it. @throws OutputError */
+export const makeOutput = async (root: string): Promise<void> => {
+  try {
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    if (!(await stat(root)).isDirectory()) throw new OutputError(`${root} is a file: name a folder with --out`)
+    await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    if (error instanceof OutputError) throw error
+    throw new OutputError(`cannot write to ${root}: ${systemErrorText(error)}; name another folder with --out`, {
+      cause: error,
+    })
+  }
+}
+
 export class OutputFolder {
   readonly root: string
   readonly #suffix: () => string
@@ -59,6 +88,23 @@ export class OutputFolder {
 
   pathOf({ kind, namespace, name }: Omit<OutputObject, 'data'>): string {
     return join(this.root, namespace, kind, name)
+  }
+
+  /** Makes the folder, and sees whether something can be written to it. @throws OutputError */
+  prepare(): Promise<void> {
+    return makeOutput(this.root)
+  }
+
+  /** Changes when somebody changes, replaces or removes the object's files; costs no reading of them. */
+  async signatureOf({ kind, namespace, name }: Omit<OutputObject, 'data'>): Promise<string> {
+    const path = this.pathOf({ kind, namespace, name })
+    const target = await readlink(path)
+    const names = (await readdir(path)).toSorted()
+    const files = names.map(async (file) => {
+      const { ctimeMs, ino, size } = await lstat(join(path, file))
+      return `${file} ${ino} ${size} ${ctimeMs}`
+    })
+    return [target, ...(await Promise.all(files))].join('\n')
   }
 
   /** Writes the object unless it stands there already. Returns whether it wrote. @throws OutputError */

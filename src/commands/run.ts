@@ -105,6 +105,7 @@ class Run {
   readonly #journal: Journal
   readonly #metrics: Metrics
   readonly #session: Session
+  readonly #out: OutputFolder
   readonly #exporter: Exporter
   readonly #folder: ManifestFolder
   readonly #lag = new LagMonitor()
@@ -126,9 +127,11 @@ class Run {
     const session = { state, clock, log, metrics: this.#metrics, workers, namespaces, events: this.#journal.events }
     this.#session = new Session(session)
     const { cluster } = this.#session
+    this.#out = new OutputFolder(out, () => clock.now().toString(36))
     this.#exporter = new Exporter({
       cluster,
-      folder: new OutputFolder(out, () => clock.now().toString(36)),
+      clock,
+      folder: this.#out,
       includeAuthorityKeys: settings.includeAuthorityKeys,
       namespaces,
       report: {
@@ -175,6 +178,7 @@ class Run {
     registerProcessMetrics(this.#metrics.registry, this.#lag, this.#clock)
     await this.#serve(metricsAddress)
     this.#journal.line('watching', `${manifests}; state in ${state}, Secrets go to ${out}`)
+    await this.#out.prepare()
     await this.#session.start()
     await this.#exporter.start()
     await this.#folder.start()
@@ -246,9 +250,18 @@ class Run {
       if (this.#told.get(key) !== text) this.#journal.problem(state === 'Stalled' ? 'stalled' : 'waiting', text)
     }
     this.#told = waiting
-    const summary = `${ready} of ${found.length} ready; ${this.#nextRenewal()}Secrets are in ${this.#settings.out}`
-    if (summary !== this.#summary && found.length > 0) this.#journal.line('ready', summary)
+    const { failures } = this.#exporter
+    const summary = `${ready} of ${found.length} ready; ${this.#nextRenewal()}${this.#whereabouts(failures)}`
+    if (summary !== this.#summary && found.length > 0)
+      if (failures.length > 0) this.#journal.problem('unwritten', summary)
+      else this.#journal.line('ready', summary)
     this.#summary = summary
+  }
+
+  #whereabouts([first, ...others]: readonly string[]): string {
+    if (first === undefined) return `Secrets are in ${this.#settings.out}`
+    const count = others.length + 1
+    return `${count} Secret${count === 1 ? '' : 's'} could not be written: ${first}`
   }
 
   #nextRenewal(): string {
