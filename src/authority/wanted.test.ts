@@ -71,6 +71,7 @@ describe('what an authority asks for', () => {
     { spec: { subject: { commonName: 'x'.repeat(65) } }, field: 'spec.subject' },
     { spec: { subject: { literal: 'CN=' } }, field: 'spec.subject' },
     { spec: { subject: { literal: 'nonsense' } }, field: 'spec.subject' },
+    { spec: { subject: { literal: ' ' } }, field: 'spec.subject' },
     { spec: { duration: 'for ever' }, field: 'spec.duration' },
     { spec: { renewBefore: '1y' }, field: 'spec.renewBefore' },
   ])('names $field when it cannot be', ({ spec, field }) => {

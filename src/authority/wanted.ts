@@ -1,7 +1,7 @@
 /** What a CertificateAuthority asks for with every default resolved. Pure. */
 
 import type { RenewalRule } from '../control/schedule.ts'
-import { distinguishedName, parseDistinguishedName } from '../pki/names.ts'
+import { distinguishedName, emptyName, parseDistinguishedName } from '../pki/names.ts'
 import type { KeyAlgorithm } from '../pki/plan.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'
@@ -24,6 +24,10 @@ export interface Wanted {
 
 export type Resolved = { readonly wanted: Wanted } | { readonly problems: readonly string[] }
 
+/** Whether the certificate is made here, under the name of the spec. */
+const made = ({ source }: CertificateAuthority['spec']): boolean =>
+  source.selfSigned !== undefined || source.intermediate !== undefined
+
 export const resolve = (authority: CertificateAuthority): Resolved => {
   const { spec } = authority
   const problems: string[] = []
@@ -39,6 +43,8 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
   const subject = attempt('subject', () =>
     literal === undefined || literal === '' ? distinguishedName(attributes) : parseDistinguishedName(literal),
   )
+  if (made(spec) && subject !== undefined && subject.length <= emptyName.length)
+    problems.push('spec.subject: names nothing; a CA needs a subject.commonName or subject.literal.')
   const duration = attempt('duration', () => parseDuration(spec.duration))
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))

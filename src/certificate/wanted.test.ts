@@ -166,6 +166,11 @@ describe('problems', () => {
     { spec: { duration: 'long' }, says: 'spec.duration' },
     { spec: { renewBefore: 'soon' }, says: 'spec.renewBefore' },
     { spec: { usages: ['flying'] }, says: 'spec.usages' },
+    { spec: { usages: ['encipherOnly'] }, says: 'spec.usages' },
+    { spec: { usages: ['keyEncipherment'] }, says: 'spec.usages' },
+    { spec: { usages: ['keyAgreement'], privateKey: { algorithm: 'Ed25519' } }, says: 'spec.usages' },
+    { spec: { usages: ['keyAgreement'], privateKey: { algorithm: 'RSA' } }, says: 'spec.usages' },
+    { spec: { dnsNames: ['1.2.3.4'] }, says: 'spec.dnsNames[0]' },
     { spec: { dnsNames: [] }, says: 'spec' },
     { spec: secret({ items: [item('a', 'PrivateKey'), item('a', 'Certificate')] }), says: 'spec.secret.items[1].key' },
     {

@@ -7,7 +7,8 @@ import { contentNeedsPassword, itemProblems, type OutputItem } from '../material
 import { normaliseDnsName, normaliseEmail, normaliseIpAddress, normaliseUri } from '../pki/general-names.ts'
 import { commonNameOf, distinguishedName, NameError, parseDistinguishedName } from '../pki/names.ts'
 import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm, KeyUsage } from '../pki/plan.ts'
-import { usagesOf } from '../pki/plans.ts'
+import { usageProblem } from '../pki/plan-rules.ts'
+import { PlanError, type Usages, usagesOf } from '../pki/plans.ts'
 import type { RenewalRule } from '../control/schedule.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { keyAlgorithmOf } from '../resources/keys.ts'
@@ -84,7 +85,7 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
   const duration = attempt('duration', () => parseDuration(spec.duration ?? '90d')) ?? 90 * day
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
-  const usages = attempt('usages', () => usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm))
+  const usages = attempt('usages', () => usagesFor(spec, keyAlgorithm))
   const asked = [spec.dnsNames, spec.ipAddresses, spec.uris, spec.emailAddresses].some(
     (list) => (list ?? []).length > 0,
   )
@@ -121,6 +122,14 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
       },
     },
   }
+}
+
+const usagesFor = (spec: DatabaseCertificateSpec, keyAlgorithm: KeyAlgorithm): Usages => {
+  const usages = usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm)
+  // The key of a request is not the one that privateKey speaks of.
+  const problem = usageProblem(usages, spec.request === undefined ? keyAlgorithm.algorithm : undefined)
+  if (problem !== undefined) throw new PlanError(problem)
+  return usages
 }
 
 const subjectOf = (spec: DatabaseCertificateSpec): Uint8Array => {

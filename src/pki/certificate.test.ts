@@ -132,6 +132,7 @@ describe('a plan is refused with', () => {
     ],
     ['a CA without keyCertSign', () => ({ basicConstraints: { ca: true } }), 'keyCertSign'],
     ['keyEncipherment for an EC key', () => ({ keyUsage: ['keyEncipherment'] }), 'does not go with a key of ECDSA'],
+    ['encipherOnly without keyAgreement', () => ({ keyUsage: ['encipherOnly'] }), 'without keyAgreement'],
     ['no key usage', () => ({ keyUsage: [] }), 'At least one'],
     ['a usage twice', () => ({ extendedKeyUsage: ['serverAuth', 'serverAuth'] }), 'twice'],
     ['a name that is not normal', () => ({ subjectAlternativeNames: [{ type: 'DNS', value: 'A' }] }), 'normal form'],

@@ -90,15 +90,25 @@ export const forbiddenUsages: Record<KeyAlgorithm['algorithm'], readonly KeyUsag
   Ed25519: ['keyEncipherment', 'dataEncipherment', 'keyAgreement', 'encipherOnly', 'decipherOnly'],
 }
 
-const usages: Rule = (plan) => {
-  const { keyUsage, extendedKeyUsage } = plan
+/** What is wrong with usages; `algorithm` undefined: of the key nothing is known. */
+export const usageProblem = (
+  { keyUsage, extendedKeyUsage }: Pick<CertificatePlan, 'keyUsage' | 'extendedKeyUsage'>,
+  algorithm: KeyAlgorithm['algorithm'] | undefined,
+): string | undefined => {
   if (keyUsage.length === 0) return 'At least one key usage is needed.'
   if (new Set(keyUsage).size !== keyUsage.length || new Set(extendedKeyUsage).size !== extendedKeyUsage.length)
     return 'A usage is listed twice.'
-  const algorithm = algorithmOfPlan(plan)
   const wrong = keyUsage.filter((usage) => algorithm !== undefined && forbiddenUsages[algorithm].includes(usage))
-  return wrong.length === 0 ? undefined : `The key usage ${wrong.join(', ')} does not go with a key of ${algorithm}.`
+  if (wrong.length > 0)
+    return `The key usage ${wrong.join(', ')} does not go with a key of ${algorithm}; leave it out, or use a key of another algorithm.`
+  // RFC 5280 §4.2.1.3: undefined without keyAgreement.
+  const narrowing = keyUsage.filter((usage) => usage === 'encipherOnly' || usage === 'decipherOnly')
+  return narrowing.length === 0 || keyUsage.includes('keyAgreement')
+    ? undefined
+    : `The key usage ${narrowing.join(', ')} means nothing without keyAgreement; add that, or leave it out.`
 }
+
+const usages: Rule = (plan) => usageProblem(plan, algorithmOfPlan(plan))
 
 const algorithmOfPlan = ({ subjectPublicKeyInfo }: CertificatePlan): KeyAlgorithm['algorithm'] | undefined => {
   try {
