@@ -8,6 +8,7 @@ import {
   durationText,
   exactlyOne,
   httpURL,
+  matching,
   namespaceSelection,
   objectName,
   renewsWithinDuration,
@@ -66,11 +67,21 @@ const privateKey = z
 
 const subtree = z.string().min(1).max(253)
 
+// Verifiers disagree on what a leading dot means in a DNS constraint; RFC 5280 §4.2.1.10 gives it no meaning there.
+const domain = subtree.meta({
+  rules: [
+    matching(
+      '^[^.*]',
+      "must not begin with '.' or '*': write example.internal, which stands for the domain and everything below it",
+    ),
+  ],
+})
+
 const subtrees = (description: string) =>
   z
     .object({
       dnsDomains: z
-        .array(subtree)
+        .array(domain)
         .max(64)
         .optional()
         .meta({ description: 'Domains with everything below them: `example.internal`.' }),
@@ -101,28 +112,28 @@ const policy = z
       .optional()
       .meta({
         description:
-          "For each attribute: Match (the same as the CA's), Supplied (must be there) or Optional. Default: Optional.",
+          "For each attribute: Match (the same as the CA's), Supplied (must be there) or Optional. Once policy.subject is set, attributes not listed are refused. Absent: every subject.",
       }),
     allowedDNSNames: z
       .array(z.string().min(1).max(253))
       .max(128)
       .optional()
-      .meta({ description: 'Patterns; `*` stands for one label at the left. Default: every name.' }),
+      .meta({ description: 'Patterns; `*` stands for one label at the left. Absent: everything; empty: nothing.' }),
     allowedIPRanges: z
       .array(ipRange)
       .max(128)
       .optional()
-      .meta({ description: 'Address ranges. Default: every address.' }),
+      .meta({ description: 'Address ranges. Absent: everything; empty: nothing.' }),
     allowedURIs: z
       .array(z.string().min(1).max(1024))
       .max(128)
       .optional()
-      .meta({ description: 'Patterns; `*` at the end stands for anything. Default: every URI.' }),
+      .meta({ description: 'Patterns; `*` at the end stands for anything. Absent: everything; empty: nothing.' }),
     allowedEmailAddresses: z
       .array(emailAddress)
       .max(128)
       .optional()
-      .meta({ description: 'Addresses. Default: every address.' }),
+      .meta({ description: 'Addresses. Absent: everything; empty: nothing.' }),
     allowWildcards: z
       .boolean()
       .optional()

@@ -17,7 +17,8 @@ const mapValues = (record: Readonly<Record<string, Schema>>) =>
 
 /** The schema as apiextensions.k8s.io/v1 wants it, members in an order that reads well. */
 const openAPI = (schema: Schema): Record<string, unknown> => {
-  const { type, description, properties, required, items, additionalProperties, rules, ...rest } = schema
+  const { type, description, properties, required, items, additionalProperties, rules = [], ...rest } = schema
+  const asked = rules.filter((one) => one.rule !== undefined)
   return {
     ...(description === undefined ? {} : { description }),
     type,
@@ -26,7 +27,7 @@ const openAPI = (schema: Schema): Record<string, unknown> => {
     ...(required === undefined || required.length === 0 ? {} : { required }),
     ...(items === undefined ? {} : { items: openAPI(items) }),
     ...(additionalProperties === undefined ? {} : { additionalProperties: openAPI(additionalProperties) }),
-    ...(rules === undefined || rules.length === 0 ? {} : { 'x-kubernetes-validations': rules.map(validation) }),
+    ...(asked.length === 0 ? {} : { 'x-kubernetes-validations': asked.map(validation) }),
   }
 }
 

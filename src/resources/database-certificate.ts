@@ -18,6 +18,7 @@ import { dnsName, emailAddress, ipAddress, subject, uri } from './names.ts'
 import { rule } from './rule.ts'
 import type { Item } from './secret-items.ts'
 import { celList, item, pkcs12Profile, privateContents, secretAnnotations, secretLabels } from './secret-items.ts'
+import { usageRules } from './usages.ts'
 import type { DatabaseCertificateStatus } from './database-certificate-status.ts'
 import { databaseCertificateStatus } from './database-certificate-status.ts'
 
@@ -123,6 +124,7 @@ const rules = [
     reason: 'FieldValueForbidden',
     holds: ({ role, usages = [] }) => role === undefined || usages.length === 0,
   }),
+  ...usageRules,
   rule<SpecValue>({
     rule: '!has(self.renewBefore) || !has(self.renewBeforePercentage)',
     message: 'set renewBefore or renewBeforePercentage, not both',

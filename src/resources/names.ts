@@ -1,11 +1,27 @@
 /** Names a certificate can carry: its subject and its alternative names. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { rule } from './rule.ts'
-import { matching, text } from './fields.ts'
+import { NameError, parseDistinguishedName } from '../pki/names.ts'
+import { matching } from './fields.ts'
+import { rule, twinOnly } from './rule.ts'
+
+const noControls = matching(
+  '^[^\\x00-\\x1f\\x7f-\\x9f]*$',
+  'must not hold control characters, such as a line break, tab or NUL: remove them',
+)
 
 // RFC 5280 appendix A: upper bounds of the attributes, in characters.
-const rdns = (max: number, description: string) => z.array(z.string().min(1).max(max)).max(8).meta({ description })
+const rdns = (max: number, description: string) =>
+  z
+    .array(
+      z
+        .string()
+        .min(1)
+        .max(max)
+        .meta({ rules: [noControls] }),
+    )
+    .max(8)
+    .meta({ description })
 
 interface SubjectValue {
   literal?: string
@@ -34,9 +50,34 @@ const hasAttributes = (subject: SubjectValue): boolean =>
 
 const celHasAttributes = attributeNames.map((name) => `has(self.${name}) && size(self.${name}) > 0`).join(' || ')
 
+const literalProblem = (literal: string): string | undefined => {
+  if (literal === '') return undefined
+  try {
+    parseDistinguishedName(literal)
+    return undefined
+  } catch (error) {
+    if (error instanceof NameError) return error.message
+    throw error
+  }
+}
+
+/** CEL has no parser of names. On a cluster the operator finds what this finds without one, and is Stalled. */
+const readable = twinOnly<string>({
+  message: 'must be a distinguished name (RFC 4514), as CN=Orders CA,O=Acme',
+  holds: (self) => literalProblem(self) === undefined,
+  detail: (self) => literalProblem(self) ?? '',
+})
+
 export const subject = z
   .object({
-    commonName: text(64, 'CN. For a client it is the database user; a server repeats one of its names.').optional(),
+    commonName: z
+      .string()
+      .max(64)
+      .meta({
+        description: 'CN. For a client it is the database user; a server repeats one of its names.',
+        rules: [noControls],
+      })
+      .optional(),
     organizations: rdns(64, 'O, one attribute for each.').optional(),
     organizationalUnits: rdns(64, 'OU, one attribute for each.').optional(),
     countries: z
@@ -59,10 +100,15 @@ export const subject = z
         rules: [matching('^([!-?A-~]+@[-.A-Za-z0-9]+)?$', 'must be an e-mail address in ASCII')],
       })
       .optional(),
-    literal: text(
-      1024,
-      'The whole name as RFC 4514 text, `CN=Orders CA,O=Acme`: the text begins with the last RDN of the DER. Instead of the other members.',
-    ).optional(),
+    literal: z
+      .string()
+      .max(1024)
+      .meta({
+        description:
+          'The whole name as RFC 4514 text, `CN=Orders CA,O=Acme`: the text begins with the last RDN of the DER. Instead of the other members.',
+        rules: [readable],
+      })
+      .optional(),
   })
   .meta({
     description: 'The distinguished name.',
@@ -80,6 +126,13 @@ export type Subject = z.output<typeof subject>
 
 const label = '([A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)'
 
+/** netip.ParseAddr without zones and without IPv4 inside IPv6, which is what CEL's isIP() takes. */
+export const isAddress = (value: string): boolean => {
+  const family = isIP(value)
+  if (family !== 6) return family === 4
+  return !value.includes('%') && !/^\[::ffff:[0-9a-f]{1,4}:[0-9a-f]{1,4}\]$/.test(new URL(`http://[${value}]`).hostname)
+}
+
 export const dnsName = z
   .string()
   .min(1)
@@ -90,15 +143,14 @@ export const dnsName = z
         `^(\\*\\.)?${label}(\\.${label})*$`,
         "must be a DNS name: labels of at most 63 letters, digits, '-' and '_', a wildcard only as the whole first label, no dot at the end; write international names in their xn-- form",
       ),
+      // Verifiers look for an address among the addresses alone (RFC 9525 §6.5): as a DNS name it would never match.
+      rule<string>({
+        rule: '!isIP(self)',
+        message: 'is an IP address: use ipAddresses',
+        holds: (self) => !isAddress(self),
+      }),
     ],
   })
-
-/** netip.ParseAddr without zones and without IPv4 inside IPv6, which is what CEL's isIP() takes. */
-export const isAddress = (value: string): boolean => {
-  const family = isIP(value)
-  if (family !== 6) return family === 4
-  return !value.includes('%') && !/^\[::ffff:[0-9a-f]{1,4}:[0-9a-f]{1,4}\]$/.test(new URL(`http://[${value}]`).hostname)
-}
 
 export const ipAddress = z
   .string()

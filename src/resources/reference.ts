@@ -55,8 +55,13 @@ const fields = (schema: Schema, path: string): string =>
     ]),
   )
 
+const notByServer = ' (`run` and `render` refuse it; on a cluster the object is Stalled)'
+
 const rulesOf = (schema: Schema, path: string): string[] => {
-  const own = (schema.rules ?? []).map(({ message, fieldPath = '' }) => `- ${code(`${path}${fieldPath}`)}: ${message}`)
+  const own = (schema.rules ?? []).map(
+    ({ rule, message, fieldPath = '' }) =>
+      `- ${code(`${path}${fieldPath}`)}: ${message}${rule === undefined ? notByServer : ''}`,
+  )
   const below = Object.entries(schema.properties ?? {}).flatMap(([name, child]) =>
     rulesOf(child, path === '' ? name : `${path}.${name}`),
   )

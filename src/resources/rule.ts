@@ -5,8 +5,8 @@
 import { durationPattern } from './duration.ts'
 
 export interface Rule {
-  /** CEL over `self`; with `oldSelf` in it, it is a transition rule: asked on updates only. */
-  readonly rule: string
+  /** CEL over `self`; with `oldSelf` in it, it is a transition rule: asked on updates only. Absent: CEL cannot say it. */
+  readonly rule?: string
   /** Says what to do, not only what is wrong. */
   readonly message: string
   /** JSON path of the field to blame, below `self`: `.secret.items`. */
@@ -14,16 +14,27 @@ export interface Rule {
   readonly reason?: 'FieldValueInvalid' | 'FieldValueForbidden' | 'FieldValueRequired' | 'FieldValueDuplicate'
   /** The twin. `self` has passed the schema; `oldSelf` is given to transition rules. */
   readonly holds: (self: unknown, oldSelf: unknown) => boolean
+  /** What is wrong with this very value; follows the message where the twin is asked. */
+  readonly detail?: (self: unknown) => string
 }
 
-interface RuleInit<Self> extends Omit<Rule, 'holds'> {
+interface RuleInit<Self> extends Omit<Rule, 'holds' | 'detail'> {
+  readonly rule: string
   readonly holds: (self: Self, oldSelf: Self) => boolean
 }
 
 /** Gives the twin the type of the node it stands on; the schema has been checked before it is asked. */
 export const rule = <Self>(init: RuleInit<Self>): Rule => init as unknown as Rule
 
-export const isTransition = (candidate: Rule): boolean => /\boldSelf\b/.test(candidate.rule)
+interface TwinInit<Self> extends Omit<Rule, 'rule' | 'holds' | 'detail'> {
+  readonly holds: (self: Self) => boolean
+  readonly detail: (self: Self) => string
+}
+
+/** A rule that only the twin can ask: the API server lets the value pass, and the operator has to find it. */
+export const twinOnly = <Self>(init: TwinInit<Self>): Rule => init as unknown as Rule
+
+export const isTransition = (candidate: Rule): boolean => /\boldSelf\b/.test(candidate.rule ?? '')
 
 /** CEL: the string `x` is a duration. Rules guard with it, because `duration()` of anything else fails the whole write. */
 export const celIsDuration = (x: string): string => `(${x} != '' && ${x}.matches(r'${durationPattern}'))`

@@ -122,10 +122,10 @@ export const trustItem = z
   .meta({ rules: [only('alias', keystoreContents), only('pkcs12Profile', pkcs12Contents)] })
 
 const ours =
-  "labels and annotations of dbtls, of the API server's service accounts, of Argo CD, Flux, Helm and of tools that copy Secrets cannot be set here"
+  "labels and annotations of dbtls, of the API server's service accounts, of Argo CD, Flux, Helm, Sealed Secrets, Cluster API, Jenkins and of tools that copy Secrets cannot be set here"
 
-// What would let a certificate's author do with a Secret what RBAC does not let him: have it copied elsewhere, pruned,
-// or filled with a service account's token.
+// What would let a certificate's author do with a Secret what RBAC does not let him: have it copied elsewhere, pruned, handed
+// out as a credential, or filled with a service account's token.
 const refusedPrefixes = [
   'argocd.argoproj.io/',
   'kubernetes.io/service-account.',
@@ -136,6 +136,9 @@ const refusedPrefixes = [
   'reflector.v1.k8s.emberstack.com/',
   'replicator.v1.mittwald.de/',
   'kubed.appscode.com/',
+  'sealedsecrets.bitnami.com/',
+  'cluster.x-k8s.io/',
+  'jenkins.io/',
 ] as const
 const refused = (key: string): boolean =>
   key === 'app.kubernetes.io/managed-by' ||

@@ -49,7 +49,7 @@ describe('the corpus', () => {
   it.each(kinds.map((kind) => [kind.resource.kind, kind] as const))('breaks every rule of %s', (_, kind) => {
     const untried = rulesOf(objectSchema(kind)).filter(
       ({ message, fieldPath = '' }) =>
-        !refusals.some((problem) => problem.message === message && `.${problem.field}`.endsWith(fieldPath)),
+        !refusals.some((problem) => problem.message.startsWith(message) && `.${problem.field}`.endsWith(fieldPath)),
     )
     expect(untried.map(({ message, fieldPath }) => [fieldPath, message])).toEqual([])
   })

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../cluster/port.ts'
 import { apiVersionOf } from '../cluster/port.ts'
 import { kinds } from './kinds.ts'
+import type { Rule } from './rule.ts'
 import { isTransition } from './rule.ts'
 import type { Schema } from './structural.ts'
 import { objectSchema } from './structural.ts'
@@ -210,11 +211,14 @@ const schemaProblems = (schema: Schema, value: unknown, old: unknown, path: stri
   ]
 }
 
+const sentenceOf = ({ message, detail }: Rule, value: unknown): string =>
+  detail === undefined ? message : `${message}: ${detail(value)}`
+
 const ruleProblems = (schema: Schema, value: unknown, old: unknown, path: string): Problem[] => {
   if (unchanged(value, old)) return []
   const broken = (schema.rules ?? [])
     .filter((one) => (isTransition(one) ? old !== undefined && !one.holds(value, old) : !one.holds(value, undefined)))
-    .map((one) => ({ field: `${path}${one.fieldPath ?? ''}`.replace(/^\./, ''), message: one.message }))
+    .map((one) => ({ field: `${path}${one.fieldPath ?? ''}`.replace(/^\./, ''), message: sentenceOf(one, value) }))
   return [
     ...broken,
     ...childrenOf(schema, value, old, path, (key) => `[${key}]`).flatMap((child) =>

@@ -8,6 +8,7 @@
  *   old      a merge patch that makes the spec of the object before; then the case is an update
  *   metadata name of the object, where it matters
  *   verdict  valid | invalid, the latter with `field` and `message` (a part of it)
+ *   server   accepts: only the twin refuses it, because CEL cannot say the rule; on a cluster the operator is Stalled
  * `!repeat {of: a, times: 64}` is a long string, `!range {of: n%.example, times: 200}` a long list.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -22,6 +23,7 @@ export interface Case {
   readonly object: KubeObject
   readonly old?: KubeObject
   readonly verdict: 'valid' | 'invalid'
+  readonly server?: 'accepts'
   readonly field?: string
   readonly message?: string
 }
@@ -35,6 +37,7 @@ interface CaseDocument {
   readonly old?: Spec
   readonly metadata?: { readonly name: string }
   readonly verdict: 'valid' | 'invalid'
+  readonly server?: 'accepts'
   readonly field?: string
   readonly message?: string
 }
@@ -93,6 +96,7 @@ const casesOf = (file: string): Case[] => {
       object: manifest(one.spec ?? merge(base.spec, one.set ?? {})),
       ...(one.old === undefined ? {} : { old: manifest(merge(base.spec, one.old)) }),
       verdict: one.verdict,
+      ...(one.server === undefined ? {} : { server: one.server }),
       ...(one.field === undefined ? {} : { field: one.field }),
       ...(one.message === undefined ? {} : { message: one.message }),
     }
