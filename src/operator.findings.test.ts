@@ -37,7 +37,7 @@ describe('a Secret that was handed over', () => {
       metadata: { name: 'db', namespace, annotations: { 'dbtls.dev/adopt': 'true' } },
       stringData: { password: 'theirs' },
     }
-    await cluster.create(secrets, theirs as Secret, somebody)
+    await cluster.create(secrets, theirs, somebody)
     await put(cluster, authority())
     await put(cluster, certificate({ secret: { name: 'db', type: 'Opaque' } }))
     await ready(cluster)
@@ -74,7 +74,7 @@ describe('the Secret of an authority', () => {
     await reasonOf('the loss to be told', () => getAuthority(cluster), 'AuthoritySecretMissing')
     await cluster.create(
       secrets,
-      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ca-ca', namespace }, stringData: { a: 'b' } } as Secret,
+      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ca-ca', namespace }, stringData: { a: 'b' } },
       somebody,
     )
     await reasonOf('the stranger to be told', () => getAuthority(cluster), 'SecretInTheWay')

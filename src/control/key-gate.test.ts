@@ -33,7 +33,11 @@ describe('KeyGate', () => {
         const served = new Set<string>()
         const turn = (choice: number): void => {
           const key = choice % 2 === 0 ? queue.shift() : undefined
-          if (key === undefined) return void inside.splice(choice % (inside.length + 1), 1)[0]?.()
+          if (key === undefined) {
+            const [leave] = inside.splice(choice % (inside.length + 1), 1)
+            leave?.()
+            return
+          }
           const leave = gate.enter(key)
           if (leave === undefined) return
           served.add(key)
