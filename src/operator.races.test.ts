@@ -119,12 +119,11 @@ describe('what happens while a certificate is on its way', () => {
       ),
     )
     await until('a leaf of the present CA', async () => {
-      const [found, ca] = await Promise.all([
-        getCertificate(cluster),
-        cluster.get(certificateAuthorities, { namespace, name: 'ca' }),
-      ])
+      const found = await getCertificate(cluster)
+      const [ca] = (await cluster.list(certificateAuthorities, { namespace })).items
       return (
         isReady(found) &&
+        ca !== undefined &&
         isReady(ca) &&
         found.status?.authorityFingerprint === ca.status?.certificate?.fingerprint &&
         creations === 2
@@ -180,6 +179,77 @@ describe('what happens while a certificate is on its way', () => {
       return isReady(found) && found
     })
     expect(done.status).not.toHaveProperty('failedAttempts')
+  })
+})
+
+describe('a cluster that takes no Secret', () => {
+  it('is told of, and costs one entry of the ledger however often it is tried', async () => {
+    const { cluster, clock, stop } = await issuedOnce()
+    await stop()
+    const entries = (await entriesOf(cluster)).length
+    await start(interrupted(cluster, 'apply', 'secrets', refused(403, 'Forbidden'), 3), clock)
+    await put(cluster, certificate({ renewTrigger: '1' }))
+    const said = await until('a reason', async () =>
+      (await getCertificate(cluster)).status?.conditions?.find(({ type }) => type === 'Reconciling'),
+    )
+    expect(said).toMatchObject({ reason: 'WriteFailed' })
+    expect(said.message).toContain('exceeded quota')
+    await ready(cluster)
+    expect(await entriesOf(cluster)).toHaveLength(entries + 1)
+  })
+
+  it('costs none where the Secret is too large to be sent', async () => {
+    const { cluster, serial } = await issuedOnce()
+    const entries = (await entriesOf(cluster)).length
+    const items = [
+      { key: 'tls.crt', content: 'CertificateChain' },
+      { key: 'tls.key', content: 'PrivateKey' },
+      ...Array.from({ length: 50 }, (_, at) => ({ key: `chain-${at}`, content: 'CertificateChain' })),
+    ]
+    const dnsNames = Array.from(
+      { length: 150 },
+      (_, at) => `${`n${at}`.padEnd(60, 'x')}.${'y'.repeat(60)}.${'z'.repeat(60)}.example`,
+    )
+    await put(cluster, certificate({ dnsNames, secret: { name: 'orders-tls', items } }))
+    expect((await stalled(cluster)).reason).toBe('SecretTooLarge')
+    expect(await entriesOf(cluster)).toHaveLength(entries)
+    expect(leafOf(await getSecret(cluster)).serialNumber).toBe(serial)
+  })
+})
+
+describe('the ledger', () => {
+  const replacedBy = async (cluster: Cluster, serial: string | undefined) =>
+    (await entriesOf(cluster))
+      .filter(({ spec }) => spec.supersedes?.serialNumber === serial)
+      .map(({ spec }) => spec.serialNumber)
+
+  it('knows what a renewal replaced although a crash kept it from status', async () => {
+    const { cluster, clock, stop, serial } = await issuedOnce()
+    await stop()
+    const dying = await start(cluster, clock)
+    dying.dieAt(3, 'before')
+    await put(cluster, certificate({ renewTrigger: '1' }))
+    await until('the end', async () => dying.dead)
+    await dying.stop()
+    const second = leafOf(await getSecret(cluster)).serialNumber
+    expect(second).not.toBe(serial)
+    await put(cluster, certificate({ renewTrigger: '2' }))
+    await start(cluster, clock)
+    const third = await ready(cluster)
+    expect(await replacedBy(cluster, serial)).toEqual([second])
+    expect(await replacedBy(cluster, second)).toEqual([third.status?.serialNumber])
+  })
+
+  it('does not believe that what somebody put into the Secret was replaced', async () => {
+    const { cluster, serial, anotherSerial } = await issuedOnce()
+    await put(cluster, certificate({}, 'other'))
+    const other = (await ready(cluster, 'other')).status?.serialNumber
+    const theirs = await getSecret(cluster, 'other-tls')
+    const own = await getSecret(cluster)
+    await cluster.update(secrets, { ...own, data: theirs.data ?? {} }, somebody)
+    const renewed = await anotherSerial()
+    expect(await replacedBy(cluster, other)).toEqual([])
+    expect(await replacedBy(cluster, serial)).toEqual([renewed.status?.serialNumber])
   })
 })
 
@@ -251,6 +321,7 @@ describe('a wall clock that jumps', () => {
 
   it.each([
     { name: 'an hour ahead', ms: 3_600_000 },
+    { name: 'five years ahead', ms: 5 * year },
     { name: 'ten years ahead', ms: 10 * year },
     { name: 'an hour back', ms: -3_600_000 },
     { name: 'ten years back', ms: -10 * year },
@@ -264,7 +335,13 @@ describe('a wall clock that jumps', () => {
       await quiet(operator)
     }
     expect(await all()).toEqual(before)
-    // At first one for each worker, and then one a minute: not one for each certificate, each time.
+    // What status says stays true, and it is not written for every certificate: only an authority that seems to have ended is told of.
+    const disturbed = (await Promise.all(names.map((name) => getCertificate(cluster, name)))).filter(
+      (found) => !isReady(found),
+    )
+    if (ms < 10 * year) expect(disturbed).toEqual([])
+    else expect(disturbed.map(({ status }) => status?.conditions?.[0]?.reason)).toContain('AuthorityExpiring')
+    // At first one for each worker, and then ever more rarely one: not one for each certificate, each time.
     expect((await entriesOf(cluster)).length - entries).toBeLessThanOrEqual(4 + 2 + 6)
     clock.setNow(clock.now() - ms - 12 * 3_600_000 - 300_000)
     for (let hour = 0; hour < 13; hour += 1) {

@@ -82,6 +82,25 @@ describe('a Secret that is changed from outside', () => {
     expect(secret.data?.['their.key']).toBe(junk)
   })
 
+  it('is read once, and not at every look, when only a foreign label was added', async () => {
+    const { cluster, clock, stop } = await issuedOnce(spec)
+    await stop()
+    const running = await start(cluster, clock)
+    await quiet(running.operator)
+    const before = running.reads
+    await tamper(cluster, (secret) => ({
+      ...secret,
+      metadata: { ...secret.metadata, labels: { ...secret.metadata.labels, theirs: 'yes' } },
+    }))
+    await until('a look', async () => running.reads > before)
+    await quiet(running.operator)
+    const after = running.reads
+    // The CA is looked at in full every time; that is its own Secret and nothing else.
+    await clock.advance(12 * 3_600_000)
+    await quiet(running.operator)
+    expect(running.reads - after).toBeLessThanOrEqual(1)
+  })
+
   it('costs no write when only a foreign label was added', async () => {
     const { cluster, operator, writes } = await issuedOnce(spec)
     const before = writes.length

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { algorithmOfSpki } from './pki/keys.ts'
 import { certificatesOf } from './pki/pem.ts'
 import { parseCertificate } from './pki/parse.ts'
 import { signatureVerifies } from './pki/parse.ts'
@@ -108,6 +109,13 @@ describe('a renewal', () => {
     await put(cluster, certificate({ privateKey: { rotation: 'Never' }, renewTrigger: '1' }))
     await anotherSerial()
     expect(text(await getSecret(cluster), 'tls.key')).toBe(key)
+  })
+
+  it('makes another key all the same where the spec asks for another kind', async () => {
+    const { cluster, anotherSerial } = await issuedOnce({ privateKey: { rotation: 'Never' } })
+    await put(cluster, certificate({ privateKey: { rotation: 'Never', algorithm: 'Ed25519' } }))
+    await anotherSerial()
+    expect(algorithmOfSpki(leafOf(await getSecret(cluster)).spki)).toEqual({ algorithm: 'Ed25519' })
   })
 
   it('never outlives the authority', async () => {

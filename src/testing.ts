@@ -33,6 +33,7 @@ const watched = (cluster: Cluster) => {
   const writes: Write[] = []
   let failing: { readonly at: number; readonly when: 'before' | 'after' } | undefined
   let dead = false
+  let reads = 0
   const crash = (): never => {
     dead = true
     throw new ApiError({ status: 0, reason: 'Crashed', message: 'the process died here', ambiguous: true })
@@ -49,7 +50,10 @@ const watched = (cluster: Cluster) => {
       return answer
     }) as never
   const port: Cluster = {
-    get: (...args) => cluster.get(...args),
+    get: (...args) => {
+      reads += 1
+      return cluster.get(...args)
+    },
     list: (...args) => cluster.list(...args),
     watch: (...args) => cluster.watch(...args),
     create: guarded('create'),
@@ -64,6 +68,10 @@ const watched = (cluster: Cluster) => {
     dieAt: (at: number, when: 'before' | 'after') => void (failing = { at, when }),
     get dead() {
       return dead
+    },
+    /** Single objects read live. */
+    get reads() {
+      return reads
     },
   }
 }
@@ -139,6 +147,9 @@ export const start = async (cluster: Cluster, clock: ManualClock) => {
     ...seen,
     get dead() {
       return seen.dead
+    },
+    get reads() {
+      return seen.reads
     },
   }
 }

@@ -106,6 +106,14 @@ describe('the keyring', () => {
     expect((await keyring.load(authority())).certificate.isCa).toBe(true)
   })
 
+  it('does not let a report of a moment ago spoil the one of now', async () => {
+    const { keyring } = keyringOf(new Map([['ca-ca', secretOf(root)]]))
+    const now = authority()
+    const before = { ...now, status: { ...now.status, trustBundleHash: 'before' } } as CertificateAuthority
+    const [stale, fresh] = await Promise.allSettled([keyring.load(before), keyring.load(now)])
+    expect([stale.status, fresh.status]).toEqual(['rejected', 'fulfilled'])
+  })
+
   it.each([
     { name: 'another certificate than reported', secret: secretOf(other), says: /does not hold the certificate/ },
     {

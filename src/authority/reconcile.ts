@@ -3,6 +3,7 @@
  * its certificate is signed anew, so that what it has signed stays valid.
  */
 
+import { ClockSkew, clocksDisagree, probeIntervalMs } from '../control/clock-guard.ts'
 import type { Context } from '../control/context.ts'
 import { type Decision, sentences } from '../control/decision.ts'
 import {
@@ -24,6 +25,7 @@ import { type ParsedCertificate, parseCertificate } from '../pki/parse.ts'
 import { authorityPlan, serialNumber } from '../pki/plans.ts'
 import { selfSigner } from '../pki/signer.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
+import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { ReconcileError, Terminal } from '../runtime/errors.ts'
@@ -94,13 +96,19 @@ export class AuthorityReconciler {
     const wanted = wantedOf(seen)
     const stored = seen.secret.state === 'present' ? seen.secret.stored : undefined
     const { clock, clockGuard } = this.#context
-    const held = untilNextAttempt(authority, clock.now()) ?? clockGuard.hold()
+    const held = untilNextAttempt(authority, clock.now())
     if (held !== undefined) return { requeueAfterMs: held }
+    const skewed = clockGuard.hold()
+    if (skewed !== undefined) return this.#hold(authority, clocksDisagree, skewed, signal)
     let made: { readonly bundle: Bundle; readonly secret: Secret }
     try {
       const bundle = await this.#sign(wanted, seen.parent, stored)
       made = { bundle, secret: await this.#deliver(authority, seen, bundle, signal) }
     } catch (error) {
+      if (error instanceof ClockSkew) {
+        this.#warn(authority, 'IssuanceFailed', error.message)
+        return await this.#hold(authority, error.message, probeIntervalMs, signal)
+      }
       // A refused Secret counts, too: each attempt has cost a ledger entry.
       if (!isFailedIssuance(error) && !isRefused(error)) throw error
       const { facts, waitMs, message } = failed(authority.status, error, clock.now())
@@ -109,6 +117,17 @@ export class AuthorityReconciler {
     }
     this.#announce(authority, made.bundle.certificate, stored !== undefined, why)
     return this.#ready(authority, wanted, made.bundle, made.secret.metadata, seen, signal)
+  }
+
+  /** What is Ready stays so: its leaves need not suffer from a clock gone wrong. */
+  async #hold(authority: CertificateAuthority, message: string, waitMs: number, signal: AbortSignal): Promise<Result> {
+    if (!isReady(authority))
+      await this.#tell(authority, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal)
+    return { requeueAfterMs: waitMs }
+  }
+
+  #warn(regarding: CertificateAuthority, reason: string, note: string): void {
+    this.#context.events.record({ regarding, type: 'Warning', reason, action: 'Reconcile', note })
   }
 
   /** Ledger first, then the Secret. */
@@ -257,7 +276,7 @@ export class AuthorityReconciler {
     signal: AbortSignal,
     facts: FailureStatus = {},
   ): Promise<Result> {
-    const { caches, events } = this.#context
+    const { caches } = this.#context
     const wrote = await report(
       this.#context,
       certificateAuthorities,
@@ -267,14 +286,7 @@ export class AuthorityReconciler {
       outcome,
       signal,
     )
-    if (wrote && outcome.state === 'Stalled')
-      events.record({
-        regarding: authority,
-        type: 'Warning',
-        reason: outcome.reason,
-        action: 'Reconcile',
-        note: outcome.message,
-      })
+    if (wrote && outcome.state === 'Stalled') this.#warn(authority, outcome.reason, outcome.message)
     return { requeueAfterMs: outcome.state === 'Stalled' ? longestRequeueMs : waitingMs }
   }
 }

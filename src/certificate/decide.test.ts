@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthorityMaterial } from '../authority/keyring.ts'
+import { renewalTime } from '../control/schedule.ts'
 import { distinguishedName } from '../pki/names.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { checks, decide } from './decide.ts'
@@ -236,6 +237,11 @@ describe('decide', () => {
     expect(decision.cure).toBe(cure)
     if (reason !== undefined) expect(decision.acting[0]?.reason).toBe(reason)
     if (says !== undefined) expect(decision.acting.map(({ message }) => message).join(' ')).toContain(says)
+  })
+
+  it('is due in the very moment of its renewal, not before', () => {
+    const at = renewalTime({}, leaf.notBefore, leaf.notAfter, base.uid)
+    expect([decide(base, at - 1).cure, decide(base, at).cure]).toEqual(['None', 'Issue'])
   })
 
   it('is due from the renewal time on', () => {

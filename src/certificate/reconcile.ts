@@ -5,6 +5,7 @@
 
 import type { Keyring } from '../authority/keyring.ts'
 import { keyOf } from '../cluster/port.ts'
+import { ClockSkew, clocksDisagree, probeIntervalMs } from '../control/clock-guard.ts'
 import type { Context } from '../control/context.ts'
 import { type Decision, sentences } from '../control/decision.ts'
 import { failed, isFailedIssuance, untilNextAttempt } from '../control/failure.ts'
@@ -138,7 +139,7 @@ export class CertificateReconciler {
     const held = untilNextAttempt(certificate, clock.now())
     if (held !== undefined) return { requeueAfterMs: held }
     const skewed = clockGuard.hold()
-    if (skewed !== undefined) return this.#hold(certificate, skewed, signal)
+    if (skewed !== undefined) return this.#hold(certificate, clocksDisagree, skewed, signal)
     const present = seen.secret.state === 'present' ? seen.secret : undefined
     const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
     const { fingerprint } = authority.material.certificate
@@ -153,6 +154,10 @@ export class CertificateReconciler {
       made = { leaf: issued.certificate, secret }
     } catch (error) {
       if (error instanceof SecretAppeared) this.#surprised.add(keyOf(certificate))
+      if (error instanceof ClockSkew) {
+        this.#event(certificate, 'Warning', 'IssuanceFailed', 'Issue', error.message)
+        return await this.#hold(certificate, error.message, probeIntervalMs, signal)
+      }
       if (!isFailedIssuance(error)) throw error
       const { facts, waitMs, message } = failed(certificate.status, error, clock.now())
       await this.#tell(certificate, facts, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal)
@@ -166,9 +171,7 @@ export class CertificateReconciler {
   }
 
   /** What is Ready stays so, untouched: a clock gone wrong must not write to every certificate there is. */
-  async #hold(certificate: DatabaseCertificate, waitMs: number, signal: AbortSignal): Promise<Result> {
-    const message =
-      'The clocks of this operator and of the API server disagree. Correct them; nothing is signed meanwhile.'
+  async #hold(certificate: DatabaseCertificate, message: string, waitMs: number, signal: AbortSignal): Promise<Result> {
     if (!isReady(certificate))
       await this.#tell(certificate, {}, { state: 'Reconciling', reason: 'IssuanceFailed', message }, signal)
     return { requeueAfterMs: waitMs }

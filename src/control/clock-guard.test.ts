@@ -32,7 +32,19 @@ describe('the guard of the clock', () => {
     const { clock, guard, judge } = guarded()
     expect(() => judge(-3_600_000)).toThrow(ClockSkew)
     await clock.advance(probeIntervalMs)
-    expect([guard.hold(), guard.hold(), guard.hold()]).toEqual([undefined, probeIntervalMs, probeIntervalMs])
+    expect([guard.hold(), guard.hold(), guard.hold()]).toEqual([undefined, 2 * probeIntervalMs, 2 * probeIntervalMs])
+  })
+
+  it('tries ever more rarely, though every ten minutes at least', async () => {
+    const { clock, guard, judge } = guarded()
+    const waits: (number | undefined)[] = []
+    for (let probe = 0; probe < 7; probe += 1) {
+      expect(() => judge(-3_600_000)).toThrow(ClockSkew)
+      waits.push(guard.hold())
+      await clock.advance(waits.at(-1) ?? 0)
+      expect(guard.hold()).toBeUndefined()
+    }
+    expect(waits.map((ms) => (ms ?? 0) / 60_000)).toEqual([1, 2, 4, 8, 10, 10, 10])
   })
 
   it('measures the interval on a clock that does not jump', () => {

@@ -9,8 +9,12 @@ import { type Clock, type Instant } from '../runtime/clock.ts'
 /** Certificates are backdated by 5 minutes, and clients allow about as much. */
 export const toleratedSkewMs = 10 * 60 * 1000
 
-/** While the clocks disagree, one signature is tried so often to see whether they still do. */
+/** While the clocks disagree, one signature is tried after so long to see whether they still do: then after twice that, and so on. */
 export const probeIntervalMs = 60 * 1000
+export const longestProbeIntervalMs = 10 * 60 * 1000
+
+export const clocksDisagree =
+  'The clocks of this operator and of the API server disagree. Correct them; nothing is signed meanwhile.'
 
 export class ClockSkew extends Error {
   override readonly name = 'ClockSkew'
@@ -20,6 +24,7 @@ export class ClockGuard {
   readonly #clock: Clock
   /** Monotonic. Undefined while the clocks agree, as far as is known. */
   #nextProbe: number | undefined
+  #interval = probeIntervalMs
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -30,7 +35,8 @@ export class ClockGuard {
     if (this.#nextProbe === undefined) return undefined
     const now = this.#clock.monotonic()
     if (this.#nextProbe > now) return this.#nextProbe - now
-    this.#nextProbe = now + probeIntervalMs
+    this.#interval = Math.min(this.#interval * 2, longestProbeIntervalMs)
+    this.#nextProbe = now + this.#interval
     return undefined
   }
 
@@ -39,8 +45,12 @@ export class ClockGuard {
     const server: Instant = Date.parse(createdAt ?? '')
     const skew = this.#clock.now() - server
     if (Number.isNaN(skew)) return
-    this.#nextProbe = Math.abs(skew) > toleratedSkewMs ? this.#clock.monotonic() + probeIntervalMs : undefined
-    if (this.#nextProbe === undefined) return
+    if (Math.abs(skew) <= toleratedSkewMs) {
+      this.#nextProbe = undefined
+      this.#interval = probeIntervalMs
+      return
+    }
+    this.#nextProbe ??= this.#clock.monotonic() + this.#interval
     const minutes = Math.round(Math.abs(skew) / 60_000)
     throw new ClockSkew(
       `The clock of this operator is ${minutes} minutes ${skew > 0 ? 'ahead of' : 'behind'} the API server's. Correct it; nothing is signed meanwhile.`,

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import type { Cluster, KubeObject } from './cluster/port.ts'
+import { issueCertificate } from './pki/certificate.ts'
+import { certificatesOf, encodePem } from './pki/pem.ts'
+import { parseCertificate } from './pki/parse.ts'
+import { authorityPlan } from './pki/plans.ts'
+import { makeRoot, randomSerial } from './pki/testing.ts'
+import { certificateAuthorities } from './resources/certificate-authority.ts'
+import { isReady } from './resources/conditions.ts'
+import { secrets, type Secret } from './resources/core.ts'
+import { ManualClock } from './runtime/manual-clock.ts'
+import {
+  authority,
+  certificate,
+  getSecret,
+  issuedOnce,
+  leafOf,
+  namespace,
+  newCluster,
+  put,
+  quiet,
+  ready,
+  start,
+  text,
+  until,
+} from './testing.ts'
+
+const somebody = { fieldManager: 'somebody', force: true }
+const base64 = (value: string): string => Buffer.from(value).toString('base64')
+const get = (cluster: Cluster, name = 'ca') => cluster.get(certificateAuthorities, { namespace, name })
+const said = (cluster: Cluster, reason: string, name = 'ca') =>
+  until(`${name} to say ${reason}`, async () => {
+    const found = (await get(cluster, name)).status?.conditions?.find(({ type }) => type === 'Ready')
+    return found?.reason === reason && found
+  })
+const passphrase = (data: Record<string, string>): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'p', namespace },
+  stringData: data,
+})
+
+describe('the Secret of a CA', () => {
+  it('is left alone when somebody else made it', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const foreign: Secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'ca-ca', namespace },
+      type: 'Opaque',
+      data: { theirs: base64('x') },
+    }
+    const { metadata } = await cluster.create(secrets, foreign, somebody)
+    await start(cluster, clock)
+    await put(cluster, authority())
+    await said(cluster, 'SecretInTheWay')
+    expect((await getSecret(cluster, 'ca-ca')).metadata.resourceVersion).toBe(metadata.resourceVersion)
+  })
+
+  it('is not used with a certificate that a stranger has signed for its key', async () => {
+    const { cluster, clock, operator } = await issuedOnce()
+    const stranger = await makeRoot({ commonName: 'stranger', now: clock.now() })
+    const [der] = certificatesOf(text(await getSecret(cluster, 'ca-ca'), 'tls.crt'))
+    const own = parseCertificate(der as Uint8Array)
+    const plan = authorityPlan({
+      signer: stranger.signer,
+      selfSigned: false,
+      subject: own.subject,
+      spki: own.spki,
+      duration: 3_600_000_000,
+      now: clock.now(),
+      serialNumber: randomSerial(),
+    })
+    const crossed = encodePem('CERTIFICATE', await issueCertificate(plan, stranger.signer))
+    const secret = await getSecret(cluster, 'ca-ca')
+    const trust = encodePem('CERTIFICATE', stranger.certificate)
+    const data = { ...secret.data, 'tls.crt': base64(crossed), 'ca.crt': base64(trust) }
+    await cluster.update(secrets, { ...secret, data }, somebody)
+    await said(cluster, 'AuthoritySecretInvalid')
+    await quiet(operator)
+    expect(text(await getSecret(cluster), 'ca.crt')).not.toBe(trust)
+  })
+})
+
+describe('a passphrase', () => {
+  it('encrypts the key, is changed with the old one beside it, and stops all signing while it is wrong', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const { operator } = await start(cluster, clock)
+    await put(cluster, authority({ privateKey: { algorithm: 'ECDSA', passphraseSecretRef: { name: 'p' } } }))
+    await said(cluster, 'PassphraseNotFound')
+    await cluster.apply(secrets, passphrase({ passphrase: 'one' }), somebody)
+    await said(cluster, 'Ready')
+    const first = text(await getSecret(cluster, 'ca-ca'), 'tls.key')
+    expect(first).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/)
+    const { fingerprint } = (await get(cluster)).status?.certificate ?? {}
+
+    await cluster.apply(secrets, passphrase({ passphrase: 'two' }), somebody)
+    await said(cluster, 'PassphraseWrong')
+    await put(cluster, certificate())
+    await quiet(operator)
+    await expect(getSecret(cluster)).rejects.toThrow()
+    expect(text(await getSecret(cluster, 'ca-ca'), 'tls.key')).toBe(first)
+
+    await cluster.apply(secrets, passphrase({ passphrase: 'two', 'passphrase.previous': 'one' }), somebody)
+    await ready(cluster)
+    await until('the key under the new one', async () => text(await getSecret(cluster, 'ca-ca'), 'tls.key') !== first)
+    await cluster.apply(secrets, passphrase({ passphrase: 'two' }), somebody)
+    await quiet(operator)
+    const after = await get(cluster)
+    expect(isReady(after)).toBe(true)
+    expect(after.status?.certificate?.fingerprint).toBe(fingerprint)
+  })
+})
+
+describe('an intermediate', () => {
+  const middle = (): KubeObject => authority({ source: { intermediate: { authorityRef: { name: 'root' } } } })
+
+  it('waits until its parent can sign, and says so', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    const root = { privateKey: { algorithm: 'ECDSA', passphraseSecretRef: { name: 'p' } } }
+    await put(cluster, authority(root, 'root'))
+    await said(cluster, 'PassphraseNotFound', 'root')
+    await put(cluster, middle())
+    expect((await said(cluster, 'AuthorityNotReady')).message).toContain('data/root')
+    await cluster.apply(secrets, passphrase({ passphrase: 'one' }), somebody)
+    await said(cluster, 'Ready')
+  })
+
+  it('goes on signing while its parent is in trouble or gone', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const { operator } = await start(cluster, clock)
+    await put(cluster, authority({}, 'root'))
+    await put(cluster, middle())
+    await said(cluster, 'Ready')
+    await cluster.delete(certificateAuthorities, { namespace, name: 'root' })
+    await quiet(operator)
+    await put(cluster, certificate())
+    expect(leafOf(await getSecret(cluster, (await ready(cluster)).spec.secret.name)).issuer).toBeDefined()
+    expect(isReady(await get(cluster))).toBe(true)
+  })
+
+  it('cannot be its own parent', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'ca' } } } }))
+    await said(cluster, 'AuthorityNotAllowed')
+  })
+})
