@@ -190,11 +190,24 @@ const padded = (scalar: Uint8Array, curve: string): Uint8Array => {
   return concat([new Uint8Array(octets - scalar.length), scalar])
 }
 
-/** DER SubjectPublicKeyInfo that belongs to a PKCS#8 private key. */
+/**
+ * Public keys of private keys in hand. Computing one costs as much as three signatures, and an issuance asks three times of
+ * the same array; weak, so that a key is forgotten with its last user.
+ */
+const publicKeys = new WeakMap<Uint8Array, Uint8Array>()
+
+/** For who made the pair: `spki` belongs to `pkcs8`, and neither array is changed any more. */
+export const rememberPublicKey = (pkcs8: Uint8Array, spki: Uint8Array): void => void publicKeys.set(pkcs8, spki)
+
+/** DER SubjectPublicKeyInfo that belongs to a PKCS#8 private key, an array that is not changed afterwards. */
 export const spkiOf = (pkcs8: Uint8Array): Uint8Array => {
+  const known = publicKeys.get(pkcs8)
+  if (known !== undefined) return known
   try {
     const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
-    return new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }))
+    const spki = new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }))
+    publicKeys.set(pkcs8, spki)
+    return spki
   } catch {
     throw new KeyError('The private key cannot be read.')
   }

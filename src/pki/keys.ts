@@ -2,7 +2,7 @@
 
 import { createHash, type webcrypto } from 'node:crypto'
 import { children, DerError, readBitString, readOid, readOnly, readUnsignedInteger, Tag } from './der.ts'
-import { curves, publicKeyTypes } from './key-encodings.ts'
+import { curves, publicKeyTypes, rememberPublicKey } from './key-encodings.ts'
 import type { KeyAlgorithm } from './plan.ts'
 
 export { decodePrivateKey, encodePrivateKey, KeyError, type PrivateKeyEncoding, spkiOf } from './key-encodings.ts'
@@ -23,11 +23,13 @@ export interface KeyPair {
 export const generateKeyPair = async (crypto: WebCrypto, algorithm: KeyAlgorithm): Promise<KeyPair> => {
   const { subtle } = crypto
   const pair = (await subtle.generateKey(generation(algorithm), true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
-  const [pkcs8, spki] = await Promise.all([
+  const exported = await Promise.all([
     subtle.exportKey('pkcs8', pair.privateKey),
     subtle.exportKey('spki', pair.publicKey),
   ])
-  return { algorithm, pkcs8: new Uint8Array(pkcs8), spki: new Uint8Array(spki) }
+  const [pkcs8, spki] = [new Uint8Array(exported[0]), new Uint8Array(exported[1])]
+  rememberPublicKey(pkcs8, spki)
+  return { algorithm, pkcs8, spki }
 }
 
 const generation = (algorithm: KeyAlgorithm) => {
