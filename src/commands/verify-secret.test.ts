@@ -60,4 +60,14 @@ describe('verifySecret', () => {
     const { problems } = await verifySecret(spec, some, undefined, systemClock().now())
     expect(problems).toContain('tls.key is missing')
   })
+  it('does not miss a certificate where only trust is asked for, and finds fault with an empty bundle', async () => {
+    const trustOnly = databaseCertificateSpec.parse({
+      ...spec,
+      secret: { name: 's', items: [{ key: 'ca.crt', content: 'TrustBundle' }] },
+    })
+    const verify = (text: string | Buffer) =>
+      verifySecret(trustOnly, new Map([['ca.crt', Buffer.from(text)]]), undefined, systemClock().now())
+    expect(await verify(file('ca.crt'))).toEqual({ verified: [], problems: [] })
+    expect((await verify('')).problems).toEqual(['ca.crt trusts nobody'])
+  })
 })

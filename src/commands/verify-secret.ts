@@ -21,7 +21,8 @@ export interface Verification {
 }
 
 interface Found {
-  readonly leaf: ParsedCertificate
+  /** None in a Secret of truststores, lists or passwords alone. */
+  readonly leaf: ParsedCertificate | undefined
   readonly certificates: ParsedCertificate[]
   readonly roots: ParsedCertificate[]
   readonly problems: string[]
@@ -30,16 +31,18 @@ interface Found {
 
 type Item = ReturnType<typeof itemsOf>[number]
 
-const same = (a: Uint8Array | undefined, b: Uint8Array): boolean => a !== undefined && Buffer.compare(a, b) === 0
+const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a !== undefined && b !== undefined && Buffer.compare(a, b) === 0
 
 const takePem = (item: Item, bytes: Uint8Array, found: Found): void => {
   const parsed = certificatesOf(Buffer.from(bytes).toString('latin1')).map(parseCertificate)
   if (item.content === 'TrustBundle') {
+    if (parsed.length === 0) found.problems.push(`${item.key} trusts nobody`)
     found.roots.push(...parsed)
     return
   }
   found.certificates.push(...parsed)
-  if (!same(parsed[0]?.der, found.leaf.der)) found.problems.push(`${item.key} begins with another certificate`)
+  if (!same(parsed[0]?.der, found.leaf?.der)) found.problems.push(`${item.key} begins with another certificate`)
 }
 
 const takeStore = async (item: Item, bytes: Uint8Array, password: string, found: Found): Promise<void> => {
@@ -48,10 +51,11 @@ const takeStore = async (item: Item, bytes: Uint8Array, password: string, found:
   if (item.content.endsWith('Truststore')) {
     if (store.trusted.length === 0) found.problems.push(`${item.key} trusts nobody`)
   } else {
+    const { leaf } = found
     const [entry] = store.keys
     found.certificates.push(...(entry?.chain ?? []).map(parseCertificate))
-    if (!entry || !same(entry.chain[0], found.leaf.der)) found.problems.push(`${item.key} holds another certificate`)
-    else if (!fits(entry.pkcs8, found.leaf))
+    if (!entry || !same(entry.chain[0], leaf?.der)) found.problems.push(`${item.key} holds another certificate`)
+    else if (!leaf || !fits(entry.pkcs8, leaf))
       found.problems.push(`the key in ${item.key} is not that of its certificate`)
   }
   found.verified.add('keystores')
@@ -71,6 +75,17 @@ const pemContents: ReadonlySet<string> = new Set([
   'TrustBundle',
 ])
 
+/** What cannot be without a certificate of its own. */
+const certificateContents: ReadonlySet<string> = new Set([
+  'Certificate',
+  'CertificateChain',
+  'CertificateDER',
+  'KeyThenChain',
+  'ChainThenKey',
+  'PKCS12Keystore',
+  'JKSKeystore',
+])
+
 const takeItem = async (item: Item, bytes: Uint8Array, password: string | undefined, found: Found): Promise<void> => {
   if (pemContents.has(item.content)) takePem(item, bytes, found)
   if (!item.content.endsWith('store')) return
@@ -88,8 +103,9 @@ export const verifySecret = async (
   const items = itemsOf(spec)
   const missing = items.filter(({ key }) => !data.has(key)).map(({ key }) => `${key} is missing`)
   const material = await recoverMaterial(items, data, password)
-  if (!material.certificate) return { verified: [], problems: [...missing, 'no certificate is in it'] }
-  const leaf = parseCertificate(material.certificate)
+  if (!material.certificate && items.some(({ content }) => certificateContents.has(content)))
+    return { verified: [], problems: [...missing, 'no certificate is in it'] }
+  const leaf = material.certificate && parseCertificate(material.certificate)
   const found: Found = { leaf, certificates: [], roots: [], problems: missing, verified: new Set() }
   for (const item of items) {
     const bytes = data.get(item.key)
@@ -100,7 +116,7 @@ export const verifySecret = async (
       found.problems.push(`${item.key} cannot be read (${error instanceof Error ? error.name : 'unknown'})`)
     }
   }
-  if (!material.privateKey && items.some(({ content }) => contentNeedsPrivateKey(content)))
+  if (leaf && !material.privateKey && items.some(({ content }) => contentNeedsPrivateKey(content)))
     found.problems.push('no private key that belongs to the certificate is in it')
   judge(found, material.privateKey, now)
   const order = ['chain', 'key', 'keystores'].filter((name) => found.verified.has(name))
@@ -112,6 +128,7 @@ const judge = (
   key: Uint8Array | undefined,
   now: Instant,
 ): void => {
+  if (!leaf) return
   if (roots.length > 0) {
     problems.push(...chainProblems(leaf, certificates, roots, now))
     verified.add('chain')
