@@ -37,6 +37,8 @@ const main = async (argv: readonly string[], io: Io): Promise<number> => {
 }
 
 const { stdout, stderr, env } = process
+// A reader that went away (`| head -1`) or a full disk behind `>` ends the printing, not the work.
+for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
 const alive = keepAlive()
 try {
   process.exitCode = await main(process.argv.slice(2), { stdout, stderr, env })

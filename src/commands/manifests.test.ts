@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -76,14 +76,24 @@ items:
       'f.yaml:8: metadata.name: CertificateAuthority/data/ca is already defined at f.yaml:1',
     ])
   })
-  it('warns of kinds that are none of ours, and of a wrong version of ours', () => {
-    const other = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n'
-    const old = 'apiVersion: dbtls.dev/v1\nkind: CertificateAuthority\nmetadata: {name: x}\n'
-    const { warnings, problems } = parseManifests('f.yaml', `${other}---\n${old}`)
+  it('skips kinds that are none of ours, and says so', () => {
+    const { warnings, problems } = parseManifests('f.yaml', 'apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n')
     expect(problems).toEqual([])
-    expect(warnings.map(problemText)).toEqual([
-      'f.yaml:2: kind: apps/v1 Deployment is not a kind dbtls works with: skipped',
-      'f.yaml:6: kind: dbtls.dev/v1 CertificateAuthority is not a kind dbtls works with: skipped; CertificateAuthority is served as dbtls.dev/v1alpha1',
+    expect(warnings.map(problemText)).toEqual(['f.yaml:2: kind: v1 Pod is not a kind dbtls works with: skipped'])
+  })
+  it.each([
+    ['dbtls.dev/v1', 'CertificateAuthority', /^f\.yaml:1: apiVersion: .*served as dbtls\.dev\/v1alpha1$/],
+    ['dbtls.dev', 'CertificateAuthority', /^f\.yaml:1: apiVersion: /],
+    ['dbtls.dev/v1alpha1', 'DatabaseCertifcate', /^f\.yaml:2: kind: .*DatabaseCertificate/],
+  ])('refuses %s %s, which was meant for us', (apiVersion, kind, expected) => {
+    const text = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\n`
+    const { unreadable, problems, warnings } = parseManifests('f.yaml', text)
+    expect(problems.map(problemText)).toEqual([expect.stringMatching(expected)])
+    expect([unreadable, warnings]).toEqual([['f.yaml'], []])
+  })
+  it('says of a name that is a number that it is none', () => {
+    expect(texts('apiVersion: v1\nkind: Secret\nmetadata: {name: 123}\n')).toEqual([
+      'f.yaml:3: metadata.name: Invalid value: 123: a name is a string; put it in quotes',
     ])
   })
   it('names an object whose manifest is wrong, so that nobody takes it for removed', () => {
@@ -127,7 +137,20 @@ describe('readManifests', () => {
       writeFileSync(join(folder, path), secret(name))
     const { manifests, problems } = await readManifests([folder, join(folder, 'missing.yaml')])
     expect(manifests.map(({ object }) => object.metadata.name)).toEqual(['a', 'ba', 'z'])
-    expect(problems.map(problemText)).toEqual([`${join(folder, 'missing.yaml')}:1: there is no such file or folder`])
+    expect(problems.map(problemText)).toEqual([
+      `${join(folder, 'missing.yaml')}:1: there is no such file or folder (ENOENT)`,
+    ])
+    rmSync(folder, { recursive: true })
+  })
+  it('names a link that leads nowhere, reads the rest, and follows no link back to where it is', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dbtls-manifests-'))
+    writeFileSync(join(folder, 'b.yaml'), 'apiVersion: v1\nkind: Secret\nmetadata: {name: b}\n')
+    symlinkSync('nowhere.yaml', join(folder, 'a.yaml'))
+    symlinkSync('.', join(folder, 'again'))
+    const { manifests, problems, unreadable } = await readManifests([folder])
+    expect(manifests.map(({ object }) => object.metadata.name)).toEqual(['b'])
+    expect(problems.map(problemText)).toEqual([`${join(folder, 'a.yaml')}:1: there is no such file or folder (ENOENT)`])
+    expect(unreadable).toEqual([join(folder, 'a.yaml')])
     rmSync(folder, { recursive: true })
   })
 })

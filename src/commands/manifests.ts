@@ -1,5 +1,6 @@
 /** Manifests from files: what `run` and `render` are given, with the line of everything that is wrong with them. */
-import { readFile, readdir, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { lstat, readFile, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Document, Node } from 'yaml'
 import { LineCounter, isMap, isSeq, parseAllDocuments } from 'yaml'
@@ -9,6 +10,7 @@ import { configMaps, namespaces, secrets } from '../resources/core.ts'
 import { group } from '../resources/kind.ts'
 import { kinds } from '../resources/kinds.ts'
 import { admit } from '../resources/validate.ts'
+import { systemErrorText } from './failures.ts'
 import { offsetOf } from './manifest-lines.ts'
 
 export interface Problem {
@@ -93,20 +95,36 @@ const takeEntry = ({ value, place }: Entry, file: string, draft: Draft): void =>
     return
   }
   const resource = resources.find((one) => one.kind === kind && apiVersionOf(one) === apiVersion)
+  if (!resource && apiVersion.split('/')[0] === group) {
+    draft.problems.push(strangerOfOurs(apiVersion, kind, place))
+    draft.unreadable.add(file)
+    return
+  }
   if (!resource) {
-    const known = resources.find((one) => one.kind === kind && one.group === group)
-    const why = known ? `; ${kind} is served as ${apiVersionOf(known)}` : ''
-    draft.warnings.push(place('kind', `${apiVersion} ${kind} is not a kind dbtls works with: skipped${why}`))
+    draft.warnings.push(place('kind', `${apiVersion} ${kind} is not a kind dbtls works with: skipped`))
     return
   }
   takeObject(value, resource, place, file, draft)
+}
+
+/** A slip of the pen: what it names is wanted from dbtls, and to skip it would look like success. */
+const strangerOfOurs = (apiVersion: string, kind: string, place: Entry['place']): Problem => {
+  const ours = resources.filter((one) => one.group === group)
+  const known = ours.find((one) => one.kind === kind)
+  return known
+    ? place('apiVersion', `Invalid value: "${apiVersion}": ${kind} is served as ${apiVersionOf(known)}`)
+    : place('kind', `Unsupported value: "${kind}": the kinds of ${group} are ${ours.map((one) => one.kind).join(', ')}`)
 }
 
 const takeObject = (value: Members, resource: Resource, place: Entry['place'], file: string, draft: Draft): void => {
   const metadata = own(value, 'metadata')
   const name = own(metadata, 'name')
   if (!isMembers(metadata) || typeof name !== 'string' || name === '') {
-    draft.problems.push(place('metadata.name', 'Required value: an object needs a name'))
+    const absent = name === undefined || name === null || name === ''
+    const message = absent
+      ? 'Required value: an object needs a name'
+      : `Invalid value: ${JSON.stringify(name)}: a name is a string; put it in quotes`
+    draft.problems.push(place('metadata.name', message))
     draft.unreadable.add(file)
     return
   }
@@ -167,25 +185,49 @@ const takeText = (file: string, text: string, draft: Draft): void => {
 
 const isManifestFile = (name: string): boolean => /\.(ya?ml|json)$/i.test(name) && !name.startsWith('.')
 
-/** Manifest files below a folder, in the order of their names; hidden files and folders are passed over. */
-const filesBelow = async (folder: string, folders: string[], depth = 0): Promise<string[]> => {
-  if (depth > 20) return []
-  const names = (await readdir(folder)).toSorted()
+type Failed = (path: string, error: unknown) => void
+
+/** A folder or a file as `stat` has it; undefined where there is none that could be read, told of by then. */
+const look = async (path: string, failed: Failed): Promise<Stats | undefined> => {
+  try {
+    return await stat(path)
+  } catch (error) {
+    // Gone since its folder was read: it is as if it had never been there.
+    if (await lstat(path).catch(() => undefined)) failed(path, error)
+    return undefined
+  }
+}
+
+interface Walk {
+  /** Every folder passed, filled by the walk. */
+  readonly folders: string[]
+  readonly failed: Failed
+}
+
+/**
+ * Manifest files below a folder, in the order of their names; hidden files and folders are passed over, and so are
+ * links back to a folder one is in (`above`, as `device:inode`).
+ */
+const filesBelow = async (folder: string, at: Stats, walk: Walk, above: readonly string[] = []): Promise<string[]> => {
+  const identity = `${at.dev}:${at.ino}`
+  if (above.includes(identity) || above.length > 20) return []
   const found: string[] = []
-  folders.push(folder)
-  for (const name of names) {
+  const names = await readdir(folder).catch((error: unknown) => walk.failed(folder, error))
+  walk.folders.push(folder)
+  for (const name of (names ?? []).toSorted()) {
     if (name.startsWith('.')) continue
     const path = join(folder, name)
-    const kind = await stat(path)
-    if (kind.isDirectory()) found.push(...(await filesBelow(path, folders, depth + 1)))
-    else if (kind.isFile() && isManifestFile(name)) found.push(path)
+    const kind = await look(path, walk.failed)
+    if (kind?.isDirectory()) found.push(...(await filesBelow(path, kind, walk, [...above, identity])))
+    else if (kind?.isFile() && isManifestFile(name)) found.push(path)
   }
   return found
 }
 
-const filesOf = async (path: string, folders: string[]): Promise<string[]> => {
-  if ((await stat(path)).isDirectory()) return filesBelow(path, folders)
-  folders.push(dirname(path))
+const filesOf = async (path: string, walk: Walk): Promise<string[]> => {
+  const at = await stat(path)
+  if (at.isDirectory()) return filesBelow(path, at, walk)
+  walk.folders.push(dirname(path))
   return [path]
 }
 
@@ -198,14 +240,10 @@ export interface ManifestFiles {
 /** What `readManifests` would read, as far as it can be seen. */
 export const listManifests = async (paths: readonly string[]): Promise<ManifestFiles> => {
   const folders: string[] = []
-  const files = await Promise.all(paths.map((path) => filesOf(path, folders).catch(() => [])))
+  const files = await Promise.all(
+    paths.map((path) => filesOf(path, { folders, failed: () => undefined }).catch(() => [])),
+  )
   return { files: files.flat(), folders }
-}
-
-const reasonOf = (error: unknown): string => {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
-  if (code === 'ENOENT') return 'there is no such file or folder'
-  return code === 'EACCES' ? 'permission denied' : `cannot be read (${code ?? String(error)})`
 }
 
 export interface ReadManifests extends ManifestSet, ManifestFiles {}
@@ -215,12 +253,12 @@ export const readManifests = async (paths: readonly string[]): Promise<ReadManif
   const draft: Draft = { manifests: [], named: new Map(), problems: [], warnings: [], unreadable: new Set() }
   const files: string[] = []
   const folders: string[] = []
-  const failed = (file: string, error: unknown): void => {
-    draft.problems.push({ file, line: 1, field: '', message: reasonOf(error) })
+  const failed: Failed = (file, error) => {
     draft.unreadable.add(file)
+    draft.problems.push({ file, line: 1, field: '', message: systemErrorText(error) })
   }
   for (const path of paths) {
-    const found = await filesOf(path, folders).catch((error: unknown) => failed(path, error))
+    const found = await filesOf(path, { folders, failed }).catch((error: unknown) => failed(path, error))
     for (const file of found ?? []) {
       files.push(file)
       const text = await readFile(file, 'utf8').catch((error: unknown) => failed(file, error))

@@ -18,7 +18,7 @@ import { createMetrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listen, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
-import { duration, parseOptions, UsageError, wholeNumber } from './options.ts'
+import { duration, namespaceList, parseOptions, UsageError, wholeNumber } from './options.ts'
 import type { Io, Main } from './io.ts'
 
 const usage = `usage: dbtls operator [options]
@@ -63,7 +63,8 @@ export const main: Main = async (args, io) => {
   try {
     const workers = wholeNumber('workers', options.workers, 1, 1000)
     const sweepIntervalMs = duration('sweep-interval', options['sweep-interval'] ?? '')
-    return await operate({ ...options, workers, sweepIntervalMs }, io, log)
+    const watched = namespaceList(options.namespaces)
+    return await operate({ ...options, workers, sweepIntervalMs, watched }, io, log)
   } catch (error) {
     if (error instanceof UsageError) {
       io.stderr.write(`dbtls operator: ${error.message}\n`)
@@ -78,6 +79,7 @@ export const main: Main = async (args, io) => {
 interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'workers'>, string>>> {
   readonly workers: number
   readonly sweepIntervalMs: number
+  readonly watched: readonly string[] | undefined
 }
 
 const operate = async (options: Options, io: Io, log: Logger): Promise<number> => {
@@ -131,10 +133,7 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
   })
   const operator = new Operator({
     cluster,
-    namespaces: options.namespaces
-      ?.split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
+    namespaces: options.watched,
     clock,
     crypto: webcrypto,
     randomBytes: (size) => randomBytes(size),

@@ -3,6 +3,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { durationMessage, isDuration, parseDuration } from '../resources/duration.ts'
 import { logLevels } from '../runtime/log.ts'
+import { parseAddress } from '../server/http.ts'
 import type { Io } from './io.ts'
 
 /** A wrong flag or value; its message is shown as it is, with exit code 2. */
@@ -53,6 +54,28 @@ export const wholeNumber = (flag: string, text: string | undefined, least: numbe
   if (text === undefined || !/^[0-9]+$/.test(text) || value < least || value > most)
     throw new UsageError(`--${flag} is a whole number from ${least} to ${most}, not "${text ?? ''}"`)
   return value
+}
+
+/** An address as `listen` takes it. */
+export const listenAddress = (flag: string, text: string | undefined): string | undefined => {
+  if (text === undefined) return undefined
+  try {
+    parseAddress(text)
+    return text
+  } catch (error) {
+    throw new UsageError(`--${flag}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
+/** RFC 1123 label, as namespaces are named. */
+const namespaceForm = /^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
+
+/** `a, b` → its parts; undefined where the flag was not given. An empty one must not come to mean all namespaces. */
+export const namespaceList = (text: string | undefined): string[] | undefined => {
+  const parts = text?.split(',').map((part) => part.trim())
+  const wrong = parts?.find((part) => !namespaceForm.test(part))
+  if (wrong !== undefined) throw new UsageError(`--namespaces: "${wrong}" is not the name of a namespace`)
+  return parts
 }
 
 /** In ms, from text as in manifests: `10m`, `1h30m`, `90d`. */

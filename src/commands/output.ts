@@ -23,7 +23,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { systemErrorText } from './failures.ts'
+import { CommandError, systemErrorText } from './failures.ts'
 
 export interface OutputObject {
   readonly kind: 'secret' | 'configmap'
@@ -33,7 +33,7 @@ export interface OutputObject {
 }
 
 /** Something that is not ours stands where a file should go; the message is for a person. */
-export class OutputError extends Error {
+export class OutputError extends CommandError {
   override readonly name = 'OutputError'
 }
 

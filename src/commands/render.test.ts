@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -93,7 +93,34 @@ describe('dbtls render', () => {
     ['an unknown format', ['--format', 'xml']],
     ['a time-out that is no number', ['--timeout', 'soon']],
     ['--prune without a state', ['--prune']],
+    ['a namespace that cannot be one', ['--namespaces', 'Data']],
+    ['an empty namespace', ['--namespaces', 'data,,other']],
   ])('calls %s wrong usage', async (_, flags) => {
     expect((await render(manifests(), ...flags)).code).toBe(2)
+  })
+  it.each<[string, string[], RegExp]>([
+    ['a file in the place of --out', ['--out', 'm.yaml'], /^dbtls render: cannot write to \S+m\.yaml: [^\n]+\n$/],
+    ['--out below a file', ['--out', 'm.yaml/x'], /^dbtls render: cannot write to \S+m\.yaml\/x: [^\n]+\n$/],
+    ['a file in the place of --state', ['--state', 'm.yaml'], /^dbtls render: the state cannot be kept in \S+m\.yaml /],
+    ['a state that is no database', ['--state', 'damaged'], /damaged\/state\.sqlite is damaged \([^\n]+move it away/],
+  ])('says in one sentence what is wrong with %s', async (_, [flag = '', path = ''], sentence) => {
+    mkdirSync(join(folder, 'damaged'))
+    writeFileSync(join(folder, 'damaged/state.sqlite'), 'no database'.repeat(1000))
+    const { code, err } = await render(manifests(), flag, join(folder, path))
+    expect(code).toBe(1)
+    expect(err).toMatch(sentence)
+  })
+  it('finds a state damaged in the middle before it works with it', async () => {
+    await render(manifests(), ...state())
+    const path = join(folder, 'state/state.sqlite')
+    writeFileSync(path, readFileSync(path).fill(0xa5, 8192, 12_288))
+    const { code, err } = await render(manifests(), ...state())
+    expect(code).toBe(1)
+    expect(err).toMatch(/state\.sqlite is damaged \(/)
+  })
+  it('does not take an empty set for one that is done', async () => {
+    const { code, err } = await render('# nothing\n')
+    expect(code).toBe(1)
+    expect(err).toMatch(/no manifests in/)
   })
 })

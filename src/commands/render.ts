@@ -1,5 +1,4 @@
 /** `dbtls render`: everything in a set of manifests, once. */
-import { StateInUse } from '../cluster/embedded/storage.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { KubeObject } from '../cluster/port.ts'
 import { marks } from '../control/context.ts'
@@ -11,14 +10,14 @@ import { createLogger } from '../runtime/log.ts'
 import type { LogLevel } from '../runtime/log.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import { exportedConfigMap, exportedSecret, isExported } from './exported.ts'
+import { CommandError, exitCodeOf } from './failures.ts'
 import { inParallel } from './in-parallel.ts'
 import { Journal, named } from './journal.ts'
 import { applyManifests, manifestManager } from './manifest-folder.ts'
 import { identityOf, problemText, readManifests } from './manifests.ts'
 import type { Manifest, Problem } from './manifests.ts'
-import { commaList } from './comma-list.ts'
-import { parseOptions, UsageError, wholeNumber } from './options.ts'
-import { OutputError, OutputFolder } from './output.ts'
+import { namespaceList, parseOptions, UsageError, wholeNumber } from './options.ts'
+import { makeOutput, OutputFolder } from './output.ts'
 import type { Readiness } from './readiness.ts'
 import { readinessOf } from './readiness.ts'
 import { Session } from './session.ts'
@@ -90,7 +89,7 @@ export const main: Main = async (args, io) => {
         state,
         prune,
         includeAuthorityKeys: options['include-authority-keys'] ?? false,
-        namespaces: commaList(options.namespaces),
+        namespaces: namespaceList(options.namespaces),
         workers: wholeNumber('workers', options.workers, 1, 1000),
         timeoutMs: wholeNumber('timeout', options.timeout, 1, 86_400) * 1000,
         logLevel: (options['log-level'] ?? 'warn') as LogLevel,
@@ -98,10 +97,7 @@ export const main: Main = async (args, io) => {
       io,
     )
   } catch (error) {
-    const wrongUsage = error instanceof UsageError
-    if (!wrongUsage && !(error instanceof StateInUse) && !(error instanceof OutputError)) throw error
-    io.stderr.write(`dbtls render: ${error.message}\n`)
-    return wrongUsage ? 2 : 1
+    return exitCodeOf(error, 'render', io.stderr)
   }
 }
 
@@ -110,6 +106,7 @@ const render = async (settings: Settings, io: Io): Promise<number> => {
   const read = await readManifests(settings.files)
   for (const warning of read.warnings) journal.problem('skipped', problemText(warning))
   if (read.problems.length > 0) return refuse(journal, read.problems)
+  if (read.manifests.length === 0) throw new CommandError(`no manifests in ${settings.files.join(', ')}`)
   const clock = systemClock()
   const session = new Session({
     state: settings.state,
@@ -142,6 +139,8 @@ const fill = async (
 ): Promise<number> => {
   const { applied, problems } = await applyManifests(session.cluster, manifests)
   if (problems.length > 0) return refuse(journal, problems)
+  // Before anything is issued that could not be handed out.
+  await makeOutput(settings.out)
   if (settings.prune) await prune(session, manifests, journal)
   const wanted = applied.map(({ object }) => object).filter(({ apiVersion }) => apiVersion.startsWith(`${group}/`))
   const unready = await settle(session, wanted, settings.timeoutMs, clock, journal)

@@ -1,5 +1,5 @@
 /** `dbtls run`: the controllers without a cluster, on a folder of manifests. */
-import { StateInUse } from '../cluster/embedded/storage.ts'
+import { existsSync } from 'node:fs'
 import { keyOf } from '../cluster/port.ts'
 import type { KubeObject } from '../cluster/port.ts'
 import { marks } from '../control/context.ts'
@@ -15,11 +15,11 @@ import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listen, operationsHandler } from '../server/http.ts'
 import type { ListeningServer } from '../server/http.ts'
 import { Exporter } from './exporter.ts'
+import { CommandError, exitCodeOf } from './failures.ts'
 import { Journal, named } from './journal.ts'
 import { ManifestFolder } from './manifest-folder.ts'
 import { problemText } from './manifests.ts'
-import { commaList } from './comma-list.ts'
-import { parseOptions, UsageError, wholeNumber } from './options.ts'
+import { listenAddress, namespaceList, parseOptions, wholeNumber } from './options.ts'
 import { OutputFolder } from './output.ts'
 import type { Readiness } from './readiness.ts'
 import { Session } from './session.ts'
@@ -76,23 +76,15 @@ export const main: Main = async (args, io) => {
       state: options.state ?? flags.state.default,
       out: options.out ?? flags.out.default,
       includeAuthorityKeys: options['include-authority-keys'] ?? false,
-      namespaces: commaList(options.namespaces),
+      namespaces: namespaceList(options.namespaces),
       workers: wholeNumber('workers', options.workers, 1, 1000),
-      metricsAddress: options['metrics-address'],
+      metricsAddress: listenAddress('metrics-address', options['metrics-address']),
     }
     await new Run(settings, io, log).untilStopped()
     return 0
   } catch (error) {
-    const wrongUsage = error instanceof UsageError
-    if (!wrongUsage && !(error instanceof StateInUse) && !(error instanceof StartError)) throw error
-    io.stderr.write(`dbtls run: ${error.message}\n`)
-    return wrongUsage ? 2 : 1
+    return exitCodeOf(error, 'run', io.stderr)
   }
-}
-
-/** The message says what keeps the command from starting. */
-class StartError extends Error {
-  override readonly name = 'StartError'
 }
 
 /** ms between looks at how far everything is. */
@@ -151,7 +143,10 @@ class Run {
         applied: ({ file, line, object }, outcome) =>
           this.#journal.line(outcome === 'created' ? 'applied' : 'changed', `${named(object)} (${file}:${line})`),
         removed: (object) => this.#journal.line('removed', named(object)),
-        refused: (problem) => this.#journal.problem('refused', problemText(problem)),
+        refused: (problem) =>
+          problem.file === manifests && !existsSync(manifests)
+            ? this.#journal.problem('waiting', `for the folder ${manifests}: it does not exist yet`)
+            : this.#journal.problem('refused', problemText(problem)),
         warned: (problem) => this.#journal.problem('skipped', problemText(problem)),
         note: (message) => this.#journal.problem('note', message),
       },
@@ -206,7 +201,7 @@ class Run {
       this.#journal.line('metrics', `http://${this.#server.address}/metrics`)
     } catch (error) {
       const why = `cannot listen on ${wanted}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
-      if (address !== undefined) throw new StartError(why)
+      if (address !== undefined) throw new CommandError(why)
       this.#journal.line('metrics', `off (${why}; name another address with --metrics-address)`)
     }
   }

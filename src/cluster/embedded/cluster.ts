@@ -80,7 +80,7 @@ export class EmbeddedCluster implements Cluster {
   #suspects = new Map<string, RowKey>()
   #closed = false
 
-  /** @throws StateInUse when another process holds the directory. */
+  /** @throws StateInUse when another process holds the directory, StateUnusable when it is damaged or not ours. */
   constructor({ directory, kinds, clock, newUid = randomUUID, watchWindow = 1000 }: EmbeddedClusterInit) {
     this.#kinds = new KindTable(kinds)
     this.#storage = new Storage(directory)

@@ -16,9 +16,14 @@ const recordAt = (object: JsonRecord, key: string): JsonRecord => {
   return isRecord(value) ? value : {}
 }
 
+const goType = (value: Json | undefined): string => {
+  if (Array.isArray(value)) return 'array'
+  return typeof value === 'boolean' ? 'bool' : typeof value
+}
+
 /**
  * What the API server does to the object before it looks at it: `stringData` becomes `data`, `type` gets its default.
- * @throws ApiError 400 for data that is not base64.
+ * @throws ApiError 400 for data that is not base64, and for stringData that is no text.
  */
 export const normalise = (resource: Resource, object: JsonRecord): JsonRecord => {
   if (!isCore(resource, 'secrets')) return object
@@ -26,6 +31,11 @@ export const normalise = (resource: Resource, object: JsonRecord): JsonRecord =>
   for (const [key, value] of data)
     if (typeof value !== 'string' || value.length % 4 !== 0 || !base64.test(value))
       throw badRequest(`Secret in version "v1" cannot be handled as a Secret: data[${key}] is not base64`)
+  for (const [key, value] of Object.entries(recordAt(object, 'stringData')))
+    if (value !== null && typeof value !== 'string')
+      throw badRequest(
+        `Secret in version "v1" cannot be handled as a Secret: json: cannot unmarshal ${goType(value)} into Go struct field Secret.stringData[${key}] of type string`,
+      )
   const strings = Object.entries(recordAt(object, 'stringData')).map(
     ([key, value]) => [key, Buffer.from(textOf(value), 'utf8').toString('base64')] as const,
   )

@@ -9,6 +9,38 @@ export class StateInUse extends Error {
   override readonly name = 'StateInUse'
 }
 
+/** The state folder cannot be used as it is; the message is for a person. */
+export class StateUnusable extends Error {
+  override readonly name = 'StateUnusable'
+}
+
+/** Primary result codes (sqlite.org/rescode.html). */
+const sqlite = { busy: 5, corrupt: 11, notDatabase: 26 } as const
+
+/** Extended result codes carry the primary one in their low byte. */
+const sqliteCode = (error: unknown): number | undefined => {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined
+}
+
+const damaged = (path: string, why: string, cause?: unknown): StateUnusable =>
+  new StateUnusable(`${path} is damaged (${why}): restore it from a backup, or move it away to begin anew`, { cause })
+
+/** Runs `work` on a file or folder of the state. @throws StateUnusable for what SQLite or the system says of it. */
+const using = <T>(path: string, work: () => T): T => {
+  try {
+    return work()
+  } catch (error) {
+    const code = sqliteCode(error)
+    const text = error instanceof Error ? error.message : String(error)
+    if (code === sqlite.corrupt || code === sqlite.notDatabase) throw damaged(path, text, error)
+    const known = code !== undefined || (error instanceof Error && 'syscall' in error)
+    if (!known) throw error
+    const hint = 'its folder and files must be this user’s to write, or name another folder with --state'
+    throw new StateUnusable(`the state cannot be kept in ${path} (${text}): ${hint}`, { cause: error })
+  }
+}
+
 export interface Row {
   readonly kind: string
   /** '' for cluster-scoped kinds. */
@@ -60,6 +92,7 @@ const takeLock = (directory: string): DatabaseSync => {
     lock.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     lock.close()
+    if (sqliteCode(error) !== sqlite.busy) throw error
     const holder = existsSync(pidFile) ? ` (process ${readFileSync(pidFile, 'utf8').trim()})` : ''
     throw new StateInUse(
       `the state folder ${directory} is in use by another dbtls${holder}: stop that one first, or name another folder with --state`,
@@ -71,9 +104,19 @@ const takeLock = (directory: string): DatabaseSync => {
 }
 
 const openFile = (directory: string): DatabaseSync => {
-  const database = new DatabaseSync(privateFile(join(directory, databaseFile)))
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
-  return database
+  const path = join(directory, databaseFile)
+  const database = new DatabaseSync(privateFile(path))
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;')
+    // A damaged page found now is a sentence; found later it is a Secret that cannot be read.
+    const found = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
+    if (found !== 'ok') throw damaged(path, String(found).split('\n').at(-1) ?? '')
+    database.exec(schema)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
 }
 
 export class Storage {
@@ -82,17 +125,25 @@ export class Storage {
   readonly #statements = new Map<string, StatementSync>()
   #version: number
 
-  /** `directory` undefined keeps everything in memory. @throws StateInUse when another process holds the folder. */
+  /** `directory` undefined keeps everything in memory. @throws StateInUse, StateUnusable */
   constructor(directory: string | undefined) {
     if (directory === undefined) {
       this.#database = new DatabaseSync(':memory:')
+      this.#database.exec(schema)
     } else {
-      mkdirSync(directory, { recursive: true, mode: 0o700 })
-      chmodSync(directory, 0o700)
-      this.#lock = takeLock(directory)
-      this.#database = openFile(directory)
+      using(directory, () => {
+        mkdirSync(directory, { recursive: true, mode: 0o700 })
+        chmodSync(directory, 0o700)
+      })
+      const lock = using(join(directory, 'lock'), () => takeLock(directory))
+      this.#lock = lock
+      try {
+        this.#database = using(join(directory, databaseFile), () => openFile(directory))
+      } catch (error) {
+        lock.close()
+        throw error
+      }
     }
-    this.#database.exec(schema)
     this.#version = Number(this.#prepare("SELECT value FROM counters WHERE name = 'resourceVersion'").get()?.['value'])
   }
 
