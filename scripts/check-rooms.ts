@@ -47,7 +47,7 @@ const isPure = (file: string): boolean =>
   /^src\/(pki|material|resources|database\/engines|database\/layouts)\//.test(file) || basename(file) === 'decide.ts'
 
 /** Tests, and what several tests of a room share. */
-const isForTests = (file: string): boolean => file.endsWith('.test.ts') || basename(file) === 'testing.ts'
+const isForTests = (file: string): boolean => /\.(test|fixture)\.ts$/.test(file) || basename(file) === 'testing.ts'
 
 const impureModules =
   /^node:(fs|net|http|https|http2|tls|dgram|dns|child_process|worker_threads|sqlite|os|process|timers|perf_hooks|readline)(\/|$)/

@@ -153,12 +153,6 @@ export const keyOf = (object: { readonly metadata: ObjectMeta }): string =>
     ? object.metadata.name
     : `${object.metadata.namespace}/${object.metadata.name}`
 
-/** The inverse of keyOf. */
-export const parseKey = (key: string): ObjectKey => {
-  const slash = key.indexOf('/')
-  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}
-
 /**
  * Orders resourceVersions, which are integers on every supported server (Kubernetes ≥ 1.35 promises it).
  * Returns undefined where one of the two is not an integer: then only equality is known.

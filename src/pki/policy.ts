@@ -13,7 +13,7 @@ import type { ParsedCertificate } from './parse.ts'
 import type { KeyAlgorithm } from './plan.ts'
 import { type SubjectPolicy, subjectViolations } from './subject-policy.ts'
 
-export { subjectInPolicyOrder, type SubjectPolicy } from './subject-policy.ts'
+export type { SubjectPolicy } from './subject-policy.ts'
 
 /** Absent members allow everything; an empty list allows nothing of its type. */
 export interface SigningPolicy {
