@@ -273,4 +273,19 @@ describe('appliedBy', () => {
     await cluster.create(configMaps, object('created'), { fieldManager: 'me' })
     expect(cluster.appliedBy('me').map((one) => one.object.metadata.name)).toEqual(['mine'])
   })
+  it.each([123, true, ['a'], { b: 'c' }])('refuses stringData that is %j, as the API server does', async (value) => {
+    const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true }
+    const cluster = new EmbeddedCluster({ kinds: [{ resource: secrets }], clock: new ManualClock() })
+    open.push(cluster)
+    const secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { namespace: 'n', name: 's' },
+      stringData: { a: value },
+    }
+    await expect(cluster.create(secrets, secret, writer)).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining('Secret.stringData[a] of type string') as unknown,
+    })
+  })
 })
