@@ -221,12 +221,14 @@ export const watches = (suite: Suite): void => {
         'ADDED w-after',
       ])
     })
-    it.runIf(compact)('answers Expired where the past is forgotten', async () => {
-      const resourceVersion = await from()
-      await make(suite, ['w-old'], {})
-      suite.compactNow()
-      const events = cluster().watch(secrets, { namespace: namespace(), resourceVersion })
-      await expect(take(events, 1)).rejects.toMatchObject({ status: 410, reason: 'Expired' })
-    })
+    // A real server compacts every few minutes; test/e2e/faults makes one do it.
+    if (compact)
+      it('answers Expired where the past is forgotten', async () => {
+        const resourceVersion = await from()
+        await make(suite, ['w-old'], {})
+        suite.compactNow()
+        const events = cluster().watch(secrets, { namespace: namespace(), resourceVersion })
+        await expect(take(events, 1)).rejects.toMatchObject({ status: 410, reason: 'Expired' })
+      })
   })
 }
