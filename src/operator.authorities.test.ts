@@ -79,6 +79,7 @@ describe('the Secret of a CA', () => {
     await cluster.update(secrets, { ...secret, data }, somebody)
     await said(cluster, 'AuthoritySecretInvalid')
     await quiet(operator)
+    expect((await getSecret(cluster, 'ca-ca')).data).toEqual(data)
     expect(text(await getSecret(cluster), 'ca.crt')).not.toBe(trust)
   })
 })

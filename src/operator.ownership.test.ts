@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Cluster, KubeObject } from './cluster/port.ts'
+import { dataHash } from './material/hash.ts'
 import { certificatesOf, encodePem } from './pki/pem.ts'
 import { makeIntermediate, makeRoot } from './pki/testing.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
@@ -111,6 +112,26 @@ describe('the Secret of a certificate', () => {
     await put(cluster, certificate({ secret: { name: 'orders-tls' } }, 'second'))
     expect((await stalled(cluster, 'second')).message).toContain('DatabaseCertificate/orders')
     expect(leafOf(await getSecret(cluster)).serialNumber).toBe(serial)
+  })
+
+  it.each([
+    { name: 'by its uid', restored: false },
+    { name: 'by the reference to its owner, when it was restored from a backup', restored: true },
+  ])('is known without its annotations $name', async ({ restored }) => {
+    const { cluster, clock, stop, serial } = await issuedOnce()
+    await stop()
+    const { apiVersion, kind, type = '', data = {}, metadata } = await getSecret(cluster)
+    const kept = restored ? { ownerReferences: metadata.ownerReferences ?? [] } : {}
+    const bare = { apiVersion, kind, type, data, metadata: { name: 'orders-tls', namespace, ...kept } }
+    if (restored) await cluster.delete(secrets, { namespace, name: 'orders-tls' })
+    await (restored ? cluster.create(secrets, bare, somebody) : cluster.update(secrets, bare, somebody))
+    await start(cluster, clock)
+    await until('the mark of its owner', async () => {
+      const { items } = await cluster.list(secrets, { namespace })
+      const found = items.find((secret) => secret.metadata.name === 'orders-tls')
+      return found?.metadata.annotations?.['dbtls.dev/owner'] === 'DatabaseCertificate/orders'
+    })
+    expect((await ready(cluster)).status?.serialNumber).toBe(serial)
   })
 
   it('gets back the annotations that tell a change of trigger and duration', async () => {
@@ -230,9 +251,14 @@ describe('the key of a CA', () => {
     const { cluster, operator, serial } = await issuedOnce()
     const stranger = await makeRoot({ commonName: 'stranger' })
     const good = text(await getSecret(cluster, 'ca-ca'), 'ca.crt')
-    await change(cluster, 'ca-ca', ({ data }) => ({
-      data: { ...data, 'ca.crt': base64(`${good}${encodePem('CERTIFICATE', stranger.certificate)}`) },
-    }))
+    await change(cluster, 'ca-ca', ({ data, metadata }) => {
+      const forged = { ...data, 'ca.crt': base64(`${good}${encodePem('CERTIFICATE', stranger.certificate)}`) }
+      const hash = dataHash(new Map(Object.entries(forged).map(([key, value]) => [key, Buffer.from(value, 'base64')])))
+      return {
+        data: forged,
+        metadata: { ...metadata, annotations: { ...metadata.annotations, 'dbtls.dev/data-hash': hash } },
+      }
+    })
     await until('the old root alone', async () => text(await getSecret(cluster, 'ca-ca'), 'ca.crt') === good)
     await quiet(operator)
     await put(cluster, certificate({ renewTrigger: '1' }))

@@ -165,7 +165,8 @@ describe('what happens while a certificate is on its way', () => {
   it('says the same of an authority', async () => {
     const clock = new ManualClock()
     const cluster = newCluster(clock)
-    await start(interrupted(cluster, 'create', 'issuedcertificates', refused(422, 'Invalid')), clock)
+    const port = interrupted(cluster, 'create', 'issuedcertificates', refused(422, 'Invalid'))
+    const { operator } = await start(port, clock)
     await put(cluster, authority())
     const get = () => cluster.get(certificateAuthorities, { namespace, name: 'ca' })
     const failing = await until('a failure', async () => {
@@ -173,6 +174,10 @@ describe('what happens while a certificate is on its way', () => {
       return found.status?.failedAttempts === 1 && found
     })
     expect(failing.status?.conditions?.[0]).toMatchObject({ status: 'False', reason: 'IssuanceFailed' })
+    const touched = { ...authority(), metadata: { name: 'ca', namespace, labels: { a: 'look' } } }
+    await put(cluster, touched)
+    await quiet(operator)
+    expect(isReady(await get())).toBe(false)
     await clock.advance(10_000)
     const done = await until('the CA', async () => {
       const found = await get()

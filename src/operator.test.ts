@@ -103,6 +103,14 @@ describe('a renewal', () => {
     await anotherSerial()
   })
 
+  it('makes a new key', async () => {
+    const { cluster, anotherSerial } = await issuedOnce()
+    const key = text(await getSecret(cluster), 'tls.key')
+    await put(cluster, certificate({ renewTrigger: '1' }))
+    await anotherSerial()
+    expect(text(await getSecret(cluster), 'tls.key')).not.toBe(key)
+  })
+
   it('keeps the key where the spec says Never', async () => {
     const { cluster, anotherSerial } = await issuedOnce({ privateKey: { rotation: 'Never' } })
     const key = text(await getSecret(cluster), 'tls.key')

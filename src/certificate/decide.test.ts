@@ -116,6 +116,12 @@ describe('decide', () => {
       reason: 'AuthorityNotReady',
     },
     {
+      name: 'a CA that is not ready is waited for when something must be written',
+      seen: seen({ authority: { state: 'notReady', message: 'soon' }, secret: { ...secret, drift: ['label a'] } }),
+      cure: 'Wait',
+      reason: 'AuthorityNotReady',
+    },
+    {
       name: 'a CA that is not ready does not disturb a good certificate',
       seen: seen({ authority: { state: 'notReady', message: 'soon' } }),
       cure: 'None',
