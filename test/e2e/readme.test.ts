@@ -47,6 +47,10 @@ const normalised = (lines: readonly string[]): string[] =>
     )
     .toSorted()
 
+/** A person does not type `make run` into a `make test`: a make below another one tells where it is. */
+const withoutMake = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^(MAKE|MFLAGS)/.test(name)))
+
 /** A checkout that shares sources and packages with this one, and nothing that the commands write. */
 const checkout = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'dbtls-readme-'))
@@ -91,7 +95,11 @@ describe('In a minute, without a cluster', () => {
     })
 
   beforeAll(async () => {
-    program = spawn('sh', ['-c', `exec ${first?.command ?? 'false'}`], { cwd: folder, detached: true })
+    program = spawn('sh', ['-c', `exec ${first?.command ?? 'false'}`], {
+      cwd: folder,
+      detached: true,
+      env: withoutMake(process.env),
+    })
     program.stdout?.on('data', (chunk: Buffer) => void (printed += chunk.toString()))
     program.stderr?.on('data', (chunk: Buffer) => void (printed += chunk.toString()))
     await line('ready ')
