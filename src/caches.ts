@@ -10,7 +10,7 @@ import {
   certificateAuthorities,
   type CertificateAuthority,
 } from './resources/certificate-authority.ts'
-import { type Namespace, namespaces as namespaceResource, secrets } from './resources/core.ts'
+import { configMaps, type Namespace, namespaces as namespaceResource, secrets } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
@@ -40,6 +40,12 @@ export const createCaches = (shared: Shared): Caches => ({
     indexers: { authority: ({ authority }) => [authority] },
   }),
   secrets: new Informer<PartialObject>({ ...shared, resource: secrets, metadataOnly: true, transform: identityOnly }),
+  configMaps: new Informer<PartialObject>({
+    ...shared,
+    resource: configMaps,
+    metadataOnly: true,
+    transform: identityOnly,
+  }),
   // Labels of namespaces are cluster-wide knowledge: an operator of listed namespaces does without.
   namespaces:
     shared.namespaces === undefined
@@ -72,7 +78,7 @@ const certificateSecretKeys = ({ metadata, spec }: DatabaseCertificate): string[
   )
 }
 
-/** All that is asked of a Secret in memory is whether it is still the one that was verified. */
+/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified. */
 const identityOnly = ({ apiVersion, kind, metadata }: PartialObject): PartialObject => {
   const { name, namespace, uid, resourceVersion } = metadata
   return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } as PartialObject['metadata'] }

@@ -20,6 +20,8 @@ export interface Caches {
   readonly ledger: Informer<LedgerEntry>
   /** Name, uid and resourceVersion of every Secret in sight: contents are read live, and only when they may have changed. */
   readonly secrets: Informer<PartialObject>
+  /** The same of every ConfigMap. */
+  readonly configMaps: Informer<PartialObject>
   /** Absent where the operator may see only listed namespaces. */
   readonly namespaces: Informer<Namespace> | undefined
 }

@@ -27,6 +27,7 @@ export const stubContext = (verbs: Partial<Record<keyof Cluster, unknown>>, cloc
     profiles: new Map<string, KubeObject>(),
     ledger: new Map<string, KubeObject>(),
     secrets: new Map<string, KubeObject>(),
+    configMaps: new Map<string, KubeObject>(),
     namespaces: new Map<string, KubeObject>(),
   }
   const context: Context = {
@@ -37,6 +38,7 @@ export const stubContext = (verbs: Partial<Record<keyof Cluster, unknown>>, cloc
       profiles: cacheOf(stores.profiles, wrote),
       ledger: cacheOf(stores.ledger, wrote),
       secrets: cacheOf(stores.secrets, wrote),
+      configMaps: cacheOf(stores.configMaps, wrote),
       namespaces: cacheOf(stores.namespaces, wrote),
     },
     clock,
