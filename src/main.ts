@@ -41,7 +41,15 @@ const { stdout, stderr, env } = process
 for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
 const alive = keepAlive()
 try {
-  process.exitCode = await main(process.argv.slice(2), { stdout, stderr, env })
+  process.exitCode = await main(process.argv.slice(2), {
+    stdout,
+    stderr,
+    env,
+    // Opened by those who ask for something, because an open terminal keeps the process alive.
+    get stdin() {
+      return process.stdin
+    },
+  })
 } finally {
   alive.release()
 }

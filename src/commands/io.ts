@@ -1,6 +1,8 @@
 /** What every verb is given, and what it answers. */
 
 export interface Io {
+  /** Where passphrases are typed; absent where nobody could. */
+  readonly stdin?: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
   readonly env: Readonly<Record<string, string | undefined>>

@@ -26,13 +26,36 @@ export const parseOptions = <F extends Flags>(
   usage: string,
   flags: F,
   args: readonly string[],
-  { stdout, stderr }: Io,
+  io: Io,
 ): Values<F> | number => {
+  const parsed = parse(verb, usage, flags, args, io, false)
+  return typeof parsed === 'number' ? parsed : parsed.values
+}
+
+/** The same for a verb that takes words beside its flags. */
+export const parseArguments = <F extends Flags>(
+  verb: string,
+  usage: string,
+  flags: F,
+  args: readonly string[],
+  io: Io,
+): { readonly values: Values<F>; readonly words: readonly string[] } | number =>
+  parse(verb, usage, flags, args, io, true)
+
+const parse = <F extends Flags>(
+  verb: string,
+  usage: string,
+  flags: F,
+  args: readonly string[],
+  { stdout, stderr }: Io,
+  allowPositionals: boolean,
+): { readonly values: Values<F>; readonly words: readonly string[] } | number => {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
       options: { ...flags, help: { type: 'boolean', short: 'h' } },
       strict: true,
+      allowPositionals,
     })
     if ((values as { help?: boolean }).help === true) {
       stdout.write(usage)
@@ -41,7 +64,7 @@ export const parseOptions = <F extends Flags>(
     const level = (values as Record<string, string | undefined>)['log-level']
     if (level !== undefined && !(logLevels as readonly unknown[]).includes(level))
       throw new UsageError(`--log-level is one of ${logLevels.join(', ')}, not "${level}"`)
-    return values
+    return { values, words: positionals }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     stderr.write(`dbtls ${verb}: ${message}\ndbtls ${verb} --help lists the options\n`)
@@ -69,6 +92,11 @@ export const listenAddress = (flag: string, text: string | undefined): string | 
 
 /** RFC 1123 label, as namespaces are named. */
 const namespaceForm = /^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
+
+export const namespaceName = (what: string, text: string): string => {
+  if (!namespaceForm.test(text)) throw new UsageError(`${what}: "${text}" is not the name of a namespace`)
+  return text
+}
 
 /** `a, b` → its parts; undefined where the flag was not given. An empty one must not come to mean all namespaces. */
 export const namespaceList = (text: string | undefined): string[] | undefined => {
