@@ -54,6 +54,11 @@ export class Keyring {
     return material
   }
 
+  /** DER roots to trust because of this CA, of any source. Rejects as `load` does. */
+  async trustOf(authority: CertificateAuthority): Promise<readonly Uint8Array[]> {
+    return (await this.load(authority)).trust
+  }
+
   forget(key: string): void {
     this.#slots.delete(key)
   }
