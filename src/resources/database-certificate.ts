@@ -7,7 +7,7 @@ import {
   durationText,
   exactlyOne,
   objectName,
-  renewsWithinDuration,
+  renewsWithin,
   secretKeyRef,
   text,
 } from './fields.ts'
@@ -113,10 +113,13 @@ interface SpecValue {
   secret: { type?: string; items?: { content: string; encoding?: string }[] }
 }
 
+/** Not a default of the schema: an absent duration may be shortened by the policy of a CA, one that was asked for may not. */
+export const defaultDuration = '90d'
+
 const names = ['dnsNames', 'ipAddresses', 'uris', 'emailAddresses'] as const
 
 const rules = [
-  renewsWithinDuration,
+  renewsWithin(defaultDuration),
   rule<SpecValue>({
     rule: '!has(self.role) || !has(self.usages) || size(self.usages) == 0',
     message: 'role stands for its usages: set role or usages, not both',
@@ -186,7 +189,10 @@ export const databaseCertificateSpec = z
     ipAddresses: list(ipAddress, 'IP addresses.'),
     uris: list(uri, 'URIs, as spiffe://cluster.local/ns/data/sa/app.'),
     emailAddresses: list(emailAddress, 'E-mail addresses.'),
-    duration: durationText('Lifetime of a certificate. It never outlives its CA.', '10s').default('90d'),
+    duration: durationText(
+      `Lifetime of a certificate. It never outlives its CA. Longer than the CA's policy.maxDuration it is refused. Default: ${defaultDuration}, or policy.maxDuration where that is shorter.`,
+      '10s',
+    ).optional(),
     renewBefore: durationText(
       'How long before its end it is renewed. Default: a third of the real lifetime, with jitter.',
     ).optional(),
@@ -207,7 +213,7 @@ export const databaseCertificateSpec = z
       .optional()
       .meta({
         description:
-          'A request made elsewhere: no key is made here; the request is kept and signed again at each renewal.',
+          "A request made elsewhere: no key is made here; the request is kept in the ledger and signed again at each renewal. Subject and names are the request's; subject and name lists beside it, where given, only say what it may ask for. Lifetime is duration's; usages are those of role or usages where given, else the request's.",
         rules: [exactlyOne('inline', 'secretRef', 'configMapRef')],
       }),
     secret,

@@ -92,18 +92,28 @@ export const durationText = (description: string, min = '0s') => {
   return z.string().max(durationMaxLength).meta({ description, rules })
 }
 
-/** `renewBefore < duration`, on the node that holds both. */
-export const renewsWithinDuration = rule<{ duration: string; renewBefore?: string }>({
-  rule: `!has(self.renewBefore) || !${celIsDuration('self.renewBefore')} || !${celIsDuration('self.duration')} || ${celMilliseconds('self.renewBefore')} < ${celMilliseconds('self.duration')}`,
-  message:
-    'renewBefore must be shorter than duration: a certificate that is due as soon as it is issued would be issued for ever',
-  fieldPath: '.renewBefore',
-  holds: ({ duration, renewBefore }) =>
-    renewBefore === undefined ||
-    !isDuration(renewBefore) ||
-    !isDuration(duration) ||
-    parseDuration(renewBefore) < parseDuration(duration),
-})
+/** `renewBefore < duration`, on the node that holds both. `absent` stands for a duration that is not set. */
+export const renewsWithin = (absent?: string): Rule => {
+  const duration = absent === undefined ? 'self.duration' : `(has(self.duration) ? self.duration : '${absent}')`
+  return rule<{ duration?: string; renewBefore?: string }>({
+    rule: `!has(self.renewBefore) || !${celIsDuration('self.renewBefore')} || !${celIsDuration(duration)} || ${celMilliseconds('self.renewBefore')} < ${celMilliseconds(duration)}`,
+    message:
+      'renewBefore must be shorter than duration: a certificate that is due as soon as it is issued would be issued for ever',
+    fieldPath: '.renewBefore',
+    holds: ({ duration: given, renewBefore }) => {
+      const longest = given ?? absent
+      return (
+        renewBefore === undefined ||
+        longest === undefined ||
+        !isDuration(renewBefore) ||
+        !isDuration(longest) ||
+        parseDuration(renewBefore) < parseDuration(longest)
+      )
+    },
+  })
+}
+
+export const renewsWithinDuration = renewsWithin()
 
 export const secretKeyRef = (description: string, key: string) =>
   z

@@ -26,6 +26,19 @@ export const reasons = {
   PassphraseNotFound: 'The Secret named in passphraseSecretRef does not exist, or lacks the key.',
   PassphraseWrong: "The passphrase does not open the authority's private key.",
   RequestInvalid: 'The spec asks for something that cannot be signed. Only a change of the spec can help.',
+  RequestNotFound:
+    'The Secret or ConfigMap named in spec.request does not exist, or lacks the key, and the ledger keeps no request of this certificate.',
+  KeyInUse:
+    'The key of the request belongs to a CA or to another certificate, or was revoked as compromised. Make another key and request.',
+  PolicyViolation:
+    'The CertificateAuthority does not sign this: its spec.policy. Change the spec, or the policy; what is in the Secret stays.',
+  NameConstraintViolation:
+    'The name constraints of the CertificateAuthority, or of one above it, do not allow a name. Change the spec; what is in the Secret stays.',
+  CommonNameTaken:
+    'The CertificateAuthority gives each common name to one certificate (policy.uniqueCommonName), and a newer DatabaseCertificate has it. Choose another name, or delete one of the two.',
+  OnHold:
+    'The certificate is revoked for the time being (certificateHold). It is used again when the hold is taken back.',
+  RevocationListNotReady: 'The CertificateAuthority has no revocation list yet.',
   IssuanceFailed: 'Signing failed; it is tried again with growing delays (status.nextAttemptAt).',
   WriteFailed: 'The cluster refused a write; it is tried again.',
   NamespaceTerminating: 'The namespace is being deleted; nothing is created in it.',

@@ -58,7 +58,6 @@ describe('the corpus', () => {
 describe('admit', () => {
   it('fills in defaults, also below objects that are not given', () => {
     expect(stored(admit('DatabaseCertificate', certificate({}))).spec).toMatchObject({
-      duration: '90d',
       privateKey: { algorithm: 'ECDSA', encoding: 'PKCS8', rotation: 'Always' },
       keystore: { pkcs12Profile: 'Modern2023' },
       secret: { deletionPolicy: 'Delete' },
@@ -83,7 +82,9 @@ describe('admit', () => {
   })
 
   it('takes a null for a default as not given, and any other null as wrong', () => {
-    expect(stored(admit('DatabaseCertificate', certificate({ duration: null }))).spec['duration']).toBe('90d')
+    expect(stored(admit('DatabaseCertificate', certificate({ privateKey: { rotation: null } }))).spec).toMatchObject({
+      privateKey: { rotation: 'Always' },
+    })
     expect(problems(admit('DatabaseCertificate', certificate({ dnsNames: null })))).toEqual([
       { field: 'spec.dnsNames', message: 'must be of type array: "null"' },
     ])
