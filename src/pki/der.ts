@@ -14,6 +14,7 @@ export const Tag = {
   octetString: 0x04,
   null: 0x05,
   oid: 0x06,
+  enumerated: 0x0a,
   utf8String: 0x0c,
   printableString: 0x13,
   teletexString: 0x14,
@@ -127,15 +128,23 @@ export const contextPrimitive = (number: number, contents: Uint8Array): Uint8Arr
 
 /** UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5). `instant` in ms; fractions of a second are dropped. */
 export const time = (instant: number): Uint8Array => {
+  const digits = digitsOf(instant)
+  return digits >= '1950' && digits < '2050'
+    ? tlv(Tag.utcTime, Buffer.from(digits.slice(2), 'latin1'))
+    : tlv(Tag.generalizedTime, Buffer.from(digits, 'latin1'))
+}
+
+/** GeneralizedTime whatever the year, for fields that know no other form. `instant` as above. */
+export const generalizedTime = (instant: number): Uint8Array =>
+  tlv(Tag.generalizedTime, Buffer.from(digitsOf(instant), 'latin1'))
+
+/** `YYYYMMDDHHMMSSZ` */
+const digitsOf = (instant: number): string => {
   const date = new Date(Math.floor(instant / 1000) * 1000)
   const fullYear = date.getUTCFullYear()
   if (!(fullYear >= 0 && fullYear <= 9999))
     throw new DerError('a certificate can only hold times of the years 0 to 9999')
-  const iso = date.toISOString()
-  const digits = iso.slice(0, 19).replace(/[-:T]/g, '')
-  return fullYear >= 1950 && fullYear <= 2049
-    ? tlv(Tag.utcTime, Buffer.from(`${digits.slice(2)}Z`, 'latin1'))
-    : tlv(Tag.generalizedTime, Buffer.from(`${digits}Z`, 'latin1'))
+  return `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
 }
 
 /** One decoded element. `contents` and `encoded` are views into the input. */

@@ -140,8 +140,8 @@ const readExtendedKeyUsage = (value: Uint8Array): string[] =>
     return usageNames.get(id) ?? id
   })
 
-/** The key identifier; issuer and serial number, where present, are passed over. */
-const readAuthorityKeyId = (value: Uint8Array): Uint8Array | undefined => {
+/** The key identifier; issuer and serial number, where present, are passed over. Throws DerError. */
+export const readAuthorityKeyId = (value: Uint8Array): Uint8Array | undefined => {
   const [first] = children(readOnly(value, Tag.sequence))
   return first?.tag === 0x80 ? first.contents : undefined
 }

@@ -24,6 +24,8 @@ export interface Signer {
   readonly notAfter: number
   /** undefined: no limit. */
   readonly pathLength: number | undefined
+  /** The certificate has the key usage cRLSign. */
+  readonly mayIssueRevocationLists: boolean
   /** Of the CA and of the CAs above it; what breaks them is not signed. */
   readonly nameConstraints?: readonly NameConstraints[]
   /** DER AlgorithmIdentifier. */
@@ -59,6 +61,7 @@ export const createSigner = async (
     notBefore: parsed.notBefore,
     notAfter: parsed.notAfter,
     pathLength: parsed.pathLength,
+    mayIssueRevocationLists: parsed.keyUsage.includes('cRLSign'),
     nameConstraints: [parsed, ...chain.map(parseCertificate)]
       .map(({ nameConstraints }) => nameConstraints)
       .filter((constraints) => constraints !== undefined),
@@ -81,6 +84,8 @@ export const selfSigner = async (
     notBefore: -Infinity,
     notAfter: Infinity,
     pathLength: undefined,
+    // There is no certificate yet that could allow it.
+    mayIssueRevocationLists: false,
   }
 }
 
