@@ -52,6 +52,10 @@ export const marks = {
   serialNumber: 'dbtls.dev/serial-number',
   /** On the Secret of a CA: never handed out by `run` and `render`. */
   private: 'dbtls.dev/private',
+  /** On a ConfigMap or Secret of a trust bundle: `namespace/name` of the authority as an annotation, `namespace.name` as a label. */
+  trustOf: 'dbtls.dev/trust-of',
+  /** The keys in it that are dbtls's, separated by commas; another key is somebody else's. */
+  keys: 'dbtls.dev/keys',
   authority: 'dbtls.dev/authority',
   state: 'dbtls.dev/state',
 } as const

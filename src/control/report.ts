@@ -43,12 +43,28 @@ export const report = async <T extends Reportable>(
   signal: AbortSignal,
 ): Promise<boolean> => {
   const generation = object.metadata.generation ?? 1
-  const status = withoutUndefined({
+  const status = {
     ...object.status,
     ...fields,
     observedGeneration: generation,
     conditions: withConditions(object.status?.conditions, conditionsOf(outcome), context.clock.now(), generation),
-  })
+  }
+  return writeStatus(context, resource, cache, object, status, signal)
+}
+
+/**
+ * Replaces the status, where it is another one; conditions are part of it. For what reports beside the reconciler of the
+ * conditions: give `{...object.status, …}`, so that the rest stays.
+ */
+export const writeStatus = async <T extends Reportable>(
+  context: Context,
+  resource: Resource<T>,
+  cache: Informer<T>,
+  object: T,
+  wanted: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const status = withoutUndefined(wanted)
   if (isDeepStrictEqual(status, withoutUndefined({ ...object.status }))) return false
   const { name, namespace, uid, resourceVersion } = object.metadata
   const update = {
@@ -74,5 +90,5 @@ const conditionsOf = ({ state, reason, message }: Outcome): WantedConditions => 
   return state === 'Stalled' ? { ready, stalled: finding } : { ready, reconciling: finding }
 }
 
-const withoutUndefined = (object: Record<string, unknown>): Record<string, unknown> =>
+const withoutUndefined = (object: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))

@@ -4,9 +4,10 @@
  */
 
 import { isAlreadyExists, isConflict, isForbidden, isInvalid, isNamespaceTerminating } from '../cluster/errors.ts'
-import type { OwnerReference } from '../cluster/port.ts'
+import type { Informer } from '../cluster/cache/informer.ts'
+import type { OwnerReference, PartialObject, Resource } from '../cluster/port.ts'
 import { dataHash } from '../material/hash.ts'
-import { secrets, type Secret } from '../resources/core.ts'
+import { type ConfigMap, secrets, type Secret } from '../resources/core.ts'
 import { NotReady, Retryable, Terminal } from '../runtime/errors.ts'
 import { type Context, fieldManager, marks } from './context.ts'
 
@@ -68,29 +69,46 @@ export const writeSecret = async (context: Context, content: SecretContent, sign
     data: Object.fromEntries([...content.data].map(([key, bytes]) => [key, Buffer.from(bytes).toString('base64')])),
   }
   try {
-    const written = await context.cluster.apply(secrets, object, {
-      fieldManager,
-      force: true,
-      metadataOnly: true,
-      createOnly: previous === undefined,
-      signal,
-    })
-    context.caches.secrets.wrote(written)
-    return written
+    return await applyOwned(context, secrets, context.caches.secrets, object, previous === undefined, signal)
   } catch (error) {
-    throw explained(content.name, content.namespace, error)
+    throw isAlreadyExists(error) ? new SecretAppeared(content.name) : error
   }
 }
 
-const explained = (name: string, namespace: string, error: unknown): unknown => {
-  if (isNamespaceTerminating(error))
-    return new NotReady('NamespaceTerminating', `Namespace "${namespace}" is being deleted.`)
-  if (isConflict(error)) return new Retryable('Conflict', `Secret "${name}" changed while it was being written.`)
-  if (isAlreadyExists(error)) return new SecretAppeared(name)
-  if (isInvalid(error)) return new Terminal('WriteFailed', `The API server refuses Secret "${name}": ${error.message}`)
-  if (isForbidden(error))
-    return new Retryable('WriteFailed', `The API server forbids writing Secret "${name}": ${error.message}`, {
-      cause: error,
+/**
+ * One server-side apply of a Secret or ConfigMap: of a new one with `createOnly`, else over the very version that
+ * `object.metadata` names by uid and resourceVersion. Throws what the queue understands; 409 AlreadyExists as it came.
+ */
+export const applyOwned = async <T extends Secret | ConfigMap>(
+  context: Context,
+  resource: Resource<T>,
+  cache: Informer<PartialObject>,
+  object: T,
+  createOnly: boolean,
+  signal: AbortSignal,
+): Promise<T> => {
+  try {
+    const written = await context.cluster.apply(resource, object, {
+      fieldManager,
+      force: true,
+      metadataOnly: true,
+      createOnly,
+      signal,
     })
+    cache.wrote(written)
+    return written
+  } catch (error) {
+    throw explained(object, error)
+  }
+}
+
+const explained = ({ kind, metadata }: Secret | ConfigMap, error: unknown): unknown => {
+  const named = `${kind} "${metadata.name}"`
+  if (isNamespaceTerminating(error))
+    return new NotReady('NamespaceTerminating', `Namespace "${metadata.namespace}" is being deleted.`)
+  if (isConflict(error)) return new Retryable('Conflict', `${named} changed while it was being written.`)
+  if (isInvalid(error)) return new Terminal('WriteFailed', `The API server refuses ${named}: ${error.message}`)
+  if (isForbidden(error))
+    return new Retryable('WriteFailed', `The API server forbids writing ${named}: ${error.message}`, { cause: error })
   return error
 }
