@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { encodeTbs, IssueError, issueCertificate } from './certificate.ts'
-import { differencesFromPlan } from './check.ts'
+import { differencesFromPlan, differencesOfStructure } from './check.ts'
 import { bitString, boolean, children, integer, octetString, oid, readOnly, sequence } from './der.ts'
 import type { KeyPair } from './keys.ts'
 import { distinguishedName, emptyName } from './names.ts'
@@ -46,6 +46,28 @@ describe('an issued certificate', () => {
     })
     expect(Buffer.from(parsed.issuer).equals(root.signer.subject)).toBe(true)
   })
+
+  test.each([
+    ['with a subject', {}],
+    ['without one', { subject: emptyName }],
+    ['without names', { subjectAlternativeNames: [] }],
+    ['without extended key usage', { extendedKeyUsage: [] }],
+    ['that ends after 2049', { notAfter: Date.UTC(2051, 0, 1) }],
+  ] satisfies [string, Partial<CertificatePlan>][])(
+    'of a leaf %s is read by @peculiar/x509 as planned, whatever key it has and whatever key signs',
+    async (_, changes) => {
+      const signers = await Promise.all(
+        algorithms.map((algorithm) => makeRoot({ algorithm, duration: 40 * 365 * day })),
+      )
+      for (const { signer } of signers) {
+        const plan = planLeaf(signer, leaf, changes)
+        const der = await issueCertificate(plan, signer)
+        expect(differencesOfStructure(der, plan)).toEqual([])
+        const later = { ...plan, notBefore: plan.notBefore + 1000 }
+        expect(differencesOfStructure(der, later).join()).toContain('beginning')
+      }
+    },
+  )
 
   test('has the same to-be-signed bytes for the same plan', () => {
     const plan = planLeaf(root.signer, leaf)
