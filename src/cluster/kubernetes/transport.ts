@@ -86,7 +86,9 @@ export class Transport {
         settle.done({ status: response.statusCode ?? 0, headers: response.headers, body })
       })
       response.on('error', (error) => settle.failed(error))
-      response.on('close', () => settle.failed(new Error('the connection was closed inside the answer')))
+      response.on('close', () => {
+        if (!response.complete) settle.failed(new Error('the connection was closed inside the answer'))
+      })
     })
   }
 
@@ -121,7 +123,10 @@ export class Transport {
         done: (answer) => {
           if (finish()) resolve(answer)
         },
-        failed: (error) => settle.failedWith(networkError(call, error, sent)),
+        failed: (error) => {
+          // The end of every answer is followed by a close: no error is made that nobody gets.
+          if (!settled) settle.failedWith(networkError(call, error, sent))
+        },
         failedWith: (error) => {
           if (!finish()) return
           reject(error)
