@@ -14,5 +14,6 @@ export const commands: ReadonlyMap<string, Command> = new Map([
     { summary: 'run the same controllers without a cluster, on a folder of manifests', load: () => import('./run.ts') },
   ],
   ['render', { summary: 'make everything in a set of manifests once, and end', load: () => import('./render.ts') }],
+  ['status', { summary: 'what is due, held and failing', load: () => import('./status.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])
