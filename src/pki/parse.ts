@@ -63,8 +63,8 @@ export interface RawExtension {
   readonly value: Uint8Array
 }
 
-/** A Secret holds 1 MiB; no certificate comes near this. */
-const maxOctets = 256 * 1024
+/** What a Secret holds in all. */
+const maxOctets = 1024 * 1024
 
 /** Throws CertificateError. */
 export const parseCertificate = (der: Uint8Array): ParsedCertificate => {

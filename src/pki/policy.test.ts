@@ -7,7 +7,7 @@ import type { KeyPair } from './keys.ts'
 import { distinguishedName, emptyName, parseDistinguishedName } from './names.ts'
 import { parseCertificate } from './parse.ts'
 import type { GeneralName, KeyAlgorithm } from './plan.ts'
-import { type Judged, policyProblems, policyViolations, type SigningPolicy } from './policy.ts'
+import { type Judged, intentViolations, policyProblems, policyViolations, type SigningPolicy } from './policy.ts'
 import { day, generate, makeRoot, now, planLeaf } from './testing.ts'
 
 let key: KeyPair
@@ -209,6 +209,27 @@ describe('a policy', () => {
       expect.stringContaining('"x" matches nothing'),
       expect.stringContaining('"b" matches nothing'),
     ]))
+
+  test('says the same before there is a key as of the finished certificate', async () => {
+    const { signer } = await makeRoot()
+    const plan = planLeaf(signer, key)
+    const policy: SigningPolicy = {
+      allowedDNSNames: ['*.data.svc'],
+      allowedIPRanges: [],
+      subject: { commonName: 'Match' },
+      maxDuration: day,
+      privateKey: { algorithms: ['RSA'] },
+    }
+    const finished = parseCertificate(await issueCertificate(plan, signer))
+    const before = intentViolations(policy, signer.subject, {
+      subject: plan.subject,
+      names: plan.subjectAlternativeNames,
+      duration: plan.notAfter - plan.notBefore,
+      keyAlgorithm: key.algorithm,
+    })
+    expect(before).toHaveLength(6)
+    expect(before).toEqual(policyViolations(policy, signer.subject, finished))
+  })
 
   test('is judged on a certificate that was issued', async () => {
     const { signer } = await makeRoot()

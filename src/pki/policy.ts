@@ -43,16 +43,45 @@ export type Judged = Pick<
   'subject' | 'subjectAlternativeNames' | 'otherAlternativeNames' | 'notBefore' | 'notAfter' | 'spki'
 >
 
+/** What is going to be signed, before there is a key. */
+export interface Intended {
+  /** DER Name. */
+  readonly subject: Uint8Array
+  readonly names: readonly GeneralName[]
+  /** ms */
+  readonly duration: number
+  readonly keyAlgorithm: KeyAlgorithm
+}
+
 /**
  * One sentence for each rule that the finished certificate breaks, with the field of the policy and the offender.
  * `caSubject` is the DER Name of the CA, for `Match`.
  */
-export const policyViolations = (policy: SigningPolicy, caSubject: Uint8Array, finished: Judged): string[] => [
+export const policyViolations = (policy: SigningPolicy, caSubject: Uint8Array, finished: Judged): string[] =>
+  violations(policy, caSubject, {
+    subject: finished.subject,
+    names: finished.subjectAlternativeNames,
+    otherNames: finished.otherAlternativeNames,
+    duration: finished.notAfter - finished.notBefore,
+    keyAlgorithm: algorithmOrNone(finished.spki),
+  })
+
+/** The same of a certificate that is still to be made, so that no key is spent on one that the policy refuses. */
+export const intentViolations = (policy: SigningPolicy, caSubject: Uint8Array, intended: Intended): string[] =>
+  violations(policy, caSubject, { ...intended, otherNames: 0 })
+
+interface Facts extends Omit<Intended, 'keyAlgorithm'> {
+  /** undefined: none that this program knows. */
+  readonly keyAlgorithm: KeyAlgorithm | undefined
+  readonly otherNames: number
+}
+
+const violations = (policy: SigningPolicy, caSubject: Uint8Array, facts: Facts): string[] => [
   ...new Set([
-    ...(policy.subject === undefined ? [] : subjectViolations(policy.subject, caSubject, finished.subject)),
-    ...nameViolations(policy, finished),
-    ...durationViolations(policy, finished),
-    ...keyViolations(policy, finished),
+    ...(policy.subject === undefined ? [] : subjectViolations(policy.subject, caSubject, facts.subject)),
+    ...nameViolations(policy, facts),
+    ...durationViolations(policy, facts),
+    ...keyViolations(policy, facts),
   ]),
 ]
 
@@ -63,11 +92,11 @@ interface Rule {
   readonly allows: (pattern: string, value: string) => boolean
 }
 
-const nameViolations = (policy: SigningPolicy, finished: Judged): string[] => {
-  const violations = claimsOf(finished).flatMap((claim) => claimViolations(policy, claim))
-  if (finished.otherAlternativeNames > 0 && Object.values(rules).some(({ field }) => policy[field] !== undefined))
-    violations.push('The certificate has alternative names of a type that no field of the policy allows.')
-  return violations
+const nameViolations = (policy: SigningPolicy, facts: Facts): string[] => {
+  const found = claimsOf(facts).flatMap((claim) => claimViolations(policy, claim))
+  if (facts.otherNames > 0 && Object.values(rules).some(({ field }) => policy[field] !== undefined))
+    found.push('The certificate has alternative names of a type that no field of the policy allows.')
+  return found
 }
 
 interface Claim {
@@ -78,8 +107,8 @@ interface Claim {
 }
 
 /** The alternative names, and what of the subject verifiers have taken for one. */
-const claimsOf = ({ subject, subjectAlternativeNames }: Judged): Claim[] => [
-  ...subjectAlternativeNames.map(({ type, value }) => ({
+const claimsOf = ({ subject, names }: Facts): Claim[] => [
+  ...names.map(({ type, value }) => ({
     type,
     value,
     title: `${titles[type]} ${JSON.stringify(value)}`,
@@ -101,15 +130,15 @@ const titles = { DNS: 'DNS name', IP: 'IP address', URI: 'URI', Email: 'email ad
 
 const claimViolations = (policy: SigningPolicy, { type, title, value }: Claim): string[] => {
   const { field, allows } = rules[type]
-  const violations: string[] = []
+  const found: string[] = []
   if (policy.allowWildcards === false && type === 'DNS' && value?.includes('*'))
-    violations.push(`policy.allowWildcards is false, and the ${title} is a wildcard.`)
+    found.push(`policy.allowWildcards is false, and the ${title} is a wildcard.`)
   const patterns = policy[field]
-  if (patterns === undefined) return violations
-  if (value === undefined) violations.push(`The ${title} cannot be checked against policy.${field}.`)
+  if (patterns === undefined) return found
+  if (value === undefined) found.push(`The ${title} cannot be checked against policy.${field}.`)
   else if (!patterns.some((pattern) => allows(pattern, value)))
-    violations.push(`The ${title} is not in policy.${field} (${listed(patterns)}).`)
-  return violations
+    found.push(`The ${title} is not in policy.${field} (${listed(patterns)}).`)
+  return found
 }
 
 const listed = (patterns: readonly string[]): string => {
@@ -177,29 +206,26 @@ const rules = {
   Email: { field: 'allowedEmailAddresses', allows: emailAllowed },
 } as const satisfies Record<string, Rule>
 
-const durationViolations = ({ maxDuration }: SigningPolicy, { notBefore, notAfter }: Judged): string[] =>
-  maxDuration === undefined || notAfter - notBefore <= maxDuration
+const durationViolations = ({ maxDuration }: SigningPolicy, { duration }: Facts): string[] =>
+  maxDuration === undefined || duration <= maxDuration
     ? []
-    : [`The lifetime of ${seconds(notAfter - notBefore)} is longer than policy.maxDuration, ${seconds(maxDuration)}.`]
+    : [`The lifetime of ${inWords(duration)} is longer than policy.maxDuration, ${inWords(maxDuration)}.`]
 
-const seconds = (ms: number): string => {
+const inWords = (ms: number): string => {
   const days = ms / (24 * 3600 * 1000)
   return Number.isInteger(days) ? `${days} days` : `${ms / 1000} seconds`
 }
 
-const keyViolations = ({ privateKey = {} }: SigningPolicy, { spki }: Judged): string[] => {
+const keyViolations = ({ privateKey = {} }: SigningPolicy, { keyAlgorithm: key }: Facts): string[] => {
   const { algorithms, minRSASize } = privateKey
   if (algorithms === undefined && minRSASize === undefined) return []
-  const key = algorithmOrNone(spki)
   if (key === undefined) return ['The key is of none of the algorithms that policy.privateKey can allow.']
-  const violations: string[] = []
+  const found: string[] = []
   if (algorithms !== undefined && !algorithms.includes(key.algorithm))
-    violations.push(
-      `The key is ${key.algorithm}; policy.privateKey.algorithms allows ${algorithms.join(', ') || 'none'}.`,
-    )
+    found.push(`The key is ${key.algorithm}; policy.privateKey.algorithms allows ${algorithms.join(', ') || 'none'}.`)
   if (key.algorithm === 'RSA' && minRSASize !== undefined && key.size < minRSASize)
-    violations.push(`The RSA key has ${key.size} bits; policy.privateKey.minRSASize is ${minRSASize}.`)
-  return violations
+    found.push(`The RSA key has ${key.size} bits; policy.privateKey.minRSASize is ${minRSASize}.`)
+  return found
 }
 
 const algorithmOrNone = (spki: Uint8Array): KeyAlgorithm | undefined => {

@@ -46,11 +46,18 @@ export const requestPlan = ({ request, ...wanted }: RequestedLeaf): CertificateP
 
 const grantable: readonly ExtendedKeyUsage[] = ['serverAuth', 'clientAuth']
 
-/** Key usages that the key cannot serve, such as keyEncipherment with EC, are left out: templates ask for them by habit. */
-const requestedUsages = (request: CertificateRequest, role: Role, algorithm: KeyAlgorithm): Usages => {
+/**
+ * Key usages that the key cannot serve, such as keyEncipherment with EC, are left out, and those that mean nothing as they
+ * stand: templates ask for them by habit.
+ */
+export const requestedUsages = (request: CertificateRequest, role: Role, algorithm: KeyAlgorithm): Usages => {
   const usual = usagesOf(role, [], algorithm)
   const unfit = forbiddenUsages[algorithm.algorithm]
-  const keyUsage = request.keyUsage.filter((usage) => !unfit.includes(usage))
+  const fit = request.keyUsage.filter((usage) => !unfit.includes(usage))
+  // RFC 5280 §4.2.1.3: undefined without keyAgreement.
+  const keyUsage = fit.includes('keyAgreement')
+    ? fit
+    : fit.filter((usage) => usage !== 'encipherOnly' && usage !== 'decipherOnly')
   const extendedKeyUsage = grantable.filter((usage) => request.extendedKeyUsage.includes(usage))
   return {
     keyUsage: keyUsage.length === 0 ? usual.keyUsage : keyUsage,
@@ -59,7 +66,7 @@ const requestedUsages = (request: CertificateRequest, role: Role, algorithm: Key
 }
 
 /** A server that is named by its common name alone gets it as an alternative name: nothing else is looked at any more (RFC 9525 §2). */
-const requestedNames = (
+export const requestedNames = (
   { requestedNames: found, subject }: CertificateRequest,
   { extendedKeyUsage }: Usages,
 ): GeneralName[] => {

@@ -130,6 +130,20 @@ describe('the plan of a request', () => {
     ['both', [extended(clientAuth, serverAuth)], 'ec', ['digitalSignature'], ['serverAuth', 'clientAuth']],
     ['keyEncipherment with EC', [keyUsage(0xa0)], 'ec', ['digitalSignature'], ['serverAuth']],
     ['keyEncipherment alone with EC', [keyUsage(0x20)], 'ec', ['digitalSignature'], ['serverAuth']],
+    [
+      'encipherOnly without keyAgreement',
+      [extension('2.5.29.15', bitString(Uint8Array.of(0x81), 0), true)],
+      'ec',
+      ['digitalSignature'],
+      ['serverAuth'],
+    ],
+    [
+      'encipherOnly with keyAgreement',
+      [extension('2.5.29.15', bitString(Uint8Array.of(0x09), 0), true)],
+      'ec',
+      ['keyAgreement', 'encipherOnly'],
+      ['serverAuth'],
+    ],
     ['keyEncipherment with RSA', [keyUsage(0xa0)], 'rsa', ['digitalSignature', 'keyEncipherment'], ['serverAuth']],
   ])('has usages that were asked for, or those of the role: %s', (_, extensions, key, usages, extendedUsages) => {
     const plan = planOf({ extensions: [san('a.example'), ...extensions] }, {}, key === 'ec' ? ec : rsa)
