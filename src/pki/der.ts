@@ -259,13 +259,29 @@ export const readBitString = (element: Element): Uint8Array => {
 
 /** UTCTime (years 1950 to 2049) or GeneralizedTime in the form that RFC 5280 §4.1.2.5 allows; ms since the epoch. */
 export const readTime = (element: Element): number => {
-  const text = Buffer.from(element.contents).toString('latin1')
   const utc = element.tag === Tag.utcTime
   if (!utc) expectTag(element, Tag.generalizedTime)
-  if (!(utc ? /^[0-9]{12}Z$/ : /^[0-9]{14}Z$/).test(text)) throw new DerError('the time is not in the form of RFC 5280')
-  const digits = utc ? `${text < '5' ? '20' : '19'}${text}` : text
-  const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
-  const instant = Date.parse(iso)
-  if (Number.isNaN(instant) || new Date(instant).toISOString() !== iso) throw new DerError('the time does not exist')
+  const { contents } = element
+  const digits = utc ? 12 : 14
+  if (contents.length !== digits + 1 || contents[digits] !== 0x5a)
+    throw new DerError('the time is not in the form of RFC 5280')
+  const pair = (at: number): number => decimal(contents[at]) * 10 + decimal(contents[at + 1])
+  const start = pair(0)
+  const year = utc ? start + (start >= 50 ? 1900 : 2000) : start * 100 + pair(2)
+  const [month, day] = [pair(digits - 10), pair(digits - 8)]
+  const [hour, minute, second] = [pair(digits - 6), pair(digits - 4), pair(digits - 2)]
+  // Date.UTC takes years below 100 for ones of the last century: it is asked about the same day a calendar's round later.
+  const instant = Date.UTC(year + 400, month - 1, day, hour, minute, second) - calendarRound
+  const found = new Date(instant)
+  if (found.getUTCDate() !== day || found.getUTCMonth() !== month - 1 || hour > 23 || minute > 59 || second > 59)
+    throw new DerError('the time does not exist')
   return instant
+}
+
+/** 400 years, ms. */
+const calendarRound = 146_097 * 24 * 3600 * 1000
+
+const decimal = (byte = 0): number => {
+  if (byte < 0x30 || byte > 0x39) throw new DerError('the time is not in the form of RFC 5280')
+  return byte - 0x30
 }

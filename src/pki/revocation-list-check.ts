@@ -11,7 +11,12 @@ import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { children, concat, type Element, readOnly, sequence, Tag } from './der.ts'
 import { equal } from './parse.ts'
 import type { RevocationListPlan, RevokedEntry } from './revocation-list.ts'
-import { parseRevocationList, revocationExtensionIds, revocationListVerifies } from './revocation-list-parse.ts'
+import {
+  parseRevocationList,
+  readSigned,
+  revocationExtensionIds,
+  revocationListVerifies,
+} from './revocation-list-parse.ts'
 import { reasonCode } from './revocation-reason.ts'
 
 /** Opens the decoded structure. */
@@ -38,22 +43,20 @@ export const differencesFromRevocationPlan = async (
     if (!same) differences.add(`The ${what} of the finished list is not what was planned.`)
   }
   try {
-    await compareStructure(der, plan, expect)
-    const parsed = parseRevocationList(der)
-    await letOthersRun()
-    expect(equal(parsed.issuer, plan.issuer), 'issuer')
-    expect(revocationListVerifies(parsed, issuer), 'signature')
+    await compareContents(der, plan, expect)
+    expect(revocationListVerifies(readSigned(der), issuer), 'signature')
   } catch (error) {
     differences.add(`The finished list cannot be read back: ${error instanceof Error ? error.message : 'unknown'}.`)
   }
   return [...differences]
 }
 
-const compareStructure = async (der: Uint8Array, plan: RevocationListPlan, expect: Expect): Promise<void> => {
+const compareContents = async (der: Uint8Array, plan: RevocationListPlan, expect: Expect): Promise<void> => {
   const wanted = new Map(plan.revoked.map((entry) => [entry.serialNumber.padStart(40, '0'), entry]))
   let previous = ''
   for (const part of partsOf(der)) {
-    const list = readWith(part)
+    expect(equal(parseRevocationList(part).issuer, plan.issuer), 'issuer')
+    const list = new Structure(part).fields.tbsCertList
     compareOutline(list, plan, expect)
     for (const found of list.revokedCertificates ?? []) {
       const serial = hexOf(found.userCertificate).padStart(40, '0').slice(-40)
@@ -120,7 +123,7 @@ const instantOf = ({ utcTime, generalTime }: Entry['revocationDate']): number | 
   (utcTime ?? generalTime)?.getTime()
 
 /** Some milliseconds of work for @peculiar/x509. */
-const piece = 200
+const piece = 50
 
 /**
  * The list itself where it is short; else lists that are the same but for holding some of its entries each, because the
@@ -141,5 +144,3 @@ function* partsOf(der: Uint8Array): Generator<Uint8Array> {
     yield sequence(sequence(bytes(fields.slice(0, 5)), some, bytes(fields.slice(6))), bytes(signature))
   }
 }
-
-const readWith = (part: Uint8Array): List => new Structure(part).fields.tbsCertList

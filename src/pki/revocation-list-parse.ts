@@ -83,43 +83,50 @@ export const parseRevocationList = (der: Uint8Array): ParsedRevocationList => {
 }
 
 const readList = (der: Uint8Array): ParsedRevocationList => {
-  const { tbs, signatureAlgorithm, signature, entries, ...outline } = readOutline(der)
+  const { signed, entries, ...outline } = readOutline(der)
   return {
     der,
     ...outline,
     revoked: entries.map(readEntry),
     fingerprint: createHash('sha256').update(der).digest('hex'),
-    tbs,
-    signatureAlgorithm,
-    signature,
+    ...signed,
+  }
+}
+
+type Signed = Pick<ParsedRevocationList, 'tbs' | 'signatureAlgorithm' | 'signature'>
+
+/** What the signature is over, and the signature. Throws DerError. */
+export const readSigned = (der: Uint8Array): Signed => {
+  const [tbs, algorithm, signature, ...others] = children(readOnly(der, Tag.sequence))
+  if (!tbs || !algorithm || !signature || others.length > 0) throw new DerError('a part is missing or too many')
+  return {
+    tbs: expectTag(tbs, Tag.sequence).encoded,
+    signatureAlgorithm: expectTag(algorithm, Tag.sequence).encoded,
+    signature: readBitString(signature),
   }
 }
 
 /** Everything but the contents of the entries. Throws DerError or NameError. */
 const readOutline = (der: Uint8Array) => {
-  const [tbs, outerAlgorithm, signature, ...others] = children(readOnly(der, Tag.sequence))
-  if (!tbs || !outerAlgorithm || !signature || others.length > 0) throw new DerError('a part is missing or too many')
-  const fields = children(expectTag(tbs, Tag.sequence))
+  const signed = readSigned(der)
+  const fields = children(readOnly(signed.tbs))
   const take = (...tags: readonly number[]): Element | undefined =>
     tags.includes(fields[0]?.tag ?? -1) ? fields.shift() : undefined
   const version = take(Tag.integer)
-  const innerAlgorithm = take(Tag.sequence)
+  const algorithm = take(Tag.sequence)
   const issuer = take(Tag.sequence)
   const thisUpdate = take(Tag.utcTime, Tag.generalizedTime)
   const nextUpdate = take(Tag.utcTime, Tag.generalizedTime)
   const revoked = take(Tag.sequence)
   const extensions = readExtensions(take(0xa0))
-  if (!innerAlgorithm || !issuer || !thisUpdate || fields.length > 0)
-    throw new DerError('a field is missing or unknown')
-  if (!equal(innerAlgorithm.encoded, outerAlgorithm.encoded))
+  if (!algorithm || !issuer || !thisUpdate || fields.length > 0) throw new DerError('a field is missing or unknown')
+  if (!equal(algorithm.encoded, signed.signatureAlgorithm))
     throw new DerError('the signature algorithms inside and outside differ')
-  const isSecond = version !== undefined
-  if (isSecond ? readSmallInteger(version) !== 1 : extensions.length > 0) throw new DerError('the version does not fit')
+  const isFirst = version === undefined
+  if (isFirst ? extensions.length > 0 : readSmallInteger(version) !== 1) throw new DerError('the version does not fit')
   readName(issuer.encoded)
   return {
-    tbs: tbs.encoded,
-    signatureAlgorithm: expectTag(outerAlgorithm, Tag.sequence).encoded,
-    signature: readBitString(signature),
+    signed,
     issuer: issuer.encoded,
     thisUpdate: readTime(thisUpdate),
     ...(nextUpdate === undefined ? {} : { nextUpdate: readTime(nextUpdate) }),
@@ -138,7 +145,7 @@ const readExtensions = (explicit: Element | undefined): RawExtension[] =>
 
 const extensionsOf = (list: Element): RawExtension[] => {
   const extensions = atLeastOne(children(list), 'a list of extensions is empty').map(readExtension)
-  if (new Set(extensions.map(({ oid }) => oid)).size !== extensions.length)
+  if (extensions.length > 1 && new Set(extensions.map(({ oid }) => oid)).size !== extensions.length)
     throw new DerError('an extension occurs twice')
   return extensions
 }
@@ -213,7 +220,7 @@ const schemes = new Map<string, readonly ['rsa' | 'ec' | 'ed25519', string | nul
  * is false. Says nothing about whether the CA may sign lists, nor whether the list is of that CA: compare `issuer` as well.
  */
 export const revocationListVerifies = (
-  { tbs, signatureAlgorithm, signature }: Pick<ParsedRevocationList, 'tbs' | 'signatureAlgorithm' | 'signature'>,
+  { tbs, signatureAlgorithm, signature }: Signed,
   signer: Uint8Array | KeyObject,
 ): boolean => {
   const [type, hash] = schemes.get(readOid(readElement(readOnly(signatureAlgorithm).contents))) ?? []
