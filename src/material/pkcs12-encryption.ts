@@ -19,7 +19,7 @@ import {
 import { decryptCbc, decryptPbes2, encryptPbes2, pbes2, readPbes2, UnsupportedEncryption } from '../pki/pbes2.ts'
 import type { Random } from './keystore.ts'
 import { KeystoreError } from './keystore.ts'
-import { derivePkcs12, KdfPurpose } from './pkcs12-kdf.ts'
+import { derivePkcs12, KdfPurpose } from '../pki/pkcs12-kdf.ts'
 import { Oid } from './pkcs12-oids.ts'
 
 export type Pkcs12Profile = 'Modern2023' | 'LegacyDES'

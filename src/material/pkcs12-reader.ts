@@ -6,8 +6,8 @@ import type { KeyEntry, Keystore, TrustedEntry } from './keystore.ts'
 import { KeystoreError, maxKeystoreBytes } from './keystore.ts'
 import type { IterationBudget } from './pkcs12-encryption.ts'
 import { decrypt, members, spendIterations } from './pkcs12-encryption.ts'
-import type { KdfParameters } from './pkcs12-kdf.ts'
-import { derivePkcs12, KdfPurpose } from './pkcs12-kdf.ts'
+import type { KdfParameters } from '../pki/pkcs12-kdf.ts'
+import { derivePkcs12, KdfPurpose } from '../pki/pkcs12-kdf.ts'
 import { Oid } from './pkcs12-oids.ts'
 
 /** Half of what Java allows for one derivation, here for a whole store: about a second of one core. */

@@ -49,13 +49,21 @@ export const decryptPrivateKey = async (der: Uint8Array, passphrase: string): Pr
     throw new KeyError(
       `The private key asks for ${parameters.iterations} iterations; at most ${maxIterations} are accepted.`,
     )
-  const plaintext = await decryptPbes2(parameters, ciphertext, passphrase)
-  if (plaintext === undefined) throw new WrongPassphrase()
+  return openedKey(await decryptPbes2(parameters, ciphertext, passphrase))
+}
+
+/** PKCS#8 DER of what decryption gave. Throws WrongPassphrase, or KeyError where the key in it is none that is supported. */
+export const openedKey = (plaintext: Uint8Array | undefined): Uint8Array => {
+  // One wrong passphrase in 256 leaves something that looks like padding.
+  if (plaintext === undefined || !isStructure(plaintext)) throw new WrongPassphrase()
+  return decodePrivateKey(plaintext)
+}
+
+const isStructure = (bytes: Uint8Array): boolean => {
   try {
-    return decodePrivateKey(plaintext)
+    return children(readOnly(bytes, Tag.sequence)).length > 1
   } catch {
-    // One wrong passphrase in 256 leaves something that looks like padding.
-    throw new WrongPassphrase()
+    return false
   }
 }
 

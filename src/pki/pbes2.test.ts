@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { children, DerError, integer, nullValue, octetString, oid, readOnly, sequence } from './der.ts'
+import { children, DerError, type Element, integer, nullValue, octetString, oid, readOnly, sequence } from './der.ts'
 import { decryptPbes2, encryptPbes2, pbes2, readAlgorithm, readPbes2, UnsupportedEncryption } from './pbes2.ts'
 import { openssl, opensslVersion } from './testing.ts'
 
@@ -76,8 +76,7 @@ describe('PBES2', () => {
   })
 
   test.each<[string, Parts, string]>([
-    ['another key derivation by its name', { kdf: oids.scrypt }, 'the key derivation scrypt'],
-    ['another key derivation by its number', { kdf: oid('1.2.3') }, 'the key derivation 1.2.3'],
+    ['another key derivation', { kdf: oid('1.2.3') }, 'the key derivation 1.2.3'],
     ['another cipher', { cipher: oid('1.2.840.113549.3.2') }, 'the cipher 1.2.840.113549.3.2'],
     ['another PRF', { optional: [sequence(oid('1.2.4'), nullValue)] }, 'the pseudo-random function 1.2.4'],
   ])('names what it does not open: %s', (_, parts, what) => {
@@ -99,6 +98,30 @@ describe('PBES2', () => {
   ])('refuses %s', (_, parts, message) => {
     expect(() => readPbes2(parametersOf(parts))).toThrow(DerError)
     expect(() => readPbes2(parametersOf(parts))).toThrow(message)
+  })
+
+  const scryptParameters = (...numbers: number[]): Element => {
+    const kdf = sequence(oids.scrypt, sequence(octetString(salt), ...numbers.map((number) => integer(number))))
+    return readOnly(sequence(kdf, sequence(oids.aes256, octetString(iv))))
+  }
+
+  test('reads scrypt with or without a key length, and counts its blocks as iterations', () => {
+    const wanted = { scrypt: { cost: 16_384, blockSize: 8, parallelization: 1 }, iterations: 131_072 }
+    expect(readPbes2(scryptParameters(16_384, 8, 1))).toMatchObject(wanted)
+    expect(readPbes2(scryptParameters(16_384, 8, 1, 32))).toMatchObject(wanted)
+  })
+
+  test.each([
+    ['a cost that is no power of two', [16_383, 8, 1], DerError],
+    ['a cost of one', [1, 8, 1], DerError],
+    ['no blocks', [16_384, 0, 1], DerError],
+    ['a missing number', [16_384, 8], DerError],
+    ['a key length that is not the cipher’s', [16_384, 8, 1, 16], DerError],
+    ['more memory than a key is worth', [2 ** 20, 8, 1], UnsupportedEncryption],
+    ['more memory than 32 bits can count', [2 ** 40, 8, 1], UnsupportedEncryption],
+    ['more rounds than a key is worth', [16_384, 8, 17], UnsupportedEncryption],
+  ])('refuses scrypt with %s', (_, numbers, error) => {
+    expect(() => readPbes2(scryptParameters(...numbers))).toThrow(error)
   })
 
   test('refuses parameters with any part taken out', () => {

@@ -1,9 +1,9 @@
 /**
- * Password-based encryption of keys and of the bags of keystores: PBES2 (RFC 8018 §6.2) with PBKDF2. It writes
- * HMAC-SHA256 with AES-256-CBC, and reads AES and 3DES in CBC mode under HMAC of any SHA.
+ * Password-based encryption of keys and of the bags of keystores: PBES2 (RFC 8018 §6.2). It writes PBKDF2 with HMAC-SHA256
+ * and AES-256-CBC, and reads AES and 3DES in CBC mode under PBKDF2 with HMAC of any SHA, or scrypt (RFC 7914).
  */
 
-import { createCipheriv, createDecipheriv, pbkdf2 } from 'node:crypto'
+import { createCipheriv, createDecipheriv, pbkdf2, scrypt, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import {
   children,
@@ -43,6 +43,8 @@ export interface EncryptionParameters {
 export interface Pbes2 extends EncryptionParameters {
   readonly digest: string
   readonly cipher: Cipher
+  /** Instead of PBKDF2; `iterations` then is the number of blocks it goes through, as a measure of the work. */
+  readonly scrypt?: { readonly cost: number; readonly blockSize: number; readonly parallelization: number }
 }
 
 interface Cipher {
@@ -55,6 +57,7 @@ export const pbes2 = '1.2.840.113549.1.5.13'
 
 const ids = {
   pbkdf2: '1.2.840.113549.1.5.12',
+  scrypt: '1.3.6.1.4.1.11591.4.11',
   hmacWithSha1: '1.2.840.113549.2.7',
   hmacWithSha256: '1.2.840.113549.2.9',
   aes256Cbc: '2.16.840.1.101.3.4.1.42',
@@ -75,10 +78,12 @@ const ciphers: ReadonlyMap<string, Cipher> = new Map([
   [ids.aes256Cbc, { name: 'aes-256-cbc', keyOctets: 32, ivOctets: 16 }],
 ])
 
-/** Other kinds that occur in the wild, so that a refusal can say more than a number. */
-const knownNames: ReadonlyMap<string, string> = new Map([['1.3.6.1.4.1.11591.4.11', 'scrypt']])
+/** scrypt takes 128·N·r octets (RFC 7914 §2); OpenSSL's default is 16 MiB. */
+const maxScryptOctets = 64 * 1024 * 1024
 
 const derive = promisify(pbkdf2)
+const deriveScrypt: (password: string, salt: Uint8Array, octets: number, options: ScryptOptions) => Promise<Buffer> =
+  promisify(scrypt)
 
 /** `algorithm` is the DER AlgorithmIdentifier. The key is derived on the thread pool. */
 export const encryptPbes2 = async (
@@ -98,13 +103,16 @@ export const encryptPbes2 = async (
 
 /** Undefined where the password does not open it; a damaged ciphertext looks the same: PBES2 has no integrity of its own. */
 export const decryptPbes2 = async (
-  { salt, iv, iterations, digest, cipher }: Pbes2,
+  parameters: Pbes2,
   ciphertext: Uint8Array,
   password: string,
-): Promise<Uint8Array | undefined> => {
-  const key = await derive(password, salt, iterations, cipher.keyOctets, digest)
-  return decryptCbc(cipher.name, key, iv, ciphertext)
-}
+): Promise<Uint8Array | undefined> =>
+  decryptCbc(parameters.cipher.name, await deriveKey(parameters, password), parameters.iv, ciphertext)
+
+const deriveKey = ({ salt, iterations, digest, cipher, scrypt: blocks }: Pbes2, password: string): Promise<Buffer> =>
+  blocks === undefined
+    ? derive(password, salt, iterations, cipher.keyOctets, digest)
+    : deriveScrypt(password, salt, cipher.keyOctets, { ...blocks, maxmem: 2 * maxScryptOctets })
 
 /** CBC with the padding of RFC 8018 §6.1.1. Undefined where the padding is not there. */
 export const decryptCbc = (
@@ -125,13 +133,14 @@ export const decryptCbc = (
 export const readPbes2 = (parameters: Element): Pbes2 => {
   const [kdf, scheme] = members(parameters, 2)
   const [kdfKind, kdfParameters] = readAlgorithm(kdf)
-  if (kdfKind !== ids.pbkdf2) throw unsupported('key derivation', kdfKind)
+  if (kdfKind !== ids.pbkdf2 && kdfKind !== ids.scrypt) throw unsupported('key derivation', kdfKind)
   const [cipherKind, iv] = readAlgorithm(scheme)
   const cipher = ciphers.get(cipherKind)
   if (cipher === undefined) throw unsupported('cipher', cipherKind)
   if (expectTag(iv, Tag.octetString).contents.length !== cipher.ivOctets)
     throw new DerError('the IV has a wrong length')
-  return { ...readPbkdf2(kdfParameters, cipher), cipher, iv: iv.contents }
+  const derivation = kdfKind === ids.scrypt ? readScrypt(kdfParameters, cipher) : readPbkdf2(kdfParameters, cipher)
+  return { ...derivation, cipher, iv: iv.contents }
 }
 
 /** The identifier and the parameters of an AlgorithmIdentifier that has both. Throws DerError. */
@@ -154,8 +163,25 @@ const readPbkdf2 = (parameters: Element, cipher: Cipher): Pick<Pbes2, 'salt' | '
   return { salt: expectTag(salt, Tag.octetString).contents, iterations, digest }
 }
 
+/** scrypt-params (RFC 7914 §7.1). */
+const readScrypt = (parameters: Element, cipher: Cipher): Pick<Pbes2, 'salt' | 'iterations' | 'digest' | 'scrypt'> => {
+  const [salt, ...numbers] = members(parameters, 2)
+  const [cost = 0, blockSize = 0, parallelization = 0, keyLength = cipher.keyOctets] = numbers.map(readSmallInteger)
+  if (keyLength !== cipher.keyOctets) throw new DerError('the key derivation has a wrong key length')
+  if (128 * cost * blockSize > maxScryptOctets || parallelization > 16)
+    throw new UnsupportedEncryption(`scrypt that needs more than ${maxScryptOctets / 1024 / 1024} MiB or 16 rounds`)
+  if (cost < 2 || (cost & (cost - 1)) !== 0 || blockSize < 1 || parallelization < 1)
+    throw new DerError('the parameters of scrypt are out of range')
+  return {
+    salt: expectTag(salt, Tag.octetString).contents,
+    iterations: cost * blockSize * parallelization,
+    digest: 'sha256',
+    scrypt: { cost, blockSize, parallelization },
+  }
+}
+
 const unsupported = (part: string, kind: string): UnsupportedEncryption =>
-  new UnsupportedEncryption(`the ${part} ${knownNames.get(kind) ?? kind}`)
+  new UnsupportedEncryption(`the ${part} ${kind}`)
 
 /** The members of a SEQUENCE that has at least `count`. */
 function members(element: Element, count: 1): [Element, ...Element[]]

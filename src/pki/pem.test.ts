@@ -47,6 +47,27 @@ describe('PEM', () => {
     expect(() => decodePem(text)).toThrow(message)
   })
 
+  const withHeaders = pem.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00FF\n\n')
+
+  test.each([
+    ['line feeds', withHeaders],
+    ['CRLF', withHeaders.replaceAll('\n', '\r\n')],
+  ])('is read with its headers and %s where they are asked for', (_, text) => {
+    const [block] = decodePem(text, { headers: true })
+    expect([...(block?.headers ?? [])]).toEqual([
+      ['Proc-Type', '4,ENCRYPTED'],
+      ['DEK-Info', 'AES-256-CBC,00FF'],
+    ])
+    expect([...(block?.der ?? [])]).toEqual([...der])
+  })
+
+  test.each([
+    ['do not end', withHeaders.replace('\n\n', '\n')],
+    ['have no name', withHeaders.replace('DEK-Info', '')],
+  ])('is refused where headers %s', (_, text) =>
+    expect(() => decodePem(text, { headers: true })).toThrow('headers that cannot be read'),
+  )
+
   test('says nothing of what it holds when it is refused', () => {
     const broken = pem.replace('AAEC', 'AAE*')
     expect(() => decodePem(broken)).toThrow(expect.objectContaining({ message: expect.not.stringContaining('AAE') }))

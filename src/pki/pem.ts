@@ -8,6 +8,13 @@ export interface PemBlock {
   /** What stands after BEGIN: `CERTIFICATE`, `PRIVATE KEY`, … */
   readonly label: string
   readonly der: Uint8Array
+  /** RFC 1421 headers, which keys in the traditional encrypted form carry; only where the reader asks for them. */
+  readonly headers?: ReadonlyMap<string, string>
+}
+
+export interface PemOptions {
+  /** Reads blocks with headers, too; otherwise they are refused, because whoever ignores them takes ciphertext for a key. */
+  readonly headers?: boolean
 }
 
 /** A Secret holds at most 1 MiB, the largest trust bundles of cloud providers 0.3 MB. */
@@ -25,7 +32,7 @@ export const encodePem = (label: string, der: Uint8Array): string => {
 const begin = '-----BEGIN '
 
 /** Every block of the text, in order; none is not an error. Throws PemError at the first broken one. Linear in the text. */
-export const decodePem = (text: string): PemBlock[] => {
+export const decodePem = (text: string, options: PemOptions = {}): PemBlock[] => {
   if (text.length > maxCharacters) throw new PemError(`the PEM text is larger than ${maxCharacters} characters`)
   const blocks: PemBlock[] = []
   for (let at = text.indexOf(begin); at >= 0;) {
@@ -33,7 +40,7 @@ export const decodePem = (text: string): PemBlock[] => {
       at = text.indexOf(begin, at + begin.length)
       continue
     }
-    const { block, end } = readBlock(text, at, blocks.length + 1)
+    const { block, end } = readBlock(text, at, blocks.length + 1, options)
     blocks.push(block)
     at = text.indexOf(begin, end)
   }
@@ -42,7 +49,7 @@ export const decodePem = (text: string): PemBlock[] => {
 
 const labelLine = /-----BEGIN ([A-Z0-9]+(?: [A-Z0-9]+)*)-----[ \t]*\r?\n/y
 
-const readBlock = (text: string, at: number, number: number): { block: PemBlock; end: number } => {
+const readBlock = (text: string, at: number, number: number, options: PemOptions): { block: PemBlock; end: number } => {
   // The label is matched in a short slice, so that a hostile line cannot make the search long.
   const line = text.slice(at, at + 128)
   labelLine.lastIndex = 0
@@ -51,16 +58,33 @@ const readBlock = (text: string, at: number, number: number): { block: PemBlock;
   const footer = `-----END ${label}-----`
   const end = text.indexOf(footer, at + whole.length)
   if (end < 0) throw new PemError(`PEM block ${number} (${label}) has no END line`)
-  const body = text.slice(at + whole.length, end)
-  if (body.includes(':'))
+  const encapsulated = text.slice(at + whole.length, end)
+  const hasHeaders = encapsulated.includes(':')
+  if (hasHeaders && options.headers !== true)
     throw new PemError(
       `PEM block ${number} (${label}) has headers, as keys in the traditional encrypted form do; convert it with "openssl pkcs8 -topk8"`,
     )
+  const { headers, body } = hasHeaders ? splitHeaders(encapsulated, number, label) : { body: encapsulated }
   const base64 = body.replace(/[ \t\r\n]+/g, '')
   const der = Buffer.from(base64, 'base64')
   if (base64 === '' || der.toString('base64') !== base64)
     throw new PemError(`PEM block ${number} (${label}) is not base64`)
-  return { block: { label, der }, end: end + footer.length }
+  return { block: { label, der, ...(headers === undefined ? {} : { headers }) }, end: end + footer.length }
+}
+
+/** Headers end at the first empty line (RFC 1421 §4.4). */
+const splitHeaders = (
+  encapsulated: string,
+  number: number,
+  label: string,
+): { readonly headers: ReadonlyMap<string, string>; readonly body: string } => {
+  const lines = encapsulated.split(/\r?\n/)
+  const empty = lines.findIndex((line) => line.trim() === '')
+  const pairs = lines.slice(0, empty).map((line) => /^([!-9;-~]+):[ \t]*(.*)$/.exec(line.trimEnd()))
+  if (empty < 1 || pairs.includes(null))
+    throw new PemError(`PEM block ${number} (${label}) has headers that cannot be read`)
+  const headers = new Map(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
+  return { headers, body: lines.slice(empty).join('\n') }
 }
 
 /** DER of every certificate in the text, in order; other blocks are passed over. */

@@ -1,6 +1,8 @@
+/** Key derivations that are a loop over a hash: PKCS#12 (RFC 7292 appendix B.2), and PBKDF1 by way of `hashOver`. */
+
 import { hash } from 'node:crypto'
 import { setImmediate as letOthersRun } from 'node:timers/promises'
-import { concat } from '../pki/der.ts'
+import { concat } from './der.ts'
 
 /** RFC 7292 appendix B.3: what the derived bytes are for. */
 export const KdfPurpose = { key: 1, iv: 2, mac: 3 } as const
@@ -43,9 +45,9 @@ const advance = (state: Uint8Array, addend: Uint8Array): void => {
   }
 }
 
-/** The hash of the hash of … `input`, `iterations` times. */
-const hashOver = async (
-  algorithm: KdfParameters['hash'],
+/** The hash of the hash of … `input`, `iterations` times: also what PBKDF1 derives (RFC 8018 §5.1). */
+export const hashOver = async (
+  algorithm: KdfParameters['hash'] | 'md5',
   input: Uint8Array,
   iterations: number,
 ): Promise<Uint8Array> => {
