@@ -15,5 +15,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ],
   ['render', { summary: 'make everything in a set of manifests once, and end', load: () => import('./render.ts') }],
   ['status', { summary: 'what is due, held and failing', load: () => import('./status.ts') }],
+  ['renew', { summary: 'have certificates issued anew, now', load: () => import('./renew.ts') }],
+  ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./revoke.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])
