@@ -46,7 +46,7 @@ interface SpecValue {
 }
 
 const fixed = ['authorityRef', 'serialNumber', 'certificate'] as const
-const fixedOptional = ['certificateRef', 'request', 'supersedes'] as const
+const fixedOptional = ['certificateRef', 'request', 'supersedes', 'indexLine'] as const
 
 const immutable = (member: string, optional: boolean) =>
   rule<Record<string, unknown>>({
@@ -69,7 +69,11 @@ export const issuedCertificateSpec = z
       })
       .meta({ description: 'The CertificateAuthority that signed.' }),
     serialNumber: serialNumber('Serial number in upper-case hex, as openssl prints it.'),
-    certificate: text(65536, 'PEM of the certificate.'),
+    certificate: text(65536, 'PEM of the certificate. Empty only beside indexLine.'),
+    indexLine: text(
+      16384,
+      'Line of the index.txt it was taken over from, where that folder did not hold the certificate itself: its serial number stays taken, and its revocation on the list.',
+    ).optional(),
     certificateRef: z
       .object({
         namespace: namespaceName('Its namespace.'),

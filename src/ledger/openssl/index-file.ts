@@ -125,14 +125,14 @@ const fieldsOf = (content: string): string[] =>
 
 const isState = (text: string): text is IndexState => text === 'V' || text === 'R' || text === 'E'
 
-/** Hex with an even number of digits. Throws IndexError. */
+/** Upper-case hex with an even number of digits and no more than there must be. Throws IndexError. */
 export const parseSerial = (text: string): string => {
   if (text.startsWith('-')) throw new IndexError(`its serial number ${shown(text)} is negative`)
   if (!/^([0-9A-Fa-f]{2})+$/.test(text))
     throw new IndexError(`its serial number "${shown(text)}" is not hex with an even number of digits`)
   if (text.length > 2 * maxSerialOctets)
     throw new IndexError(`its serial number has ${text.length / 2} octets; at most ${maxSerialOctets} are allowed`)
-  return text.toUpperCase()
+  return text.replace(/^(00)+(?=..)/, '').toUpperCase()
 }
 
 const shown = (text: string): string => {
