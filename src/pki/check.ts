@@ -95,6 +95,8 @@ const wantedExtensions = (plan: CertificatePlan): string[] => {
     ...(plan.authorityKeyId === undefined ? [] : [`${extensionIds.authorityKeyId} false`]),
     ...(plan.nameConstraints === undefined ? [] : [`${extensionIds.nameConstraints} true`]),
     ...(names ? [`${extensionIds.subjectAlternativeName} ${plan.subject.length <= 2}`] : []),
+    ...(plan.crlDistributionPoints === undefined ? [] : [`${extensionIds.crlDistributionPoints} false`]),
+    ...(plan.caIssuers === undefined ? [] : [`${extensionIds.authorityInfoAccess} false`]),
   ]
 }
 
@@ -119,6 +121,8 @@ const compareContents = (found: ParsedCertificate, plan: CertificatePlan, expect
     'set of alternative names',
   )
   expect(sameConstraints(found.nameConstraints, plan.nameConstraints), 'set of name constraints')
+  expect(sameSet(found.crlDistributionPoints, plan.crlDistributionPoints ?? []), 'set of CRL distribution points')
+  expect(sameSet(found.caIssuers, plan.caIssuers ?? []), 'set of issuer locations')
 }
 
 const compareWithOpenssl = (
@@ -141,6 +145,7 @@ const compareWithOpenssl = (
     sameSet(opensslNames(found.subjectAltName), plan.subjectAlternativeNames.map(nameText)),
     'alternative names (OpenSSL)',
   )
+  expect(sameSet(opensslLocations(found.infoAccess), plan.caIssuers ?? []), 'issuer locations (OpenSSL)')
 }
 
 const opensslKinds = new Map<string, GeneralName['type']>([
@@ -153,7 +158,7 @@ const opensslKinds = new Map<string, GeneralName['type']>([
 /** node joins names with `, ` and quotes as JSON those that could be mistaken for several (CVE-2021-44532). */
 const opensslNames = (text: string | undefined): string[] =>
   [...(text ?? '').matchAll(/([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g)].map(([, kind = '', written = '']) => {
-    const value = written.startsWith('"') ? String(JSON.parse(written)) : written
+    const value = unquoted(written)
     const address = kind === 'IP Address' ? addressToBytes(value) : undefined
     return nameText({
       type: opensslKinds.get(kind) ?? 'URI',
@@ -162,6 +167,17 @@ const opensslNames = (text: string | undefined): string[] =>
   })
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').toUpperCase()
+
+const unquoted = (written: string): string => (written.startsWith('"') ? String(JSON.parse(written)) : written)
+
+/** A line each, in quotes as names are; what is no location of the issuer stays as it is, and so is found to differ. */
+const opensslLocations = (text: string | undefined): string[] =>
+  (text ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => (line.startsWith(issuerPrefix) ? unquoted(line.slice(issuerPrefix.length)) : line))
+
+const issuerPrefix = 'CA Issuers - URI:'
 
 const nameText = ({ type, value }: GeneralName): string => `${type}:${value}`
 

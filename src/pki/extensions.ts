@@ -17,6 +17,7 @@ import {
   Tag,
 } from './der.ts'
 import { encodeGeneralNames, readGeneralNames } from './general-names.ts'
+import { encodeCaIssuers, encodeDistributionPoints, readCaIssuers, readDistributionPoints } from './locations.ts'
 import { encodeNameConstraints, readNameConstraints } from './name-constraints.ts'
 import type { RawExtension } from './parse.ts'
 import {
@@ -35,8 +36,10 @@ export const extensionIds = {
   subjectAlternativeName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
   authorityKeyId: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
+  authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
 } as const
 
 /** DER Extensions of a plan, always in the same order. */
@@ -59,6 +62,12 @@ export const encodeExtensions = (plan: CertificatePlan): Uint8Array => {
     )
   if (plan.nameConstraints !== undefined)
     extensions.push(extension(extensionIds.nameConstraints, true, encodeNameConstraints(plan.nameConstraints)))
+  if (plan.crlDistributionPoints !== undefined)
+    extensions.push(
+      extension(extensionIds.crlDistributionPoints, false, encodeDistributionPoints(plan.crlDistributionPoints)),
+    )
+  if (plan.caIssuers !== undefined)
+    extensions.push(extension(extensionIds.authorityInfoAccess, false, encodeCaIssuers(plan.caIssuers)))
   return sequence(...extensions)
 }
 
@@ -87,6 +96,8 @@ interface ExtensionValues {
   readonly subjectAlternativeNames: readonly GeneralName[]
   readonly otherAlternativeNames: number
   readonly nameConstraints?: NameConstraints
+  readonly crlDistributionPoints: readonly string[]
+  readonly caIssuers: readonly string[]
 }
 
 /** Throws DerError where a known extension is malformed; unknown ones are passed over. */
@@ -111,6 +122,8 @@ export const readExtensionValues = (extensions: readonly RawExtension[]): Extens
     subjectAlternativeNames: names,
     otherAlternativeNames: others,
     ...(nameConstraints === undefined ? {} : { nameConstraints }),
+    crlDistributionPoints: read(extensionIds.crlDistributionPoints, readDistributionPoints) ?? [],
+    caIssuers: read(extensionIds.authorityInfoAccess, readCaIssuers) ?? [],
   }
 }
 

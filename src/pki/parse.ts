@@ -49,6 +49,9 @@ export interface ParsedCertificate {
   /** Alternative names of types that GeneralName has no word for. */
   readonly otherAlternativeNames: number
   readonly nameConstraints?: NameConstraints
+  /** URLs of the issuer's revocation lists, and of its certificate; empty where there are none. */
+  readonly crlDistributionPoints: readonly string[]
+  readonly caIssuers: readonly string[]
   /** SHA-256 of the DER, lower-case hex. */
   readonly fingerprint: string
   /** DER AlgorithmIdentifier of the signature. */

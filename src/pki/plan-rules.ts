@@ -161,6 +161,28 @@ const constrained: Rule = ({ subject: name, subjectAlternativeNames: found }, { 
   }
 }
 
+/** http alone: fetching a list over https would need the certificate that is being judged (RFC 5280 §8). */
+const locations: Rule = ({ crlDistributionPoints, caIssuers }) => {
+  for (const urls of [crlDistributionPoints, caIssuers]) {
+    if (urls === undefined) continue
+    if (urls.length === 0 || new Set(urls).size !== urls.length)
+      return 'A list of published locations is empty, or names one twice.'
+    const wrong = urls.find((url) => !isHttpUrl(url))
+    if (wrong !== undefined)
+      return `${JSON.stringify(wrong.slice(0, 100))} is not an http URL in its normal form, where a CA could publish.`
+  }
+  return undefined
+}
+
+const isHttpUrl = (url: string): boolean => {
+  try {
+    return url.startsWith('http://') && normaliseGeneralName({ type: 'URI', value: url }).value === url
+  } catch (error) {
+    if (error instanceof NameError) return false
+    throw error
+  }
+}
+
 const rules: readonly Rule[] = [
   serialNumber,
   validity,
@@ -172,6 +194,7 @@ const rules: readonly Rule[] = [
   names,
   constraints,
   constrained,
+  locations,
 ]
 
 /** One sentence for each rule that the plan breaks; none means that the signer may sign it. */

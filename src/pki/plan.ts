@@ -78,4 +78,8 @@ export interface CertificatePlan {
   readonly subjectAlternativeNames: readonly GeneralName[]
   /** For CAs only; of `nameConstraints()`. */
   readonly nameConstraints?: NameConstraints
+  /** http URLs of the issuer's revocation list; every one gives the same list. */
+  readonly crlDistributionPoints?: readonly string[]
+  /** http URLs of the issuer's certificate in DER. */
+  readonly caIssuers?: readonly string[]
 }

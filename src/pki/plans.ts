@@ -70,7 +70,23 @@ export interface Lifetime {
 
 export type Issuer = Pick<Signer, 'subject' | 'subjectKeyId' | 'spki' | 'notBefore' | 'notAfter' | 'pathLength'>
 
-export interface LeafRequest extends Lifetime, Usages {
+/** Where the signer publishes; absent and empty are the same. */
+export interface Locations {
+  /** http URLs of the signer's revocation list. */
+  readonly crlDistributionPoints?: readonly string[] | undefined
+  /** http URLs of the signer's certificate in DER. */
+  readonly caIssuers?: readonly string[] | undefined
+}
+
+const locationsOf = ({
+  crlDistributionPoints = [],
+  caIssuers = [],
+}: Locations): Pick<CertificatePlan, 'crlDistributionPoints' | 'caIssuers'> => ({
+  ...(crlDistributionPoints.length === 0 ? {} : { crlDistributionPoints }),
+  ...(caIssuers.length === 0 ? {} : { caIssuers }),
+})
+
+export interface LeafRequest extends Lifetime, Usages, Locations {
   readonly signer: Issuer
   /** DER Name. */
   readonly subject: Uint8Array
@@ -95,9 +111,10 @@ export const leafPlan = (request: LeafRequest): CertificatePlan => ({
   keyUsage: request.keyUsage,
   extendedKeyUsage: request.extendedKeyUsage,
   subjectAlternativeNames: uniqueNames(request.names),
+  ...locationsOf(request),
 })
 
-export interface AuthorityRequest extends Lifetime {
+export interface AuthorityRequest extends Lifetime, Locations {
   /** A selfSigner for a root; the CA above for an intermediate. */
   readonly signer: Issuer
   readonly selfSigned: boolean
@@ -134,6 +151,8 @@ export const authorityPlan = (request: AuthorityRequest): CertificatePlan => {
     extendedKeyUsage: [],
     subjectAlternativeNames: [],
     ...(request.nameConstraints === undefined ? {} : { nameConstraints: request.nameConstraints }),
+    // A root is trusted for being known, not for what its issuer, itself, says about it.
+    ...(request.selfSigned ? {} : locationsOf(request)),
   }
 }
 
