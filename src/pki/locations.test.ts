@@ -1,3 +1,5 @@
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs it to be loaded first
+import 'reflect-metadata'
 import { AuthorityInfoAccessExtension, CRLDistributionPointsExtension, X509Certificate } from '@peculiar/x509'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
