@@ -4,7 +4,7 @@ import { Informer, type InformerOptions } from './cluster/cache/informer.ts'
 import type { KubeObject, PartialObject } from './cluster/port.ts'
 import type { Caches } from './control/context.ts'
 import { parentOf, passphraseRefOf } from './authority/names.ts'
-import { type LedgerEntry, project } from './ledger/entry.ts'
+import { createProjection, type LedgerEntry } from './ledger/entry.ts'
 import {
   authoritySecretName,
   certificateAuthorities,
@@ -36,7 +36,7 @@ export const createCaches = (shared: Shared): Caches => ({
   ledger: new Informer<LedgerEntry>({
     ...shared,
     resource: issuedCertificates,
-    transform: project,
+    transform: createProjection(),
     indexers: { authority: ({ authority }) => [authority] },
   }),
   secrets: new Informer<PartialObject>({ ...shared, resource: secrets, metadataOnly: true, transform: identityOnly }),

@@ -1,38 +1,119 @@
 /**
- * What the operator keeps in memory of an IssuedCertificate: enough to find, supersede and count entries, without the PEM.
+ * What the operator keeps in memory of an IssuedCertificate: enough to find, supersede, revoke and prune entries, without
+ * the PEM. There may be tens of thousands: what many of them share is kept once.
  */
 
 import type { KubeObject } from '../cluster/port.ts'
-import type { IssuedCertificate } from '../resources/issued-certificate.ts'
+import type { IssuedCertificate, IssuedCertificateSpec, RevocationReason } from '../resources/issued-certificate.ts'
+import { factsOf } from './facts.ts'
+import { parseLine } from './openssl/index-file.ts'
+
+export type EntryState = 'Valid' | 'Superseded' | 'Revoked' | 'Expired'
+
+/** Times in ms since the epoch. */
+export interface Revocation {
+  readonly reason: RevocationReason
+  /** spec.revocation.time */
+  readonly time: number | undefined
+  readonly invalidityTime: number | undefined
+  /** status.revokedAt: when the operator saw it first. */
+  readonly seenAt: number | undefined
+}
 
 export interface LedgerEntry extends KubeObject {
   readonly serialNumber: string
   /** `namespace/name` of the CA. */
   readonly authority: string
+  /** uid of the CA object by which it was signed or imported. */
+  readonly authorityUid: string
+  /** Key identifier of the key that signed, lower-case hex; a CA keeps it as long as its key. */
+  readonly authorityKeyId: string | undefined
   /** uid of the resource that the certificate was issued for. */
   readonly holder: string | undefined
+  /** `namespace/name` of that resource. */
+  readonly holderKey: string | undefined
   readonly supersedes: string | undefined
-  readonly state: 'Valid' | 'Superseded' | 'Revoked' | 'Expired'
+  /** As it is: a revocation counts from the moment it is in the spec. */
+  readonly state: EntryState
+  /** As status says it. */
+  readonly marked: EntryState
+  readonly revocation: Revocation | undefined
+  /** When the entry was created, ms since the epoch; NaN where that is not known. */
+  readonly createdAt: number
+  /** End of validity, ms since the epoch; NaN where the certificate cannot be read. */
+  readonly notAfter: number
+  readonly commonName: string | undefined
+  /** A CA's own certificate. */
+  readonly isCa: boolean
+  /** The key was made elsewhere, and the request is kept. */
+  readonly hasRequest: boolean
 }
 
-/** The transform of the ledger's cache. */
-export const project = (entry: IssuedCertificate): LedgerEntry => {
-  const { name, namespace, uid, resourceVersion, creationTimestamp } = entry.metadata
-  const { spec, status } = entry
-  return {
-    apiVersion: entry.apiVersion,
-    kind: entry.kind,
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-    },
-    serialNumber: spec.serialNumber,
-    authority: `${namespace}/${spec.authorityRef.name}`,
-    holder: spec.certificateRef?.uid,
-    supersedes: spec.supersedes?.serialNumber,
-    state: spec.revocation === undefined ? (status?.state ?? 'Valid') : 'Revoked',
+/** The transform of the ledger's cache; each has its own store of shared texts. */
+export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) => {
+  const texts = new Map<string, string>()
+  const shared = <T extends string | undefined>(text: T): T => {
+    if (text === undefined) return text
+    const known = texts.get(text)
+    if (known !== undefined) return known as T
+    texts.set(text, text)
+    return text
   }
+  return (entry) => {
+    const { name, namespace = 'default', uid, resourceVersion, creationTimestamp } = entry.metadata
+    const { spec, status } = entry
+    const facts = factsOf(spec.certificate)
+    const holder = spec.certificateRef
+    const marked = status?.state ?? 'Valid'
+    return {
+      apiVersion: shared(entry.apiVersion),
+      kind: shared(entry.kind),
+      metadata: {
+        name,
+        namespace: shared(namespace),
+        ...(uid === undefined ? {} : { uid }),
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      },
+      serialNumber: spec.serialNumber,
+      authority: shared(`${namespace}/${spec.authorityRef.name}`),
+      authorityUid: shared(spec.authorityRef.uid),
+      authorityKeyId: shared(facts?.authorityKeyId),
+      holder: holder?.uid,
+      holderKey: holder === undefined ? undefined : `${holder.namespace}/${holder.name}`,
+      supersedes: spec.supersedes?.serialNumber,
+      state: spec.revocation === undefined ? (marked === 'Revoked' ? 'Valid' : marked) : 'Revoked',
+      marked,
+      revocation: spec.revocation === undefined ? undefined : revocationOf(spec.revocation, status?.revokedAt),
+      createdAt: Date.parse(creationTimestamp ?? ''),
+      notAfter: facts?.notAfter ?? endOf(spec.indexLine),
+      commonName: facts?.commonName,
+      isCa: facts?.isCa ?? false,
+      hasRequest: spec.request !== undefined,
+    }
+  }
+}
+
+/** Of an entry taken over without its certificate. */
+const endOf = (indexLine: string | undefined): number => {
+  if (indexLine === undefined) return Number.NaN
+  try {
+    return parseLine(indexLine).notAfter
+  } catch {
+    return Number.NaN
+  }
+}
+
+const revocationOf = (
+  { reason, time, invalidityTime }: NonNullable<IssuedCertificateSpec['revocation']>,
+  revokedAt: string | undefined,
+): Revocation => ({
+  reason,
+  time: instantOf(time),
+  invalidityTime: instantOf(invalidityTime),
+  seenAt: instantOf(revokedAt),
+})
+
+const instantOf = (text: string | undefined): number | undefined => {
+  const instant = Date.parse(text ?? '')
+  return Number.isNaN(instant) ? undefined : instant
 }

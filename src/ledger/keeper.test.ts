@@ -4,20 +4,10 @@ import { keyOf, type KubeObject } from '../cluster/port.ts'
 import { never, rejection, stubContext } from '../control/testing.ts'
 import { silentLogger } from '../runtime/log.ts'
 import type { LedgerEntry } from './entry.ts'
-import { project } from './entry.ts'
 import { LedgerKeeper, superseded } from './keeper.ts'
+import { entryOf } from './testing.ts'
 
-const entry = (serialNumber: string, change: Partial<LedgerEntry> = {}): LedgerEntry => ({
-  apiVersion: 'dbtls.dev/v1alpha1',
-  kind: 'IssuedCertificate',
-  metadata: { name: `ca-${serialNumber}`, namespace: 'data', uid: `u-${serialNumber}` },
-  serialNumber,
-  authority: 'data/ca',
-  holder: 'h',
-  supersedes: undefined,
-  state: 'Valid',
-  ...change,
-})
+const entry = entryOf
 
 describe('what is superseded', () => {
   const cases: { name: string; entries: LedgerEntry[]; due: string[] }[] = [
@@ -103,35 +93,5 @@ describe('the keeper', () => {
   it('is tried again when the server has trouble', async () => {
     const trouble = new ApiError({ status: 500, reason: 'x', message: 'm' })
     expect(await rejection(keeping([entry('1'), entry('2', { supersedes: '1' })], trouble).reconcile())).toBe(trouble)
-  })
-})
-
-describe('an entry in memory', () => {
-  const stored = {
-    apiVersion: 'dbtls.dev/v1alpha1',
-    kind: 'IssuedCertificate',
-    metadata: { name: 'n', namespace: 'pki', uid: 'u', resourceVersion: '1', managedFields: ['much'] },
-    spec: {
-      authorityRef: { name: 'root', uid: 'a', fingerprint: 'f' },
-      serialNumber: '0A',
-      certificate: 'a long PEM',
-      certificateRef: { namespace: 'data', name: 'orders', uid: 'h' },
-    },
-  }
-  const projected = (spec: object = {}, status?: object) =>
-    project({ ...stored, spec: { ...stored.spec, ...spec }, ...(status === undefined ? {} : { status }) })
-
-  it('keeps what is searched for and leaves the rest', () => {
-    const kept = projected({ supersedes: { serialNumber: '09' } })
-    expect(kept).toMatchObject({ authority: 'pki/root', holder: 'h', serialNumber: '0A', supersedes: '09' })
-    expect(JSON.stringify(kept)).not.toMatch(/PEM|much/)
-  })
-
-  it.each([
-    { spec: {}, status: undefined, state: 'Valid' },
-    { spec: {}, status: { state: 'Superseded' }, state: 'Superseded' },
-    { spec: { revocation: { reason: 'keyCompromise' } }, status: { state: 'Superseded' }, state: 'Revoked' },
-  ])('is $state', ({ spec, status, state }) => {
-    expect(projected(spec, status).state).toBe(state)
   })
 })

@@ -11,6 +11,7 @@ import { encodePem } from '../pki/pem.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
 import { NotReady, Retryable } from '../runtime/errors.ts'
+import type { LedgerEntry } from './entry.ts'
 
 export interface Issuance {
   readonly certificate: ParsedCertificate
@@ -22,8 +23,13 @@ export interface Issuance {
     /** SHA-256 of the CA's certificate, lower-case hex. */
     readonly fingerprint: string
   }
-  /** The DatabaseCertificate or CertificateAuthority it is for. */
-  readonly holder: { readonly namespace: string; readonly name: string; readonly uid: string }
+  /**
+   * The DatabaseCertificate or CertificateAuthority it is for. Absent for what no such object stands for, as a request
+   * signed once: a holder that is gone may mean that its certificates are to be revoked.
+   */
+  readonly holder?: { readonly namespace: string; readonly name: string; readonly uid: string } | undefined
+  /** PEM of the request, where the key was made elsewhere. */
+  readonly request?: string | undefined
   /** Serial number that this certificate takes the place of. */
   readonly supersedes?: string | undefined
 }
@@ -37,7 +43,7 @@ export const record = async (
   issuance: Issuance,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { authority, certificate, holder, supersedes } = issuance
+  const { authority, certificate, holder, request, supersedes } = issuance
   const entry: IssuedCertificate = {
     apiVersion: 'dbtls.dev/v1alpha1',
     kind: 'IssuedCertificate',
@@ -50,7 +56,10 @@ export const record = async (
       authorityRef: { name: authority.name, uid: authority.uid, fingerprint: authority.fingerprint },
       serialNumber: certificate.serialNumber,
       certificate: encodePem('CERTIFICATE', certificate.der),
-      certificateRef: { namespace: holder.namespace, name: holder.name, uid: holder.uid },
+      ...(holder === undefined
+        ? {}
+        : { certificateRef: { namespace: holder.namespace, name: holder.name, uid: holder.uid } }),
+      ...(request === undefined ? {} : { request }),
       ...(supersedes === undefined ? {} : { supersedes: { serialNumber: supersedes } }),
     },
   }
@@ -89,6 +98,14 @@ export const isRecorded = async (
       spec.certificate.trim() === encodePem('CERTIFICATE', certificate.der).trim(),
   )
 }
+
+/** The entry of a serial number in the ledger of an authority, from memory. */
+export const findEntry = (
+  caches: Context['caches'],
+  authority: { readonly namespace: string; readonly name: string },
+  serialNumber: string,
+): LedgerEntry | undefined =>
+  caches.ledger.store.get(`${authority.namespace}/${entryName(authority.name, serialNumber)}`)
 
 /** `<authority>-<serial in lower case>`, at most 253 characters, so that one serial can be recorded once only. */
 export const entryName = (authority: string, serialNumber: string): string =>

@@ -1,0 +1,30 @@
+/** Ledger entries as the cache holds them, for tests. Not imported by the program. */
+
+import type { LedgerEntry } from './entry.ts'
+
+export const entryOf = (serialNumber: string, change: Partial<LedgerEntry> = {}): LedgerEntry => ({
+  apiVersion: 'dbtls.dev/v1alpha1',
+  kind: 'IssuedCertificate',
+  metadata: {
+    name: `ca-${serialNumber.toLowerCase()}`,
+    namespace: 'data',
+    uid: `u-${serialNumber}`,
+    resourceVersion: '1',
+  },
+  serialNumber,
+  authority: 'data/ca',
+  authorityUid: 'ca-uid',
+  authorityKeyId: undefined,
+  holder: 'h',
+  holderKey: 'data/orders',
+  supersedes: undefined,
+  state: 'Valid',
+  marked: 'Valid',
+  revocation: undefined,
+  createdAt: 0,
+  notAfter: Number.MAX_SAFE_INTEGER,
+  commonName: undefined,
+  isCa: false,
+  hasRequest: false,
+  ...change,
+})
