@@ -5,7 +5,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { Health } from '../runtime/health.ts'
 import { createLogger, silentLogger } from '../runtime/log.ts'
 import { createMetrics } from '../runtime/metrics.ts'
-import type { Handler, ListeningServer } from './http.ts'
+import type { Answered, Handler, ListeningServer, ListenOptions } from './http.ts'
 import { listen, operationsHandler, parseAddress } from './http.ts'
 
 const clock = systemClock()
@@ -14,8 +14,8 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close(0)))
 })
 
-const serve = async (handler: Handler, log = silentLogger()): Promise<string> => {
-  const server = await listen({ address: '127.0.0.1:0', handler, log, clock })
+const serve = async (handler: Handler, log = silentLogger(), more: Partial<ListenOptions> = {}): Promise<string> => {
+  const server = await listen({ address: '127.0.0.1:0', handler, log, clock, ...more })
   open.push(server)
   return server.address
 }
@@ -137,6 +137,67 @@ describe('listen', () => {
     )
     expect(await raw(address, `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1.1 431/)
     expect(await raw(address, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1.1 400/)
+  })
+
+  it('refuses an address that is too long, a body without end, and words that are no methods', async () => {
+    const address = await serve(() => ({ status: 200, contentType: 'text/plain', body: 'ok' }))
+    expect((await ask(address, `/${'a'.repeat(3000)}`)).status).toBe(414)
+    expect(await raw(address, 'get / HTTP/1.1\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1.1 400/)
+    const endless = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n${'x'.repeat(2_000_000)}`
+    const cut = raw(address, endless).catch((error: NodeJS.ErrnoException) => error.code)
+    expect(await cut).toMatch(/^(HTTP\/1.1 405|ECONNRESET|EPIPE)/)
+  })
+
+  it('gives bytes validators where the handler says so, and nothing to who has them', async () => {
+    const lastModified = Date.UTC(2026, 5, 1)
+    const reply = { status: 200, contentType: 'text/plain', body: 'ok', headers: { vary: 'accept' } }
+    const address = await serve((path) => (path === '/plain' ? reply : { ...reply, cacheable: { lastModified } }))
+    expect((await ask(address, '/plain')).headers).not.toHaveProperty('etag')
+    const first = await fetch(`http://${address}/`)
+    const etag = first.headers.get('etag') ?? ''
+    expect(first.headers.get('last-modified')).toBe('Mon, 01 Jun 2026 00:00:00 GMT')
+    for (const method of ['GET', 'HEAD']) {
+      const again = await fetch(`http://${address}/`, { method, headers: { 'if-none-match': `"x", W/${etag}` } })
+      expect([again.status, await again.text(), again.headers.get('etag')]).toEqual([304, '', etag])
+      expect(again.headers.get('vary')).toBe('accept')
+    }
+    expect((await fetch(`http://${address}/`, { headers: { 'if-none-match': '"x"' } })).status).toBe(200)
+  })
+
+  it('answers 429 with the seconds to wait, and tells what it answered', async () => {
+    const answered: Answered[] = []
+    const rate = { perSecond: 0.1, burst: 2 }
+    const address = await serve(
+      () => ({ status: 200, contentType: 'text/plain', body: 'ok', route: 'ok' }),
+      silentLogger(),
+      { limits: { perClient: rate, total: rate, clients: 10 }, onAnswered: (one) => answered.push(one) },
+    )
+    const statuses = [await ask(address, '/'), await ask(address, '/', 'HEAD'), await ask(address, '/')]
+    expect(statuses.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(Number(statuses[2]?.headers['retry-after'])).toBeGreaterThan(1)
+    expect(answered.map(({ route, method, status }) => [route, method, status])).toEqual([
+      ['ok', 'GET', 200],
+      ['ok', 'HEAD', 200],
+      [undefined, 'GET', 429],
+    ])
+  })
+
+  it('gives one client no more than its share of the connections', async () => {
+    const rate = { perSecond: 1000, burst: 1000 }
+    const limits = { perClient: rate, total: rate, clients: 10 }
+    const address = await serve(() => ({ status: 200, contentType: 'text/plain', body: 'ok' }), silentLogger(), {
+      limits,
+    })
+    const { host, port } = parseAddress(address)
+    let closed = 0
+    const sockets = Array.from({ length: 70 }, () =>
+      connect({ host: host ?? 'localhost', port })
+        .on('error', () => undefined)
+        .on('close', () => (closed += 1)),
+    )
+    await expect.poll(() => closed).toBe(6)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(async () => (await ask(address, '/').catch(() => undefined))?.status).toBe(200)
   })
 
   it('rejects when the address is taken or malformed', async () => {

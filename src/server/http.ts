@@ -5,12 +5,18 @@ import type { Health, Verdict } from '../runtime/health.ts'
 import { describeVerdict } from '../runtime/health.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Registry } from '../runtime/metrics.ts'
+import { entityTag, isUnchanged } from './conditional.ts'
+import { clientOf, RateLimiter, type RateLimits } from './rate-limit.ts'
 
 export interface Reply {
   readonly status: number
   readonly contentType: string
   readonly body: string | Uint8Array
   readonly headers?: Readonly<Record<string, string>>
+  /** Set where the bytes have validators: an entity tag, and the ms of their last change where that is known. */
+  readonly cacheable?: { readonly lastModified?: number | undefined }
+  /** What was asked for, as one of a few names: a label of metrics. */
+  readonly route?: string
 }
 
 /** Answers a GET or HEAD of `path` (without its query), or undefined where there is nothing. */
@@ -36,37 +42,140 @@ export const parseAddress = (address: string): { readonly host: string | undefin
 }
 
 const plainText = 'text/plain; charset=utf-8'
-const text = (status: number, body: string, headers: Record<string, string> = {}): Reply => ({
+export const textReply = (status: number, body: string, headers: Record<string, string> = {}): Reply => ({
   status,
   contentType: plainText,
   body,
   headers,
 })
 
-const send = (request: IncomingMessage, response: ServerResponse, reply: Reply): void => {
-  response.writeHead(reply.status, {
-    'content-type': reply.contentType,
-    'content-length': Buffer.byteLength(reply.body),
-    'x-content-type-options': 'nosniff',
-    ...reply.headers,
-  })
-  response.end(request.method === 'HEAD' ? undefined : reply.body)
+/** Above this nothing that is served here has an address. */
+const longestTarget = 2048
+/** A body is of no interest; who sends more of it than this is cut off. */
+const mostBodyBytes = 1024 * 1024
+
+/** One answer that was sent, or begun. */
+export interface Answered {
+  /** As the handler named it. */
+  readonly route: string | undefined
+  readonly method: string
+  readonly status: number
+  readonly tookMs: number
 }
 
-const answer = async (request: IncomingMessage, handler: Handler, log: Logger): Promise<Reply> => {
+export interface ListenOptions {
+  readonly address: string
+  readonly handler: Handler
+  readonly log: Logger
+  readonly clock: Clock
+  /** Absent: as many as come. For ports that strangers reach. */
+  readonly limits?: RateLimits | undefined
+  readonly onAnswered?: ((answered: Answered) => void) | undefined
+}
+
+const send = (request: IncomingMessage, response: ServerResponse, reply: Reply): void => {
+  const bytes = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
+  const tag = reply.status === 200 && reply.cacheable !== undefined ? entityTag(bytes) : undefined
+  const headers = {
+    'x-content-type-options': 'nosniff',
+    ...(tag === undefined ? {} : { etag: tag }),
+    ...(reply.cacheable?.lastModified === undefined
+      ? {}
+      : { 'last-modified': new Date(reply.cacheable.lastModified).toUTCString() }),
+    ...reply.headers,
+  }
+  if (tag !== undefined && isUnchanged(request.headers, tag, reply.cacheable?.lastModified)) {
+    response.writeHead(304, headers).end()
+    return
+  }
+  response.writeHead(reply.status, {
+    'content-type': reply.contentType,
+    'content-length': bytes.length,
+    ...headers,
+  })
+  response.end(request.method === 'HEAD' ? undefined : bytes)
+}
+
+const answer = async (
+  request: IncomingMessage,
+  { handler, log, clock }: ListenOptions,
+  limiter: RateLimiter | undefined,
+): Promise<Reply> => {
+  const waitMs = limiter?.admit(request.socket.remoteAddress ?? '', clock.monotonic()) ?? 0
+  if (waitMs > 0)
+    return textReply(429, 'too many requests\n', { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) })
+  const target = request.url ?? '/'
+  if (target.length > longestTarget) return textReply(414, 'the address is too long\n')
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    return text(405, 'method not allowed\n', { allow: 'GET, HEAD' })
-  const [path = '/'] = (request.url ?? '/').split('?', 1)
+    return textReply(405, 'method not allowed\n', { allow: 'GET, HEAD' })
+  const [path = '/'] = target.split('?', 1)
   try {
-    return (await handler(path, request)) ?? text(404, 'not found\n')
+    return (await handler(path, request)) ?? textReply(404, 'not found\n')
   } catch (error) {
     log.error('an HTTP request failed', { path, error })
-    return text(500, 'internal error\n')
+    return textReply(500, 'internal error\n')
   }
 }
 
-/** Slow and greedy clients are cut off: headers of 8 KiB within 5 s, a request within 10 s, 256 connections. */
-const boundedServer = (handler: Handler, log: Logger): Server => {
+/** Bodies are read and dropped: unread they would block the connection, and requestTimeout ends those without end. */
+const dropBody = (request: IncomingMessage): void => {
+  let bytes = 0
+  request.on('data', (part: Buffer) => {
+    bytes += part.length
+    if (bytes > mostBodyBytes) request.socket.destroy()
+  })
+}
+
+const respond = async (
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ListenOptions,
+  limiter: RateLimiter | undefined,
+): Promise<void> => {
+  const { clock, log, onAnswered } = options
+  const startedAt = clock.monotonic()
+  // Whoever reads an answer a byte at a time holds its memory and a connection.
+  const deadline = clock.setTimer(longestAnswerMs, () => request.socket.destroy())
+  response.once('close', () => deadline.cancel())
+  dropBody(request)
+  const reply = await answer(request, options, limiter)
+  try {
+    send(request, response, reply)
+  } catch (error) {
+    log.error('an HTTP answer could not be sent', { path: request.url, error })
+    request.socket.destroy()
+  }
+  const { method = '' } = request
+  onAnswered?.({ route: reply.route, method, status: response.statusCode, tookMs: clock.monotonic() - startedAt })
+}
+
+/** From the end of the request's headers to the last byte of the answer. */
+const longestAnswerMs = 60_000
+const mostConnections = 256
+const mostConnectionsOfOne = 64
+
+/** Lets no client take all the connections there are. */
+const boundConnections = (server: Server): void => {
+  const open = new Map<string, number>()
+  server.on('connection', (socket) => {
+    const client = clientOf(socket.remoteAddress ?? '')
+    const count = (open.get(client) ?? 0) + 1
+    if (count > mostConnectionsOfOne) {
+      socket.destroy()
+      return
+    }
+    open.set(client, count)
+    socket.once('close', () => {
+      const left = (open.get(client) ?? 1) - 1
+      if (left > 0) open.set(client, left)
+      else open.delete(client)
+    })
+  })
+}
+
+/** Slow and greedy clients are cut off: headers of 8 KiB within 5 s, a request within 10 s, an answer within 60 s. */
+const boundedServer = (options: ListenOptions): Server => {
+  const limiter = options.limits === undefined ? undefined : new RateLimiter(options.limits)
   const server = createServer(
     {
       maxHeaderSize: 8192,
@@ -75,15 +184,12 @@ const boundedServer = (handler: Handler, log: Logger): Server => {
       keepAliveTimeout: 5000,
       connectionsCheckingInterval: 1000,
     },
-    (request, response) => {
-      // Bodies are of no interest; unread they would block the connection, and requestTimeout ends those without end.
-      request.resume()
-      void answer(request, handler, log).then((reply) => send(request, response, reply))
-    },
+    (request, response) => void respond(request, response, options, limiter),
   )
-  server.maxConnections = 256
+  server.maxConnections = mostConnections
   server.maxRequestsPerSocket = 1000
   server.setTimeout(30_000)
+  if (limiter !== undefined) boundConnections(server)
   return server
 }
 
@@ -96,14 +202,9 @@ const close = async (server: Server, clock: Clock, graceMs: number): Promise<voi
 }
 
 /** Listens, and rejects where the address is malformed, taken or forbidden. */
-export const listen = async (options: {
-  readonly address: string
-  readonly handler: Handler
-  readonly log: Logger
-  readonly clock: Clock
-}): Promise<ListeningServer> => {
+export const listen = async (options: ListenOptions): Promise<ListeningServer> => {
   const { host, port } = parseAddress(options.address)
-  const server = boundedServer(options.handler, options.log)
+  const server = boundedServer(options)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ port, ...(host !== undefined && { host }) }, () => {
@@ -120,7 +221,7 @@ export const listen = async (options: {
   }
 }
 
-const verdictReply = (verdict: Verdict): Reply => text(verdict.ok ? 200 : 503, describeVerdict(verdict))
+const verdictReply = (verdict: Verdict): Reply => textReply(verdict.ok ? 200 : 503, describeVerdict(verdict))
 
 /** `/metrics`, `/healthz` (live) and `/readyz`. */
 export const operationsHandler =
