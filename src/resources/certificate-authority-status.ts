@@ -51,9 +51,23 @@ export const certificateAuthorityStatus = z.object({
       thisUpdate: statusTime('When it was made.'),
       nextUpdate: statusTime('When the next one is due at the latest.'),
       entries: z.int().min(0).meta({ description: 'Revoked certificates in it.' }),
+      contentHash: text(64, 'Hash of the revocations it was made from, and of the key that signed it.').optional(),
+      configMapUid: text(64, 'uid of its ConfigMap.').optional(),
+      configMapResourceVersion: text(64, 'resourceVersion of its ConfigMap that was verified last.').optional(),
     })
     .optional()
-    .meta({ description: 'The revocation list.' }),
+    .meta({
+      description: 'The revocation list made last; it stays after spec.crl is taken away, so that its number goes on.',
+    }),
+  trustTargets: z
+    .object({
+      wanted: z.int().min(0).meta({ description: 'ConfigMaps and Secrets that spec.trustBundle.targets asks for.' }),
+      current: z.int().min(0).meta({ description: 'Those that hold the present trust bundle.' }),
+      message: text(4096, 'What keeps the others, in sentences.').optional(),
+      observed: text(64, 'Hash of the versions that were verified last.').optional(),
+    })
+    .optional()
+    .meta({ description: 'Where the trust bundle is written.' }),
   failedAttempts: z.int().min(0).optional().meta({ description: 'Failed attempts since the last success.' }),
   lastFailure: failure.optional(),
   nextAttemptAt: statusTime('When the next attempt is made.').optional(),

@@ -36,10 +36,25 @@ const revocation = z
       .enum(revocationReasons)
       .default('unspecified')
       .meta({ description: 'Reason code (RFC 5280 §5.3.1). Only certificateHold can be undone.' }),
-    time: timeText('When it was revoked. Default: when the operator saw it first.').optional(),
+    time: timeText(
+      'When it was revoked. Default: when the operator saw it first; a time in the future counts as that, too.',
+    ).optional(),
     invalidityTime: timeText('Since when the key is known or suspected to be in other hands.').optional(),
   })
-  .meta({ description: 'The certificate is revoked. The only part of the spec that may change.' })
+  .meta({
+    description: 'The certificate is revoked. The only part of the spec that may change.',
+    rules: [
+      // Both are written in one form only, so that the order of the texts is the order of the times.
+      rule<{ time?: string; invalidityTime?: string }>({
+        rule: '!has(self.time) || !has(self.invalidityTime) || self.invalidityTime <= self.time',
+        message:
+          'the key cannot have come into other hands after the revocation: invalidityTime must not be after time',
+        fieldPath: '.invalidityTime',
+        holds: ({ time, invalidityTime }) =>
+          time === undefined || invalidityTime === undefined || invalidityTime <= time,
+      }),
+    ],
+  })
 
 interface SpecValue {
   revocation?: { reason: string }

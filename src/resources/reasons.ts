@@ -39,6 +39,15 @@ export const reasons = {
   OnHold:
     'The certificate is revoked for the time being (certificateHold). It is used again when the hold is taken back.',
   RevocationListNotReady: 'The CertificateAuthority has no revocation list yet.',
+  Revoked:
+    'The certificate is revoked. That of a CertificateAuthority signs nothing any more; create another one, or take a certificateHold back.',
+  RevocationListIssued: 'The revocation list in the ConfigMap is current.',
+  RevocationListNotSigned:
+    'The key of the CertificateAuthority cannot sign a revocation list now; the last one stays. The message says why.',
+  RevocationListTooLarge:
+    'The revocation list would be larger than Kubernetes stores (1 MiB, some 15,000 revocations). The last one stays; shorten the lifetime of certificates, or spread them over several CAs.',
+  ConfigMapInTheWay:
+    'A ConfigMap of that name exists and was not made by dbtls. Remove it, or annotate it with dbtls.dev/adopt: "true".',
   IssuanceFailed: 'Signing failed; it is tried again with growing delays (status.nextAttemptAt).',
   WriteFailed: 'The cluster refused a write; it is tried again.',
   NamespaceTerminating: 'The namespace is being deleted; nothing is created in it.',
@@ -47,6 +56,8 @@ export const reasons = {
   Renewed: 'The certificate was replaced before it ended.',
   Created: 'The authority has a certificate and can sign.',
   Repaired: 'The Secret had been changed or deleted by someone else and was written again.',
+  TrustTargetsIncomplete:
+    'Not every ConfigMap or Secret of spec.trustBundle.targets holds the trust bundle; status.trustTargets.message says which and why.',
   Adopted: 'A Secret that asked for it (dbtls.dev/adopt) is now managed.',
 } as const satisfies Record<string, string>
 
