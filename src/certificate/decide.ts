@@ -3,18 +3,17 @@
  * issued?", "must the Secret only be written again?" and "is it Ready?", so that the three cannot disagree. Pure.
  */
 
-import { type Check, type Decision, encode, evaluate, issue, stall, wait } from '../control/decision.ts'
-import { renewalTime, renewalWindow } from '../control/schedule.ts'
+import { type Check, type Decision, encode, evaluate, issue, stall } from '../control/decision.ts'
+import { renewalTime } from '../control/schedule.ts'
 import { passwordProblem } from '../material/passwords.ts'
 import { formatDistinguishedName } from '../pki/names.ts'
 import type { GeneralName } from '../pki/plan.ts'
 import type { Observed, SecretSeen } from './observed.ts'
+import { signingChecks, writingChecks } from './signing-checks.ts'
 import type { Wanted } from './wanted.ts'
 
 type CertificateCheck = Check<Observed>
 type Present = Extract<SecretSeen, { state: 'present' }>
-
-const second = 1000
 
 /** Runs a check only where the spec could be resolved and our Secret holds a certificate with its key. */
 const onCertificate =
@@ -40,8 +39,18 @@ const notImplemented: CertificateCheck = ({ notImplemented: fields }) =>
         `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`,
       )
 
-const requestInvalid: CertificateCheck = ({ resolved }) =>
-  'wanted' in resolved ? undefined : stall('RequestInvalid', resolved.problems.join(' '))
+const requestInvalid: CertificateCheck = ({ resolved, request }) =>
+  'wanted' in resolved
+    ? undefined
+    : stall(request?.state === 'missing' ? 'RequestNotFound' : 'RequestInvalid', resolved.problems.join(' '))
+
+const commonNameTaken: CertificateCheck = ({ commonNameHolder }) =>
+  commonNameHolder === undefined
+    ? undefined
+    : stall(
+        'CommonNameTaken',
+        `Its common name has passed to ${commonNameHolder}, which is newer: the CA gives each name to one certificate (policy.uniqueCommonName). Choose another name, or delete one of the two.`,
+      )
 
 const authorityMissing: CertificateCheck = ({ authority }) =>
   authority.state === 'missing' ? stall('AuthorityNotFound', authority.message) : undefined
@@ -95,11 +104,43 @@ const certificateMissing: CertificateCheck = ({ secret, resolved }) => {
   const { name } = resolved.wanted.secret
   if (secret.state === 'absent') return issue('Issuing', `Secret "${name}" does not exist yet.`)
   if (!secret.ours) return undefined
+  if (secret.due !== undefined) return issue('Renewing', secret.due)
   return secret.leaf === undefined ? issue('Issuing', `Secret "${name}" holds no readable certificate.`) : undefined
 }
 
+const onHold = onCertificate((_wanted, { leaf }, { entry }) =>
+  entry?.state === 'Revoked' && entry.reason === 'certificateHold'
+    ? stall(
+        'OnHold',
+        `Certificate ${leaf.serialNumber} is on hold, which verifiers take for revoked. It is used again when the hold is taken back: remove spec.revocation of its IssuedCertificate. To have another one instead, give a final reason there.`,
+      )
+    : undefined,
+)
+
+/** A new certificate for a key that others have would be of no use. */
+const requestCompromised = onCertificate((wanted, { leaf }, { entry }) =>
+  isCompromised(entry) && wanted.request !== undefined && Buffer.compare(wanted.request.spki, leaf.spki) === 0
+    ? stall(
+        'KeyInUse',
+        `Certificate ${leaf.serialNumber} was revoked because its key is known to others, and spec.request is for that key; make another key, and a request with it.`,
+      )
+    : undefined,
+)
+
+const revoked = onCertificate((_wanted, { leaf }, { entry }) =>
+  entry?.state === 'Revoked' && entry.reason !== 'certificateHold'
+    ? issue('Issuing', `Certificate ${leaf.serialNumber} was revoked (${entry.reason}).`)
+    : undefined,
+)
+
+const keyNotRequested = onCertificate(({ request }, { leaf }) =>
+  request === undefined || Buffer.compare(request.spki, leaf.spki) === 0
+    ? undefined
+    : issue('Issuing', 'The certificate is not for the key of spec.request.'),
+)
+
 const keyNotOurs = onCertificate((wanted, secret) =>
-  secret.privateKey === undefined
+  secret.privateKey === undefined && wanted.request === undefined
     ? issue('Issuing', `Secret "${wanted.secret.name}" holds no private key that belongs to its certificate.`)
     : undefined,
 )
@@ -152,7 +193,7 @@ const durationChanged = onCertificate((wanted, secret) =>
 const renewTriggered = onCertificate((wanted, secret) =>
   secret.renewTrigger === undefined || secret.renewTrigger === wanted.renewTrigger
     ? undefined
-    : issue('Renewing', `spec.renewTrigger has changed.`),
+    : issue('Renewing', 'spec.renewTrigger or the annotation dbtls.dev/renew-trigger has changed.'),
 )
 
 const renewalDue = onCertificate((wanted, secret, seen, now) =>
@@ -162,7 +203,7 @@ const renewalDue = onCertificate((wanted, secret, seen, now) =>
 )
 
 const outputsDiffer = onCertificate((wanted, secret) => {
-  if (secret.privateKey === undefined) return undefined
+  if (secret.privateKey === undefined && wanted.request === undefined) return undefined
   if (secret.drift.length > 0)
     return encode('Encoding', `Secret "${wanted.secret.name}" differs in ${listed(secret.drift)}.`)
   return secret.outputsCurrent
@@ -173,7 +214,7 @@ const outputsDiffer = onCertificate((wanted, secret) => {
 /** In the order in which a person would ask. Each says one thing, with one reason. */
 export const checks: readonly CertificateCheck[] = [
   notImplemented, // Stall  a field that a later version acts on
-  requestInvalid, // Stall  only a change of spec can cure it
+  requestInvalid, // Stall  only a change of spec, or of the object with the request, can cure it
   authorityMissing, // Stall  until the CA exists
   authorityRefuses, // Stall  until the CA allows this namespace
   secretBelongsToOthers, // Stall
@@ -181,7 +222,12 @@ export const checks: readonly CertificateCheck[] = [
   secretImmutable, // Stall
   passwordMissing, // Stall  until the Secret exists
   passwordUnfit, // Stall
+  commonNameTaken, // Stall  a newer certificate has the name
+  onHold, // Stall  until the hold is taken back
+  requestCompromised, // Stall  until there is a request for another key
   certificateMissing, // Issue  first issuance, or the Secret was deleted or emptied
+  revoked, // Issue
+  keyNotRequested, // Issue  the request was changed
   keyNotOurs, // Issue  swapped, truncated or missing key
   keyAlgorithmChanged, // Issue
   signerChanged, // Issue  the CA has another key
@@ -194,38 +240,16 @@ export const checks: readonly CertificateCheck[] = [
   outputsDiffer, // Encode items, alias, password, profile, labels, trust bundle, tampering
 ]
 
-/**
- * Asked only when something has to be signed or written: a certificate that needs nothing is not disturbed by the trouble
- * of its authority.
- */
-const authorityNotReady: CertificateCheck = ({ authority }) =>
-  authority.state === 'notReady' ? wait('AuthorityNotReady', authority.message) : undefined
-
-/** A leaf that would be due as soon as it is issued is not issued. */
-const authorityExpiring: CertificateCheck = ({ authority, resolved }, now) => {
-  if (authority.state !== 'usable' || !('wanted' in resolved)) return undefined
-  const { wanted } = resolved
-  const left = authority.material.certificate.notAfter - now
-  const least = Math.max(
-    wanted.renewal.renewBefore === undefined
-      ? 0
-      : Math.min(renewalWindow(wanted.renewal, wanted.duration), wanted.duration),
-    Math.min(60 * second, wanted.duration / 10),
-  )
-  return left > least
-    ? undefined
-    : stall(
-        'AuthorityExpiring',
-        `The authority ends at ${new Date(authority.material.certificate.notAfter).toISOString()}, so a certificate would be due for renewal as soon as it is issued. Renew the authority first, or lower spec.renewBefore.`,
-      )
-}
-
 export const decide = (seen: Observed, now: number): Decision => {
   const decision = evaluate(checks, seen, now)
-  if (decision.cure === 'Encode') return evaluate([...checks, authorityNotReady], seen, now)
-  if (decision.cure === 'Issue') return evaluate([...checks, authorityNotReady, authorityExpiring], seen, now)
+  if (decision.cure === 'Encode') return evaluate([...checks, ...writingChecks], seen, now)
+  if (decision.cure === 'Issue') return evaluate([...checks, ...signingChecks], seen, now)
   return decision
 }
+
+/** Whether others may have the key: it is then not used again, whatever the spec says. */
+export const isCompromised = (entry: Observed['entry']): boolean =>
+  entry?.state === 'Revoked' && entry.reason === 'keyCompromise'
 
 const describeKey = (key: Wanted['keyAlgorithm'] | undefined): string =>
   key === undefined ? 'unknown' : 'size' in key ? `${key.algorithm} ${key.size}` : key.algorithm

@@ -4,6 +4,7 @@ import { refusal } from '../authority/allowed.ts'
 import { type Keyring, labelsOfNamespace } from '../authority/keyring.ts'
 import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
+import { keyOf } from '../cluster/port.ts'
 import { type Context, marks } from '../control/context.ts'
 import { fromTimestamp } from '../control/schedule.ts'
 import { dataOf, readSecret, readText, type ReferencedText } from '../control/secrets.ts'
@@ -15,6 +16,7 @@ import { findCondition, isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import type { Familiar } from './familiar.ts'
 import type { AuthoritySeen, Observed, SecretSeen } from './observed.ts'
 import { expectedInputsHash, secretDrift } from './outputs.ts'
 import { notImplementedFields, resolve, type Wanted } from './wanted.ts'
@@ -66,6 +68,7 @@ export const gather = async (
   keyring: Keyring,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
+  familiar: Familiar,
   /** The Secret is there, whatever the cache says. */
   surprised = false,
 ): Promise<Observed> => {
@@ -73,12 +76,13 @@ export const gather = async (
   const namespace = metadata.namespace ?? 'default'
   const resolved = resolve(certificate)
   const wanted = 'wanted' in resolved ? resolved.wanted : undefined
+  const due = wanted === undefined || surprised ? undefined : dueSecret(context, certificate, wanted, familiar)
   const [authority, password, secret] = await Promise.all([
     seeAuthority(context, keyring, wanted, namespace),
     wanted?.passwordRef === undefined
       ? undefined
       : readText(context.cluster, namespace, wanted.passwordRef, 'spec.keystore.passwordSecretRef', signal),
-    surprised || needsSecret(context, certificate)
+    due === undefined && (surprised || needsSecret(context, certificate))
       ? readSecret(context.cluster, { namespace, name: certificate.spec.secret.name }, signal)
       : undefined,
   ])
@@ -92,7 +96,39 @@ export const gather = async (
     authority,
     password,
     secret:
-      secret === undefined ? { state: 'absent' } : await seeSecret(certificate, secret, wanted, authority, password),
+      due ??
+      (secret === undefined ? { state: 'absent' } : await seeSecret(certificate, secret, wanted, authority, password)),
+  }
+}
+
+const dueSecret = (
+  { caches, clock }: Context,
+  certificate: DatabaseCertificate,
+  wanted: Wanted,
+  familiar: Familiar,
+): SecretSeen | undefined => {
+  const secret = caches.secrets.store.get(`${certificate.metadata.namespace}/${wanted.secret.name}`)?.metadata
+  const due = familiar.renewal(keyOf(certificate), certificate, wanted, secret, clock.now())
+  if (due === undefined || secret === undefined) return undefined
+  return {
+    state: 'present',
+    uid: secret.uid ?? '',
+    resourceVersion: secret.resourceVersion ?? '',
+    type: wanted.secret.type,
+    immutable: false,
+    ours: true,
+    adopted: false,
+    owner: undefined,
+    leaf: undefined,
+    due,
+    privateKey: undefined,
+    keyAlgorithm: undefined,
+    password: undefined,
+    signedByAuthority: undefined,
+    requestedDuration: undefined,
+    renewTrigger: undefined,
+    drift: [],
+    outputsCurrent: true,
   }
 }
 

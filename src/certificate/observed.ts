@@ -1,15 +1,40 @@
 /** Everything one decision about a DatabaseCertificate needs, as plain values; filled by gather.ts, judged by decide.ts. */
 
 import type { AuthorityMaterial } from '../authority/keyring.ts'
+import type { PublishedUrls } from '../authority/published.ts'
 import type { ReferencedText } from '../control/secrets.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import type { KeyAlgorithm } from '../pki/plan.ts'
+import type { SigningPolicy } from '../pki/policy.ts'
 import type { DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import type { RequestSeen } from './requested.ts'
 import type { Wanted } from './wanted.ts'
 
 export type AuthoritySeen =
   | { readonly state: 'missing' | 'refused' | 'notReady'; readonly message: string }
-  | { readonly state: 'usable'; readonly uid: string; readonly material: AuthorityMaterial }
+  | UsableAuthority
+
+export interface UsableAuthority {
+  readonly state: 'usable'
+  /** `CertificateAuthority namespace/name`, for messages. */
+  readonly name: string
+  readonly uid: string
+  readonly material: AuthorityMaterial
+  /** Absent: it signs whatever its name constraints allow. */
+  readonly policy?: { readonly rules: SigningPolicy; readonly hash: string }
+  readonly published: PublishedUrls
+}
+
+/** What the ledger says of the certificate in the Secret; undefined where it has no entry. */
+export type EntrySeen =
+  | { readonly state: 'Valid' | 'Superseded' | 'Expired' }
+  | { readonly state: 'Revoked'; readonly reason: string }
+
+export type RevocationListSeen =
+  /** DER, with its number. */
+  | { readonly state: 'found'; readonly list: Uint8Array; readonly number: string }
+  /** None yet, and whether the CA makes any. */
+  | { readonly state: 'absent'; readonly made: boolean }
 
 export type SecretSeen =
   | { readonly state: 'absent' }
@@ -26,6 +51,8 @@ export type SecretSeen =
       /** For the message when it is not: `DatabaseCertificate/other`, or undefined for somebody else's. */
       readonly owner: string | undefined
       readonly leaf: ParsedCertificate | undefined
+      /** Why the leaf is replaced, where that is certain without having read it; nothing else is known of the Secret then. */
+      readonly due?: string
       /** PKCS#8 that belongs to the leaf. */
       readonly privateKey: Uint8Array | undefined
       readonly keyAlgorithm: KeyAlgorithm | undefined
@@ -52,5 +79,14 @@ export interface Observed {
   readonly authority: AuthoritySeen
   /** Undefined where no password is referenced. */
   readonly password: ReferencedText | undefined
+  /** Undefined without `spec.request`. */
+  readonly request: RequestSeen | undefined
   readonly secret: SecretSeen
+  readonly entry: EntrySeen | undefined
+  /** Undefined where no item holds one. */
+  readonly revocationList: RevocationListSeen | undefined
+  /** Who else has the common name, where the CA gives each to one certificate alone, in words. */
+  readonly commonNameHolder: string | undefined
+  /** Who else has the key that the certificate would be for, in words. */
+  readonly keyHolder: string | undefined
 }

@@ -26,6 +26,7 @@ import {
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { Retryable, Terminal } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
+import { Familiar } from './familiar.ts'
 import { gather, settledUntil } from './gather.ts'
 import { type Issued, issueLeaf } from './issue.ts'
 import type { Observed } from './observed.ts'
@@ -57,6 +58,7 @@ export class CertificateReconciler {
   /** Whose Secret the cache does not know yet, although it is there. */
   readonly #surprised = new Set<string>()
   readonly #undelivered = new Undelivered()
+  readonly #familiar = new Familiar()
   readonly #rsa: KeyGate
 
   constructor(context: Context, keyring: Keyring, { rsaKeys, again }: Turns) {
@@ -71,17 +73,20 @@ export class CertificateReconciler {
     if (certificate === undefined || certificate.metadata.deletionTimestamp !== undefined) {
       this.#verified.delete(key)
       this.#undelivered.forget(key)
+      this.#familiar.forget(key)
       this.#surprised.delete(key)
       return {}
     }
     const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
     if (renewAt !== undefined) return { requeueAfterMs: renewAt - clock.now() }
 
-    const seen = await gather(this.#context, this.#keyring, certificate, signal, this.#surprised.delete(key))
+    const surprised = this.#surprised.delete(key)
+    const seen = await gather(this.#context, this.#keyring, certificate, signal, this.#familiar, surprised)
     const decision = decide(seen, clock.now())
     try {
       return await this.#act(certificate, seen, decision, signal)
     } catch (error) {
+      this.#familiar.forget(key)
       if (error instanceof Terminal)
         return this.#tell(
           certificate,
@@ -165,6 +170,7 @@ export class CertificateReconciler {
     } finally {
       leave?.()
     }
+    this.#familiar.note(keyOf(certificate), certificate, wanted, made.secret.metadata, present?.adopted === true)
     const facts = factsOf(certificate, seen, wanted, made.leaf, made.secret.metadata)
     this.#announce(certificate, made.leaf, wanted, facts.revision ?? 1, why)
     return this.#ready(certificate, facts, made.leaf, wanted, signal)
@@ -265,6 +271,7 @@ export class CertificateReconciler {
       'Encode',
       `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`,
     )
+    this.#familiar.note(keyOf(certificate), certificate, wanted, written.metadata, present.adopted)
     const facts = factsOf(certificate, seen, wanted, present.leaf, written.metadata)
     return this.#ready(certificate, facts, present.leaf, wanted, signal)
   }
@@ -276,6 +283,7 @@ export class CertificateReconciler {
     const { leaf, uid, resourceVersion } = seen.secret
     const password = seen.password?.state === 'found' ? seen.password.resourceVersion : ''
     this.#verified.set(keyOf(certificate), { secret: resourceVersion, password })
+    this.#familiar.note(keyOf(certificate), certificate, wanted, { uid, resourceVersion }, seen.secret.adopted)
     // Without its authority nothing new is known about the certificate; what stands in status stays true.
     if (seen.authority.state !== 'usable') return this.#ready(certificate, {}, leaf, wanted, signal)
     const facts = factsOf(certificate, seen, wanted, leaf, { uid, resourceVersion })

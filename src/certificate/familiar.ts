@@ -1,0 +1,51 @@
+/**
+ * Secrets that this process wrote or verified, and the spec that they fit. A renewal that changes nothing but the certificate
+ * replaces such a Secret without reading it: the write names its version, so one that changed meanwhile is refused.
+ */
+
+import { createHash } from 'node:crypto'
+import type { ObjectMeta } from '../cluster/port.ts'
+import { fromTimestamp } from '../control/schedule.ts'
+import { isReady } from '../resources/conditions.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { Instant } from '../runtime/clock.ts'
+import type { Wanted } from './wanted.ts'
+
+type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
+
+export class Familiar {
+  /** Key of the certificate → uid and version of its Secret, and the hash of the spec without its renewTrigger. */
+  readonly #known = new Map<string, string>()
+
+  /** Only where everything that a renewal takes over from the Secret is known without it. */
+  note(key: string, certificate: DatabaseCertificate, wanted: Wanted, secret: Version, adopted: boolean): void {
+    const keepsPassword = wanted.needsPassword && wanted.passwordRef === undefined
+    if (adopted || wanted.reuseKey || keepsPassword || certificate.spec.request !== undefined) this.#known.delete(key)
+    else this.#known.set(key, mark(certificate, secret))
+  }
+
+  forget(key: string): void {
+    this.#known.delete(key)
+  }
+
+  /** Why the certificate is renewed, in a sentence, where its Secret is still the known one and nothing else has changed. */
+  renewal(
+    key: string,
+    certificate: DatabaseCertificate,
+    wanted: Wanted,
+    secret: Version | undefined,
+    now: Instant,
+  ): string | undefined {
+    const { status } = certificate
+    if (secret === undefined || status?.serialNumber === undefined || !isReady(certificate)) return undefined
+    if (this.#known.get(key) !== mark(certificate, secret)) return undefined
+    if ((status.renewTrigger ?? '') !== wanted.renewTrigger) return 'spec.renewTrigger has changed.'
+    const renewAt = fromTimestamp(status.renewAt)
+    return renewAt !== undefined && renewAt <= now ? 'The certificate is due for renewal.' : undefined
+  }
+}
+
+const mark = ({ spec }: DatabaseCertificate, { uid, resourceVersion }: Version): string => {
+  const lasting = JSON.stringify({ ...spec, renewTrigger: undefined })
+  return `${uid} ${resourceVersion} ${createHash('sha256').update(lasting).digest('base64').slice(0, 22)}`
+}

@@ -1,0 +1,129 @@
+/** A renewal replaces a Secret that this process knows without reading it, and finds out all the same when it is no longer that one. */
+import { expect, describe, it } from 'vitest'
+import type { Cluster, KubeObject } from './cluster/port.ts'
+import { secrets } from './resources/core.ts'
+import { issuedCertificates } from './resources/issued-certificate.ts'
+import { isReady } from './resources/conditions.ts'
+import { ManualClock } from './runtime/manual-clock.ts'
+import {
+  authority,
+  certificate,
+  day,
+  getCertificate,
+  getSecret,
+  interrupted,
+  issuedOnce,
+  leafOf,
+  namespace,
+  newCluster,
+  pass,
+  person,
+  put,
+  quiet,
+  ready,
+  start,
+  text,
+  until,
+} from './testing.ts'
+
+const renewedAfter = (cluster: Cluster, serial: string | undefined) =>
+  until('another serial number', async () => {
+    const found = await getCertificate(cluster)
+    return isReady(found) && found.status?.serialNumber !== serial && found
+  })
+
+/** Something happens just before the Secret is written the second time. */
+const beforeRenewal = (happen: (cluster: Cluster) => Promise<unknown>) => {
+  const clock = new ManualClock()
+  const cluster = newCluster(clock)
+  let times = 0
+  const interfering = interrupted(
+    cluster,
+    'apply',
+    'secrets',
+    async ({ metadata }: KubeObject) => {
+      if (metadata.name !== 'orders-tls') return
+      times += 1
+      if (times === 2) await happen(cluster)
+    },
+    100,
+  )
+  return { clock, cluster, interfering }
+}
+
+describe('a renewal', () => {
+  it.each<[string, object, object, number]>([
+    ['by a new trigger alone reads nothing', {}, { renewTrigger: '1' }, 0],
+    ['with another name reads the Secret first', {}, { renewTrigger: '1', dnsNames: ['other.data.svc'] }, 1],
+    ['that keeps the key reads it', { privateKey: { rotation: 'Never' } }, { renewTrigger: '1' }, 1],
+    [
+      'that keeps a generated password reads it',
+      { secret: { name: 'orders-tls', items: [{ key: 'store.p12', content: 'PKCS12Keystore' }] } },
+      { renewTrigger: '1' },
+      1,
+    ],
+  ])('%s', async (_, before, change, reads) => {
+    const running = await issuedOnce(before)
+    const counted = running.reads
+    await put(running.cluster, certificate({ ...before, ...change }))
+    await running.anotherSerial()
+    await quiet(running.operator)
+    expect(running.reads - counted).toBe(reads)
+  })
+
+  it('that falls due reads nothing, and once more after that', async () => {
+    const running = await issuedOnce({ duration: '90d' })
+    const counted = running.reads
+    await pass(running.clock, 80 * day)
+    const { status } = await running.anotherSerial()
+    await pass(running.clock, 80 * day)
+    const third = await renewedAfter(running.cluster, status?.serialNumber)
+    await quiet(running.operator)
+    expect(third.status?.revision).toBe(3)
+    expect(running.reads - counted).toBe(0)
+    expect(leafOf(await getSecret(running.cluster)).serialNumber).toBe(third.status?.serialNumber)
+  })
+
+  it('of an adopted Secret leaves it without an owner', async () => {
+    const running = await issuedOnce()
+    const present = await getSecret(running.cluster)
+    const annotations = { 'dbtls.dev/adopt': 'true' }
+    await running.cluster.apply(
+      secrets,
+      { ...present, metadata: { name: 'orders-tls', namespace, annotations }, data: {} },
+      person,
+    )
+    await until('no owner', async () => (await getSecret(running.cluster)).metadata.ownerReferences === undefined)
+    await quiet(running.operator)
+    await put(running.cluster, certificate({ renewTrigger: '1' }))
+    await running.anotherSerial()
+    expect((await getSecret(running.cluster)).metadata.ownerReferences).toBeUndefined()
+  })
+})
+
+describe('a Secret that changes just before it is replaced unread', () => {
+  it.each<[string, (cluster: Cluster) => Promise<unknown>]>([
+    ['by an edit', async (cluster) => cluster.apply(secrets, edited, person)],
+    ['by its deletion', async (cluster) => cluster.delete(secrets, { namespace, name: 'orders-tls' })],
+  ])('%s is looked at again, and the certificate made already is delivered', async (_, happen) => {
+    const { clock, cluster, interfering } = beforeRenewal(happen)
+    const running = await start(interfering, clock)
+    await put(cluster, authority())
+    await put(cluster, certificate())
+    const { status } = await ready(cluster)
+    await quiet(running.operator)
+    await put(cluster, certificate({ renewTrigger: '1' }))
+    const renewed = await renewedAfter(cluster, status?.serialNumber)
+    const secret = await getSecret(cluster)
+    expect(leafOf(secret).serialNumber).toBe(renewed.status?.serialNumber)
+    expect(text(secret, 'tls.key')).toContain('PRIVATE KEY')
+    // The CA's, the first one and the second: nothing was signed twice.
+    expect((await cluster.list(issuedCertificates, { namespace })).items).toHaveLength(3)
+  })
+})
+
+const edited = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'orders-tls', namespace, labels: { 'example.org/mine': 'yes' } },
+} as KubeObject
