@@ -1,0 +1,120 @@
+/** A folder of `openssl ca` taken over: every line of `index.txt` with its certificate. Pure. */
+
+import {
+  type LineProblem,
+  type NumberedLine,
+  parseIndex,
+  parseRevocation,
+  formatIndex,
+  formatRevocation,
+} from './index-file.ts'
+import { oneLine } from './one-line.ts'
+import { type ParsedCertificate, parseCertificate, signatureVerifies } from '../../pki/parse.ts'
+import { certificatesOf, encodePem } from '../../pki/pem.ts'
+import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
+import { entryName, labelValue } from '../record.ts'
+import { marks } from '../../control/context.ts'
+import { origins, specOf } from './stored.ts'
+
+/** Bytes; a line has about 80, so this is a million certificates. */
+export const maxIndexOctets = 128 * 1024 * 1024
+/** Bytes of one certificate with the text before it. */
+export const maxCertificateOctets = 1024 * 1024
+
+/** The CA that takes the folder over. */
+export interface Taker {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly certificate: ParsedCertificate
+}
+
+export interface Taken {
+  readonly number: number
+  readonly entry: IssuedCertificate
+  /** A sentence where the line, but not its certificate, could be taken over. */
+  readonly warning: string | undefined
+}
+
+/** Throws nothing: whatever is wrong with the file of a certificate is a warning, because its line still counts. */
+export const takeLine = (
+  { line, number }: NumberedLine,
+  /** Contents of `newcerts/<serial>.pem`; undefined where there is no such file. */
+  file: string | undefined,
+  taker: Taker,
+): Taken => {
+  const { serialNumber } = line
+  const found = file === undefined ? 'there is no such file' : read(file, serialNumber, taker.certificate)
+  const certificate = typeof found === 'string' ? undefined : found
+  const revocation = line.state === 'R' ? parseRevocation(line.revocation) : undefined
+  const entry: IssuedCertificate = {
+    apiVersion: 'dbtls.dev/v1alpha1',
+    kind: 'IssuedCertificate',
+    metadata: {
+      name: entryName(taker.name, serialNumber),
+      namespace: taker.namespace,
+      labels: {
+        [marks.authority]: labelValue(taker.name),
+        [marks.state]: line.state === 'R' ? 'Revoked' : line.state === 'E' ? 'Expired' : 'Valid',
+      },
+      annotations: {
+        [origins.line]: String(number),
+        ...(revocation === undefined || formatRevocation(revocation) === line.revocation
+          ? {}
+          : { [origins.revocation]: line.revocation }),
+      },
+    },
+    spec: {
+      authorityRef: { name: taker.name, uid: taker.uid, fingerprint: taker.certificate.fingerprint },
+      serialNumber,
+      certificate: certificate === undefined ? '' : encodePem('CERTIFICATE', certificate.der),
+      ...(certificate === undefined ? { indexLine: formatIndex([line]).trimEnd() } : {}),
+      ...(revocation === undefined ? {} : { revocation: specOf(revocation) }),
+    } as IssuedCertificate['spec'],
+  }
+  return {
+    number,
+    entry,
+    warning: certificate === undefined ? `newcerts/${serialNumber}.pem: ${String(found)}` : undefined,
+  }
+}
+
+/** The certificate, or why the file does not hold the one of the line. */
+const read = (text: string, serialNumber: string, authority: ParsedCertificate): ParsedCertificate | string => {
+  try {
+    const [der, ...more] = certificatesOf(text)
+    if (der === undefined) return 'it holds no certificate'
+    if (more.length > 0) return 'it holds more than one certificate'
+    const certificate = parseCertificate(der)
+    if (BigInt(`0x${certificate.serialNumber}`) !== BigInt(`0x${serialNumber}`))
+      return `it holds the certificate with serial number ${certificate.serialNumber}`
+    if (!signatureVerifies(certificate, authority.subject, authority.spki))
+      return `its certificate was signed by another CA, "${oneLine(certificate.issuer)}", or with another key`
+    return certificate
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/\.$/, '') : 'it cannot be read'
+  }
+}
+
+export interface IndexRead {
+  readonly lines: readonly NumberedLine[]
+  readonly problems: readonly LineProblem[]
+}
+
+export { parseIndex as readIndex }
+
+/** What is already there of the same serial number, and what is to be done. */
+export type Merge =
+  | { readonly action: 'create' | 'nothing' }
+  | { readonly action: 'revoke' }
+  | { readonly action: 'refuse'; readonly why: string }
+
+/** A second import adds what is new, revokes what has been revoked meanwhile, and takes nothing back. */
+export const merge = (taken: IssuedCertificate, present: IssuedCertificate | undefined): Merge => {
+  if (present === undefined) return { action: 'create' }
+  const [ours, theirs] = [present.spec.certificate.trim(), taken.spec.certificate.trim()]
+  if (ours !== theirs && ours !== '' && theirs !== '')
+    return { action: 'refuse', why: 'the ledger holds another certificate under this serial number' }
+  if (taken.spec.revocation !== undefined && present.spec.revocation === undefined) return { action: 'revoke' }
+  return { action: 'nothing' }
+}
