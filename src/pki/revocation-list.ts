@@ -90,7 +90,7 @@ export const revocationPlanProblems = (plan: RevocationListPlan, signer: Signer)
     equal(plan.authorityKeyId, signer.subjectKeyId),
     "The authority key identifier is not the CA's subject key identifier.",
   )
-  rule(plan.thisUpdate < plan.nextUpdate, 'The list would end before it begins.')
+  rule(plan.nextUpdate - plan.thisUpdate >= 1000, 'The list would end before it begins.')
   rule(plan.thisUpdate <= signer.notAfter, 'The CA has expired: it cannot sign any more.')
   rule(plan.thisUpdate >= signer.notBefore, 'The CA is not valid yet: it cannot sign before its notBefore.')
   rule([plan.thisUpdate, plan.nextUpdate].every(isWritable), 'The times of the list are not of the years 1000 to 9999.')

@@ -15,6 +15,8 @@ const codes = {
 
 export type RevocationReason = keyof typeof codes
 
+export const revocationReasons = Object.keys(codes) as RevocationReason[]
+
 const names = new Map<number, RevocationReason>(
   (Object.entries(codes) as [RevocationReason, number][]).map(([name, code]) => [code, name]),
 )
