@@ -6,7 +6,6 @@
 import { createHash } from 'node:crypto'
 import type { ObjectMeta } from '../cluster/port.ts'
 import { fromTimestamp } from '../control/schedule.ts'
-import { isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Instant } from '../runtime/clock.ts'
 import type { Wanted } from './wanted.ts'
@@ -37,7 +36,7 @@ export class Familiar {
     now: Instant,
   ): string | undefined {
     const { status } = certificate
-    if (secret === undefined || status?.serialNumber === undefined || !isReady(certificate)) return undefined
+    if (secret === undefined || status?.serialNumber === undefined) return undefined
     if (this.#known.get(key) !== mark(certificate, secret)) return undefined
     if ((status.renewTrigger ?? '') !== wanted.renewTrigger) return 'spec.renewTrigger has changed.'
     const renewAt = fromTimestamp(status.renewAt)
@@ -46,6 +45,12 @@ export class Familiar {
 }
 
 const mark = ({ spec }: DatabaseCertificate, { uid, resourceVersion }: Version): string => {
-  const lasting = JSON.stringify({ ...spec, renewTrigger: undefined })
+  const lasting = JSON.stringify({ ...spec, renewTrigger: undefined }, inOrder)
   return `${uid} ${resourceVersion} ${createHash('sha256').update(lasting).digest('base64').slice(0, 22)}`
 }
+
+/** The order of fields means nothing, and a server may answer another one than before. */
+const inOrder = (_key: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : value
