@@ -51,6 +51,9 @@ const beforeRenewal = (happen: (cluster: Cluster) => Promise<unknown>) => {
   return { clock, cluster, interfering }
 }
 
+const readsOf = ({ readNames }: { readNames: readonly string[] }): number =>
+  readNames.filter((name) => name === 'orders-tls').length
+
 describe('a renewal', () => {
   it.each<[string, object, object, number]>([
     ['by a new trigger alone reads nothing', {}, { renewTrigger: '1' }, 0],
@@ -64,23 +67,23 @@ describe('a renewal', () => {
     ],
   ])('%s', async (_, before, change, reads) => {
     const running = await issuedOnce(before)
-    const counted = running.reads
+    const counted = readsOf(running)
     await put(running.cluster, certificate({ ...before, ...change }))
     await running.anotherSerial()
     await quiet(running.operator)
-    expect(running.reads - counted).toBe(reads)
+    expect(readsOf(running) - counted).toBe(reads)
   })
 
   it('that falls due reads nothing, and once more after that', async () => {
     const running = await issuedOnce({ duration: '90d' })
-    const counted = running.reads
+    const counted = readsOf(running)
     await pass(running.clock, 80 * day)
     const { status } = await running.anotherSerial()
     await pass(running.clock, 80 * day)
     const third = await renewedAfter(running.cluster, status?.serialNumber)
     await quiet(running.operator)
     expect(third.status?.revision).toBe(3)
-    expect(running.reads - counted).toBe(0)
+    expect(readsOf(running) - counted).toBe(0)
     expect(leafOf(await getSecret(running.cluster)).serialNumber).toBe(third.status?.serialNumber)
   })
 

@@ -33,7 +33,7 @@ const watched = (cluster: Cluster) => {
   const writes: Write[] = []
   let failing: { readonly at: number; readonly when: 'before' | 'after' } | undefined
   let dead = false
-  let reads = 0
+  const readNames: string[] = []
   const crash = (): never => {
     dead = true
     throw new ApiError({ status: 0, reason: 'Crashed', message: 'the process died here', ambiguous: true })
@@ -51,7 +51,7 @@ const watched = (cluster: Cluster) => {
     }) as never
   const port: Cluster = {
     get: (...args) => {
-      reads += 1
+      readNames.push(args[1].name)
       return cluster.get(...args)
     },
     list: (...args) => cluster.list(...args),
@@ -71,8 +71,10 @@ const watched = (cluster: Cluster) => {
     },
     /** Single objects read live. */
     get reads() {
-      return reads
+      return readNames.length
     },
+    /** Their names, in order. */
+    readNames,
   }
 }
 
