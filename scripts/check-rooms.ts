@@ -7,7 +7,7 @@ import { basename, dirname, join, normalize } from 'node:path'
 
 const below = {
   domain: ['pki', 'material', 'resources', 'runtime', 'cluster'],
-  controllers: ['control', 'ledger', 'authority', 'certificate', 'profile'],
+  controllers: ['control', 'ledger', 'authority', 'trust', 'certificate', 'profile'],
 } as const
 
 /**
@@ -26,6 +26,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   control: [...below.domain, 'ledger'],
   ledger: [...below.domain, 'control'],
   authority: [...below.domain, 'control', 'ledger'],
+  trust: [...below.domain, 'control', 'ledger', 'authority'],
   certificate: [...below.domain, 'control', 'ledger', 'authority'],
   profile: [...below.domain, 'control', 'ledger', 'authority', 'certificate', 'database'],
   caches: [...below.domain, ...below.controllers],

@@ -2,7 +2,7 @@
 
 import { Informer, type InformerOptions } from './cluster/cache/informer.ts'
 import type { KubeObject, PartialObject } from './cluster/port.ts'
-import type { Caches } from './control/context.ts'
+import { type Caches, marks } from './control/context.ts'
 import { parentOf, passphraseRefOf } from './authority/names.ts'
 import { createProjection, type LedgerEntry } from './ledger/entry.ts'
 import {
@@ -14,6 +14,7 @@ import { configMaps, type Namespace, namespaces as namespaceResource, secrets } 
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
+import { byTarget, byTrust, trustOf } from './trust/names.ts'
 
 type Shared = Pick<InformerOptions<KubeObject>, 'cluster' | 'namespaces' | 'clock' | 'random' | 'log'>
 
@@ -21,7 +22,7 @@ export const createCaches = (shared: Shared): Caches => ({
   authorities: new Informer<CertificateAuthority>({
     ...shared,
     resource: certificateAuthorities,
-    indexers: { parent: parentKeys, secret: authoritySecretKeys },
+    indexers: { parent: parentKeys, secret: authoritySecretKeys, target: byTarget },
   }),
   certificates: new Informer<DatabaseCertificate>({
     ...shared,
@@ -39,12 +40,19 @@ export const createCaches = (shared: Shared): Caches => ({
     transform: createProjection(),
     indexers: { authority: ({ authority }) => [authority] },
   }),
-  secrets: new Informer<PartialObject>({ ...shared, resource: secrets, metadataOnly: true, transform: identityOnly }),
+  secrets: new Informer<PartialObject>({
+    ...shared,
+    resource: secrets,
+    metadataOnly: true,
+    transform: identityOnly,
+    indexers: { trust: byTrust },
+  }),
   configMaps: new Informer<PartialObject>({
     ...shared,
     resource: configMaps,
     metadataOnly: true,
     transform: identityOnly,
+    indexers: { trust: byTrust },
   }),
   // Labels of namespaces are cluster-wide knowledge: an operator of listed namespaces does without.
   namespaces:
@@ -78,8 +86,21 @@ const certificateSecretKeys = ({ metadata, spec }: DatabaseCertificate): string[
   )
 }
 
-/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified. */
-const identityOnly = ({ apiVersion, kind, metadata }: PartialObject): PartialObject => {
+/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust it carries. */
+const identityOnly = (object: PartialObject): PartialObject => {
+  const { apiVersion, kind, metadata } = object
   const { name, namespace, uid, resourceVersion } = metadata
-  return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } as PartialObject['metadata'] }
+  const authority = trustOf(object)
+  const annotations = authority === undefined ? undefined : { [marks.trustOf]: authority }
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      ...(annotations === undefined ? {} : { annotations }),
+    } as PartialObject['metadata'],
+  }
 }

@@ -24,6 +24,8 @@ import { Controller, type Reconcile } from './runtime/controller.ts'
 import type { Logger } from './runtime/log.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import type { Priority } from './runtime/queue.ts'
+import { TrustReconciler } from './trust/reconcile.ts'
+import { wakeTrust } from './trust/wakes.ts'
 
 /** More would not be faster, only later for everybody else: signatures wait behind them in the same thread pool. */
 const mostRsaKeys = 4
@@ -55,6 +57,7 @@ export class Operator {
     readonly certificates: Controller
     readonly profiles: Controller
     readonly ledger: Controller
+    readonly trust: Controller
   }
 
   constructor(options: OperatorOptions) {
@@ -80,6 +83,11 @@ export class Operator {
     })
     const profiles = new ProfileReconciler(context)
     const keeper = new LedgerKeeper(context)
+    const trust = new TrustReconciler(context, {
+      keyring,
+      namespaces,
+      readRevocationList: () => Promise.resolve(undefined),
+    })
     this.#controllers = {
       authorities: this.#controller('certificateauthority', (key, about) => authorities.reconcile(key, about), 4),
       certificates: this.#controller(
@@ -89,8 +97,10 @@ export class Operator {
       ),
       profiles: this.#controller('databasetlsprofile', (key, about) => profiles.reconcile(key, about), 1),
       ledger: this.#controller('ledger', (key, about) => keeper.reconcile(key, about), 1),
+      trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
     }
     this.#connect()
+    wakeTrust(this.caches, (key, how) => this.#controllers.trust.enqueue(key, how))
   }
 
   #controller(name: string, reconcile: Reconcile, workers: number): Controller {

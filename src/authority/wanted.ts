@@ -72,7 +72,6 @@ export const notImplementedFields = ({ spec }: CertificateAuthority): string[] =
   ...(spec.policy === undefined ? [] : ['spec.policy']),
   ...(spec.crl === undefined ? [] : ['spec.crl']),
   ...(spec.publish === undefined ? [] : ['spec.publish']),
-  ...(spec.trustBundle === undefined ? [] : ['spec.trustBundle']),
   ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
   ...(spec.rotation?.onExpiry === 'NewKey' ? ['spec.rotation.onExpiry: NewKey'] : []),
 ]

@@ -5,7 +5,7 @@ import type { EncodeSettings, Ingredient, Ingredients, OutputItem } from './cont
 import { contents, effectiveChoices } from './content-table.ts'
 
 /** Raise it when a writer starts to make other bytes from the same input: every Secret is then encoded once more. */
-const formatVersion = 1
+export const formatVersion = 1
 
 /**
  * Ties the password to the hash without giving it away: the hash stands in an annotation, which more people may read

@@ -1,6 +1,7 @@
 {{/*
 What the operator may do, in every namespace it watches: exactly the verbs it uses, which a test holds against the
-audit log of a real API server. `create` on secrets is what server-side apply needs for a Secret that does not exist yet.
+audit log of a real API server. `create` on secrets is what server-side apply needs for a Secret that does not exist yet;
+`delete` is for the targets of a trust bundle, which no owner reference can reach in another namespace.
 */}}
 {{- define "dbtls.namespacedRules" -}}
 - apiGroups: [dbtls.dev]
@@ -17,11 +18,8 @@ audit log of a real API server. `create` on secrets is what server-side apply ne
     - issuedcertificates/status
   verbs: [update]
 - apiGroups: ['']
-  resources: [secrets]
-  verbs: [get, list, watch, create, patch]
-- apiGroups: ['']
-  resources: [configmaps]
-  verbs: [list, watch]
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -1,0 +1,332 @@
+import { describe, expect, it } from 'vitest'
+import type { EmbeddedCluster } from './cluster/embedded/cluster.ts'
+import { isNotFound } from './cluster/errors.ts'
+import type { Cluster } from './cluster/port.ts'
+import { readJks } from './material/jks.ts'
+import { readPkcs12 } from './material/pkcs12-reader.ts'
+import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
+import { type ConfigMap, configMaps, namespaces, type Secret, secrets } from './resources/core.ts'
+import { ManualClock } from './runtime/manual-clock.ts'
+import { authority, namespace, newCluster, person, put, quiet, start, until } from './testing.ts'
+
+const pem = { key: 'ca.crt', content: 'TrustBundle' }
+const target = (more: object = {}) => ({ kind: 'ConfigMap', name: 'trust', items: [pem], ...more })
+const withTargets = (...targets: object[]) => authority({ trustBundle: { targets } })
+
+const makeNamespace = (cluster: Cluster, name: string, labels: Record<string, string> = {}) =>
+  cluster.apply(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }, person)
+const found = async <T>(read: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await read
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}
+const configMap = (cluster: Cluster, space: string, name = 'trust') =>
+  found<ConfigMap>(cluster.get(configMaps, { namespace: space, name }))
+const secret = (cluster: Cluster, space: string, name = 'trust') =>
+  found<Secret>(cluster.get(secrets, { namespace: space, name }))
+const authorityOf = (cluster: Cluster, name = 'ca'): Promise<CertificateAuthority> =>
+  cluster.get(certificateAuthorities, { namespace, name })
+const foreignMap = (space: string, annotations: Record<string, string> = {}): ConfigMap => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'trust', namespace: space, annotations, labels: { team: 'theirs' } },
+  data: { theirs: 'x' },
+})
+/** Until every target is as it should be. */
+const current = (cluster: Cluster, count: number, name = 'ca') =>
+  until(`${count} targets of ${name}`, async () => {
+    const { metadata, status } = await authorityOf(cluster, name)
+    const { trustTargets } = status ?? {}
+    return (
+      trustTargets?.wanted === count &&
+      trustTargets.current === count &&
+      status?.observedGeneration === metadata.generation &&
+      trustTargets
+    )
+  })
+const saying = (cluster: Cluster, words: string, name = 'ca') =>
+  until(`${name} to say "${words}"`, async () => {
+    const message = (await authorityOf(cluster, name)).status?.trustTargets?.message
+    return message?.includes(words) === true && message
+  })
+const gone = (cluster: Cluster, space: string, kind: 'ConfigMap' | 'Secret' = 'ConfigMap') =>
+  until(`${kind} ${space}/trust to go`, async () =>
+    (await (kind === 'Secret' ? secret(cluster, space) : configMap(cluster, space))) === undefined ? true : undefined,
+  )
+
+const running = async (cluster: EmbeddedCluster = newCluster(new ManualClock()), clock = new ManualClock()) => ({
+  cluster,
+  clock,
+  ...(await start(cluster, clock)),
+})
+const fresh = async () => {
+  const clock = new ManualClock()
+  return running(newCluster(clock), clock)
+}
+
+describe('the trust bundle', () => {
+  it('stands in every form in a ConfigMap and in a Secret', async () => {
+    const { cluster, operator } = await fresh()
+    const items = [
+      pem,
+      { key: 'signer.crt', content: 'AuthorityCertificate' },
+      { key: 'trust.p12', content: 'PKCS12Truststore', alias: 'mysqlcacert' },
+      { key: 'trust.jks', content: 'JKSTruststore' },
+    ]
+    await put(cluster, withTargets(target({ items }), target({ items, kind: 'Secret' })))
+    await current(cluster, 2)
+    await quiet(operator)
+    const map = await configMap(cluster, namespace)
+    const kept = await secret(cluster, namespace)
+    const root = Buffer.from((await secret(cluster, namespace, 'ca-ca'))?.data?.['ca.crt'] ?? '', 'base64').toString()
+    expect(map?.data).toEqual({ 'ca.crt': root, 'signer.crt': root })
+    expect(Object.keys(map?.binaryData ?? {}).toSorted()).toEqual(['trust.jks', 'trust.p12'])
+    expect(kept?.type).toBe('Opaque')
+    for (const data of [map?.binaryData, kept?.data]) {
+      const p12 = await readPkcs12(Buffer.from(data?.['trust.p12'] ?? '', 'base64'), 'changeit')
+      expect(p12.trusted.map(({ alias }) => alias)).toEqual(['mysqlcacert'])
+      const jks = readJks(Buffer.from(data?.['trust.jks'] ?? '', 'base64'), 'changeit')
+      expect(jks.trusted.map(({ alias }) => alias)).toEqual(['ca'])
+    }
+    expect(map?.metadata.ownerReferences ?? []).toEqual([])
+    expect(map?.metadata.labels?.['dbtls.dev/trust-of']).toBe('data.ca')
+  })
+
+  it('is written once, and nothing is read or written at rest or after a restart', async () => {
+    const { cluster, clock, operator, writes, stop } = await fresh()
+    const items = [pem, { key: 'trust.p12', content: 'PKCS12Truststore' }]
+    await makeNamespace(cluster, 'one')
+    await put(cluster, withTargets(target({ items, namespaces: { from: 'All' } })))
+    await current(cluster, 2)
+    await quiet(operator)
+    expect(writes.filter(({ plural }) => plural === 'configmaps')).toHaveLength(2)
+    const before = writes.length
+    await clock.advance(13 * 3_600_000)
+    await quiet(operator)
+    expect(writes).toHaveLength(before)
+    await stop()
+    const again = await start(cluster, clock)
+    await quiet(again.operator)
+    await clock.advance(60_000)
+    await quiet(again.operator)
+    expect(again.writes).toEqual([])
+    // The Secret of the authority; none of the targets.
+    expect(again.reads).toBe(1)
+  })
+
+  it.each([
+    { from: 'Same', expected: [namespace] },
+    { from: 'All', expected: [namespace, 'gold', 'tin'] },
+    { from: 'Names', names: ['gold'], expected: ['gold'] },
+    { from: 'Selector', selector: { matchLabels: { tier: 'gold' } }, expected: ['gold'] },
+  ])('is written where $from says', async ({ expected, ...selection }) => {
+    const { cluster, operator } = await fresh()
+    await makeNamespace(cluster, 'gold', { tier: 'gold' })
+    await makeNamespace(cluster, 'tin')
+    await put(cluster, withTargets(target({ namespaces: selection })))
+    await current(cluster, expected.length)
+    await quiet(operator)
+    const { items } = await cluster.list(configMaps)
+    expect(new Set(items.map(({ metadata }) => metadata.namespace))).toEqual(new Set(expected))
+  })
+
+  it('follows namespaces that come, change their labels and go', async () => {
+    const { cluster, operator } = await fresh()
+    await put(
+      cluster,
+      withTargets(target({ namespaces: { from: 'Selector', selector: { matchLabels: { db: 'yes' } } } })),
+    )
+    await current(cluster, 0)
+    await makeNamespace(cluster, 'late', { db: 'yes' })
+    await current(cluster, 1)
+    await makeNamespace(cluster, 'late', {})
+    await gone(cluster, 'late')
+    await current(cluster, 0)
+    await makeNamespace(cluster, 'late', { db: 'yes' })
+    await current(cluster, 1)
+    await cluster.delete(namespaces, { name: 'late' })
+    await current(cluster, 0)
+    await quiet(operator)
+  })
+
+  it('is repaired when it is changed or deleted, and keeps what others added', async () => {
+    const { cluster, operator } = await fresh()
+    await put(cluster, withTargets(target()))
+    await current(cluster, 1)
+    await quiet(operator)
+    const right = (await configMap(cluster, namespace))?.data?.['ca.crt']
+    await cluster.apply(
+      configMaps,
+      {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'trust', namespace, labels: { team: 'x' } },
+        data: { 'ca.crt': 'evil', more: 'theirs' },
+      },
+      { fieldManager: 'somebody', force: true },
+    )
+    const mended = await until('the repair', async () => {
+      const map = await configMap(cluster, namespace)
+      return map?.data?.['ca.crt'] === right && map
+    })
+    expect(mended.data?.['more']).toBe('theirs')
+    expect(mended.metadata.labels?.['team']).toBe('x')
+    await cluster.delete(configMaps, { namespace, name: 'trust' })
+    await until('the ConfigMap again', async () => (await configMap(cluster, namespace))?.data?.['ca.crt'] === right)
+  })
+
+  it('keeps the bytes of a keystore where only a mark was taken away', async () => {
+    const { cluster, operator } = await fresh()
+    await put(cluster, withTargets(target({ items: [{ key: 'trust.p12', content: 'PKCS12Truststore' }] })))
+    await current(cluster, 1)
+    await quiet(operator)
+    const map = await configMap(cluster, namespace)
+    if (map === undefined) throw new Error('no ConfigMap')
+    const { labels: _, ...metadata } = map.metadata
+    await cluster.update(configMaps, { ...map, metadata }, person)
+    const mended = await until('the label', async () => {
+      const seen = await configMap(cluster, namespace)
+      return seen?.metadata.labels?.['dbtls.dev/trust-of'] === 'data.ca' && seen
+    })
+    expect(mended.binaryData).toEqual(map.binaryData)
+  })
+
+  it('drops a key that is no longer listed', async () => {
+    const { cluster } = await fresh()
+    await put(cluster, withTargets(target({ items: [pem, { key: 'trust.jks', content: 'JKSTruststore' }] })))
+    await current(cluster, 1)
+    await put(cluster, withTargets(target()))
+    await until('the key to go', async () => (await configMap(cluster, namespace))?.binaryData === undefined)
+    expect(Object.keys((await configMap(cluster, namespace))?.data ?? {})).toEqual(['ca.crt'])
+  })
+
+  it.each(['ConfigMap', 'Secret'] as const)('removes a %s when the authority is deleted', async (kind) => {
+    const { cluster } = await fresh()
+    await makeNamespace(cluster, 'one')
+    await put(cluster, withTargets(target({ kind, namespaces: { from: 'All' } })))
+    await current(cluster, 2)
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    await gone(cluster, 'one', kind)
+    await gone(cluster, namespace, kind)
+  })
+
+  it('is swept when the authority went while nobody looked', async () => {
+    const { cluster, clock, stop, operator } = await fresh()
+    await makeNamespace(cluster, 'one')
+    await put(cluster, withTargets(target({ namespaces: { from: 'Names', names: ['one'] } })))
+    await current(cluster, 1)
+    await quiet(operator)
+    await stop()
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    await start(cluster, clock)
+    await gone(cluster, 'one')
+  })
+
+  it('forgets status.trustTargets with the last target', async () => {
+    const { cluster } = await fresh()
+    await put(cluster, withTargets(target()))
+    await current(cluster, 1)
+    await put(cluster, authority())
+    await gone(cluster, namespace)
+    await until('the status', async () => (await authorityOf(cluster)).status?.trustTargets === undefined)
+  })
+})
+
+describe('an object that somebody else made', () => {
+  it('is left alone and named, and used when it goes', async () => {
+    const { cluster, events, operator } = await fresh()
+    const made = await cluster.create(configMaps, foreignMap(namespace), person)
+    await put(cluster, withTargets(target()))
+    const message = await saying(cluster, 'was not made by dbtls')
+    expect(message).toContain('ConfigMap "data/trust"')
+    await quiet(operator)
+    expect((await configMap(cluster, namespace))?.metadata.resourceVersion).toBe(made.metadata.resourceVersion)
+    expect(events.filter(({ reason }) => reason === 'TrustTargetsIncomplete')).toHaveLength(1)
+    await cluster.delete(configMaps, { namespace, name: 'trust' })
+    await current(cluster, 1)
+  })
+
+  it('is adopted where it asks for it, and given back without our keys', async () => {
+    const { cluster, events } = await fresh()
+    await cluster.create(configMaps, foreignMap(namespace, { 'dbtls.dev/adopt': 'true' }), person)
+    await put(cluster, withTargets(target()))
+    await current(cluster, 1)
+    const adopted = await configMap(cluster, namespace)
+    expect(Object.keys(adopted?.data ?? {}).toSorted()).toEqual(['ca.crt', 'theirs'])
+    expect(events.map(({ reason }) => reason)).toContain('Adopted')
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    const left = await until('our keys to go', async () => {
+      const map = await configMap(cluster, namespace)
+      return map?.data?.['ca.crt'] === undefined && map
+    })
+    expect(left.data).toEqual({ theirs: 'x' })
+    expect(left.metadata.labels).toEqual({ team: 'theirs' })
+    expect(left.metadata.annotations).toEqual({ 'dbtls.dev/adopt': 'true' })
+  })
+
+  it('that was added to ours survives the end of the bundle', async () => {
+    const { cluster } = await fresh()
+    await put(cluster, withTargets(target()))
+    await current(cluster, 1)
+    const map = await configMap(cluster, namespace)
+    await cluster.update(configMaps, { ...map, data: { ...map?.data, more: 'theirs' } } as ConfigMap, person)
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    const left = await until('our key to go', async () => {
+      const seen = await configMap(cluster, namespace)
+      return seen?.data?.['ca.crt'] === undefined && seen
+    })
+    expect(left.data).toEqual({ more: 'theirs' })
+    expect(left.metadata.labels).toBeUndefined()
+  })
+
+  it('is the Secret of a certificate or of the authority itself: both stay as they are', async () => {
+    const { cluster } = await fresh()
+    await put(
+      cluster,
+      withTargets(target({ kind: 'Secret', name: 'ca-ca', items: [{ key: 'x', content: 'TrustBundle' }] })),
+    )
+    await saying(cluster, 'belongs to CertificateAuthority/ca')
+    expect(Object.keys((await secret(cluster, namespace, 'ca-ca'))?.data ?? {}).toSorted()).toEqual([
+      'ca.crt',
+      'tls.crt',
+      'tls.key',
+    ])
+  })
+
+  it('belongs to the authority that wrote it first, and the other one is told', async () => {
+    const { cluster, operator } = await fresh()
+    await put(cluster, withTargets(target()))
+    await current(cluster, 1)
+    await put(cluster, authority({ trustBundle: { targets: [target()] } }, 'second'))
+    await saying(cluster, 'holds the trust bundle of CertificateAuthority data/ca', 'second')
+    await quiet(operator)
+    const first = await configMap(cluster, namespace)
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    await current(cluster, 1, 'second')
+    const second = await configMap(cluster, namespace)
+    expect(second?.metadata.uid).not.toBe(first?.metadata.uid)
+    expect(second?.data?.['ca.crt']).not.toBe(first?.data?.['ca.crt'])
+  })
+})
+
+describe('targets that cannot be', () => {
+  it.each([
+    {
+      name: 'two of one name',
+      targets: [target(), target()],
+      says: 'is written by spec.trustBundle.targets[0] already',
+    },
+    {
+      name: 'a revocation list without one',
+      targets: [target({ items: [{ key: 'ca.crl', content: 'RevocationList' }] })],
+      says: 'needs spec.crl',
+    },
+  ])('are explained: $name', async ({ targets, says }) => {
+    const { cluster } = await fresh()
+    await put(cluster, withTargets(...targets))
+    await saying(cluster, says)
+  })
+})
