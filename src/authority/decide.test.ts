@@ -90,6 +90,18 @@ describe('decide', () => {
       reason: 'NotImplemented',
     },
     {
+      name: 'what somebody holds stalls, even where nothing is due',
+      seen: seen({ held: 'being restored' }),
+      cure: 'Stall',
+      reason: 'Held',
+    },
+    {
+      name: 'what somebody holds is not made',
+      seen: seen({ held: '', secret: absent }),
+      cure: 'Stall',
+      reason: 'Held',
+    },
+    {
       name: 'a subject that cannot be encoded stalls',
       seen: seen({ resolved: { problems: ['spec.subject: no.'] } }),
       cure: 'Stall',

@@ -28,6 +28,11 @@ const onStored =
     return stored === undefined ? undefined : check(seen.resolved.wanted, stored, seen.secret, seen, now)
   }
 
+const heldBack: AuthorityCheck = ({ held }) =>
+  held === undefined
+    ? undefined
+    : stall('Held', `Annotation dbtls.dev/hold says "${held.slice(0, 256)}"; nothing is signed until it is removed.`)
+
 const notImplemented: AuthorityCheck = ({ notImplemented: fields }) =>
   fields.length === 0
     ? undefined
@@ -146,6 +151,7 @@ const outputsDiffer = onStored((wanted, stored, secret) => {
 })
 
 export const checks: readonly AuthorityCheck[] = [
+  heldBack, // Stall  somebody says so
   notImplemented, // Stall  a field that a later version acts on
   requestInvalid, // Stall
   passphraseMissing, // Stall  until the Secret exists

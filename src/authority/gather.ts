@@ -45,6 +45,7 @@ export const gather = async (
   return {
     name: nameOf('CertificateAuthority', authority),
     uid: authority.metadata.uid ?? '',
+    held: authority.metadata.annotations?.[marks.hold],
     notImplemented: notImplementedFields(authority),
     resolved,
     status: authority.status,

@@ -37,6 +37,8 @@ export type SecretSeen =
 export interface Observed {
   readonly name: string
   readonly uid: string
+  /** Why a person or a restore holds it. */
+  readonly held?: string | undefined
   readonly notImplemented: readonly string[]
   readonly resolved: { readonly wanted: Wanted } | { readonly problems: readonly string[] }
   readonly status: CertificateAuthority['status']

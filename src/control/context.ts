@@ -56,6 +56,8 @@ export const marks = {
   trustOf: 'dbtls.dev/trust-of',
   /** The keys in it that are dbtls's, separated by commas; another key is somebody else's. */
   keys: 'dbtls.dev/keys',
+  /** Set on a CertificateAuthority, with the reason: it signs nothing meanwhile. A restore holds what is not complete yet. */
+  hold: 'dbtls.dev/hold',
   authority: 'dbtls.dev/authority',
   state: 'dbtls.dev/state',
 } as const

@@ -48,6 +48,7 @@ export const reasons = {
     'The revocation list would be larger than Kubernetes stores (1 MiB, some 15,000 revocations). The last one stays; shorten the lifetime of certificates, or spread them over several CAs.',
   ConfigMapInTheWay:
     'A ConfigMap of that name exists and was not made by dbtls. Remove it, or annotate it with dbtls.dev/adopt: "true".',
+  Held: 'The annotation dbtls.dev/hold is set on the CertificateAuthority, and says why. Nothing is signed until it is removed.',
   IssuanceFailed: 'Signing failed; it is tried again with growing delays (status.nextAttemptAt).',
   WriteFailed: 'The cluster refused a write; it is tried again.',
   NamespaceTerminating: 'The namespace is being deleted; nothing is created in it.',
