@@ -30,6 +30,11 @@ export class PassphraseMissing extends KeyError {
   }
 }
 
+/** The key can be read, and is too weak, or of a kind that nothing is signed with. */
+export class UnfitKey extends KeyError {
+  override readonly name: string = 'UnfitKey'
+}
+
 export interface ImportedKey {
   /** DER PrivateKeyInfo in the normal form of decodePrivateKey. */
   readonly pkcs8: Uint8Array
@@ -40,14 +45,16 @@ export interface ImportedKey {
 
 /**
  * Reads the one private key of `pem`; parameters and certificates beside it are passed over. Passphrases are tried in
- * order, where the key is encrypted. Rejects with KeyError: WrongPassphrase, PassphraseMissing, or what else is wrong.
+ * order, where the key is encrypted. Rejects with KeyError: WrongPassphrase, PassphraseMissing, UnfitKey, or what else is wrong.
  */
 export const importPrivateKey = async (pem: Uint8Array, passphrases: readonly string[]): Promise<ImportedKey> => {
   const block = keyBlock(pem)
   const encrypted = isEncrypted(block)
   const pkcs8 = encrypted ? await opened(block, passphrases) : decodePrivateKey(block.der)
   const spki = spkiOf(pkcs8)
-  const problem = publicKeyProblem(spki) ?? halvesProblem(pkcs8, spki)
+  const unfit = publicKeyProblem(spki)
+  if (unfit !== undefined) throw new UnfitKey(unfit)
+  const problem = halvesProblem(pkcs8, spki)
   if (problem !== undefined) throw new KeyError(problem)
   return { pkcs8, spki, encrypted }
 }

@@ -3,8 +3,8 @@
 import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
 import { nullValue, oid, sequence, unsignedInteger } from './der.ts'
 import { algorithmOfSpki, KeyError, spkiOf, subjectKeyId, type WebCrypto } from './keys.ts'
-import { equal, parseCertificate } from './parse.ts'
-import type { KeyAlgorithm, NameConstraints } from './plan.ts'
+import { equal, parseCertificate, type ParsedCertificate } from './parse.ts'
+import type { KeyAlgorithm, KeyUsage, NameConstraints } from './plan.ts'
 
 /** Says in a sentence why a certificate and key cannot sign. */
 export class SignerError extends Error {
@@ -24,7 +24,7 @@ export interface Signer {
   readonly notAfter: number
   /** undefined: no limit. */
   readonly pathLength: number | undefined
-  /** The certificate has the key usage cRLSign. */
+  /** The certificate has the key usage cRLSign, or none at all. */
   readonly mayIssueRevocationLists: boolean
   /** Of the CA and of the CAs above it; what breaks them is not signed. */
   readonly nameConstraints?: readonly NameConstraints[]
@@ -38,7 +38,7 @@ interface ExistingAuthority {
   readonly pkcs8: Uint8Array
   /** DER */
   readonly certificate: Uint8Array
-  /** DER of the certificates above it, for their name constraints. */
+  /** DER of the certificates above it in order, the root too: what they limit, this CA cannot give. */
   readonly chain?: readonly Uint8Array[]
 }
 
@@ -49,7 +49,7 @@ export const createSigner = async (
 ): Promise<Signer> => {
   const parsed = parseCertificate(certificate)
   if (!parsed.isCa) throw new SignerError('The certificate is not one of a CA (basicConstraints CA:TRUE is missing).')
-  if (!parsed.keyUsage.includes('keyCertSign'))
+  if (!mayUse(parsed, 'keyCertSign'))
     throw new SignerError('The CA certificate does not have the key usage keyCertSign.')
   if (parsed.subject.length <= 2) throw new SignerError('The CA certificate has an empty subject.')
   const { spki } = parsed
@@ -58,13 +58,25 @@ export const createSigner = async (
     ...(await signing(crypto, pkcs8, spki)),
     subject: parsed.subject,
     subjectKeyId: parsed.subjectKeyId ?? subjectKeyId(spki),
-    notBefore: parsed.notBefore,
-    notAfter: parsed.notAfter,
-    pathLength: parsed.pathLength,
-    mayIssueRevocationLists: parsed.keyUsage.includes('cRLSign'),
-    nameConstraints: [parsed, ...chain.map(parseCertificate)]
-      .map(({ nameConstraints }) => nameConstraints)
-      .filter((constraints) => constraints !== undefined),
+    mayIssueRevocationLists: mayUse(parsed, 'cRLSign'),
+    ...limitsOf([parsed, ...chain.map(parseCertificate)]),
+  }
+}
+
+/** RFC 5280 §4.2.1.3: a certificate without the extension, as `openssl req -x509` makes them, may use its key for everything. */
+const mayUse = ({ keyUsage }: ParsedCertificate, usage: KeyUsage): boolean =>
+  keyUsage.length === 0 || keyUsage.includes(usage)
+
+/** What the CA, the first of `path`, and all above it allow (RFC 5280 §6.1.4). */
+const limitsOf = (
+  path: readonly ParsedCertificate[],
+): Pick<Signer, 'notBefore' | 'notAfter' | 'pathLength' | 'nameConstraints'> => {
+  const lengths = path.flatMap(({ pathLength }, below) => (pathLength === undefined ? [] : [pathLength - below]))
+  return {
+    notBefore: Math.max(...path.map(({ notBefore }) => notBefore)),
+    notAfter: Math.min(...path.map(({ notAfter }) => notAfter)),
+    pathLength: lengths.length === 0 ? undefined : Math.max(0, Math.min(...lengths)),
+    nameConstraints: path.flatMap(({ nameConstraints }) => nameConstraints ?? []),
   }
 }
 
