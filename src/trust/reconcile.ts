@@ -184,7 +184,8 @@ export class TrustReconciler {
 
   async #report(key: string, reported: Reported | undefined, changed: boolean, signal: AbortSignal): Promise<void> {
     const authority = this.#authority(key)
-    if (authority === undefined) return
+    // The authority's own controller goes first: it is at work on what it has not answered yet, and would lose its status write.
+    if (authority === undefined || authority.status?.observedGeneration !== authority.metadata.generation) return
     const before: TrustTargetsStatus | undefined = authority.status?.trustTargets
     const trustTargets = reported === undefined ? undefined : statusOf(reported, before, changed)
     const { authorities } = this.#context.caches
