@@ -38,7 +38,9 @@ const policyNames = [
   ['emailAddress', 'emailAddress'],
 ] as const
 
-export type PolicyFields = Readonly<Partial<Record<(typeof policyNames)[number][0], 'Match' | 'Supplied' | 'Optional'>>>
+export type PolicyFields = {
+  readonly [field in (typeof policyNames)[number][0]]?: 'Match' | 'Supplied' | 'Optional' | undefined
+}
 
 /** Everything optional: what `policy_anything` of openssl's own openssl.cnf says, with a name required. */
 const anything: PolicyFields = {
