@@ -2,21 +2,11 @@
  * Other people's TLS: openssl, Go's standard library, Python's cryptography and Java judge a folder of files as a
  * database or a driver would. The folder is a Secret written out: tls.crt, tls.key, ca.crt, and any *.p12 and *.jks.
  */
-import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { must, run } from '../controlplane/harness/process.ts'
+import { goProgram, here, missing, pythonInterpreter } from './tools.ts'
 
 export interface OracleOptions {
   /** A DNS name the certificate must be valid for. Default: the first it has. */
@@ -33,21 +23,6 @@ export type Verdict =
       readonly problems: readonly string[]
       readonly report: unknown
     }
-
-const here = fileURLToPath(new URL('.', import.meta.url))
-
-const cacheFolder = (): string => {
-  const root = process.env['DBTLS_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dbtls')
-  const folder = join(root, 'oracles')
-  mkdirSync(folder, { recursive: true })
-  return folder
-}
-
-const missing = async (command: string, ...probe: string[]): Promise<boolean> =>
-  run(command, probe).then(
-    ({ code }) => code !== 0,
-    () => true,
-  )
 
 /** A tool that is not there is no failure, but nobody should believe that it has agreed. */
 const skip = (oracle: string, reason: string): Verdict => {
@@ -80,44 +55,14 @@ export const verifyWithOpenssl = async (dir: string, options: OracleOptions = {}
   return { oracle: 'openssl', problems, report: { certified } }
 }
 
-const goOracle = async (): Promise<string> => {
-  const source = join(here, 'go')
-  const digest = createHash('sha256')
-    .update(readFileSync(join(source, 'main.go')))
-    .digest('hex')
-    .slice(0, 16)
-  const binary = join(cacheFolder(), `go-${digest}`)
-  if (existsSync(binary)) return binary
-  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local' }
-  const fresh = `${binary}.${process.pid}`
-  await must('go', ['build', '-trimpath', '-o', fresh, '.'], { cwd: source, env })
-  renameSync(fresh, binary)
-  return binary
-}
-
 export const verifyWithGo = async (dir: string, options: OracleOptions = {}): Promise<Verdict> => {
   if (await missing('go', 'version')) return skip('Go', 'there is no go on PATH')
+  const program = await goProgram('go')
+  if (program === undefined) return skip('Go', 'test/oracles/go cannot be built')
   const name = options.dnsName === undefined ? [] : [options.dnsName]
-  const { stdout } = await must(await goOracle(), [dir, ...name])
+  const { stdout } = await must(program, [dir, ...name])
   const report: unknown = JSON.parse(stdout)
   return { oracle: 'go', problems: problemsOf(report), report }
-}
-
-/** The interpreter of a virtual environment with the pinned packages, made on first use; undefined where pip cannot. */
-const pythonInterpreter = async (): Promise<string | undefined> => {
-  const requirements = join(here, 'python', 'requirements.txt')
-  const { stdout } = await must('python3', ['-c', 'import sys; print(sys.implementation.cache_tag)'])
-  const digest = createHash('sha256').update(stdout).update(readFileSync(requirements)).digest('hex').slice(0, 16)
-  const folder = join(cacheFolder(), `python-${digest}`)
-  const python = join(folder, 'bin', 'python')
-  if (existsSync(join(folder, 'complete'))) return python
-  console.error('making a Python environment for the oracle, once …')
-  // Under a lock: two test files may come here at the same time.
-  const make = `[ -d "$1/complete" ] || { rm -rf "$1" && python3 -m venv "$1" &&
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" && mkdir "$1/complete"; }`
-  const { code } = await run('flock', [`${folder}.lock`, 'sh', '-c', make, 'sh', folder, requirements])
-  if (code !== 0) return undefined
-  return python
 }
 
 export const verifyWithPython = async (dir: string, options: OracleOptions = {}): Promise<Verdict> => {

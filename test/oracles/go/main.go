@@ -1,6 +1,7 @@
 // Says, with nothing but Go's standard library, whether a server or client written in Go can use a Secret's files.
 //
 //	usage: oracle DIRECTORY [DNS-NAME]
+//	       oracle samples DIRECTORY DNS-NAME      a verdict on each of its folders; see samples.go
 //
 // The directory holds tls.crt (leaf and intermediates), tls.key and ca.crt. One JSON object is printed; its problems are
 // empty when everything fits. The exit code is 1 only when the program itself could not do its work.
@@ -103,6 +104,13 @@ func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: oracle DIRECTORY [DNS-NAME]")
 		os.Exit(2)
+	}
+	if len(os.Args) == 4 && os.Args[1] == "samples" {
+		if err := examineSamples(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	name := ""
 	if len(os.Args) > 2 {
