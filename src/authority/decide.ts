@@ -91,11 +91,13 @@ const anotherAuthority = onStored((wanted, stored, _secret, { status }) => {
       'AuthoritySecretInvalid',
       `Secret "${wanted.secretName}" holds the key of another authority than the one that has signed until now. Restore it; nothing is signed meanwhile.`,
     )
-  return Buffer.from(stored.certificate.subject).equals(wanted.subject)
+  // The words alone: a CA that was taken over keeps the string types it was made with (openssl writes other ones than we).
+  const [held, asked] = [stored.certificate.subject, wanted.subject].map(formatDistinguishedName)
+  return held === asked
     ? undefined
     : stall(
         'SecretInTheWay',
-        `Secret "${wanted.secretName}" holds the authority "${formatDistinguishedName(stored.certificate.subject)}", and spec.subject asks for "${formatDistinguishedName(wanted.subject)}". Create the authority anew with another spec.secretName, or delete that Secret.`,
+        `Secret "${wanted.secretName}" holds the authority "${held}", and spec.subject asks for "${asked}". Create the authority anew with another spec.secretName, or delete that Secret.`,
       )
 })
 

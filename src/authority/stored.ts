@@ -52,7 +52,8 @@ export const readStoredAuthority = async (
   if (!belongs(pkcs8, certificate))
     throw invalid('the private key in tls.key does not belong to the certificate in tls.crt')
   if (!certificate.isCa) throw invalid('the certificate in tls.crt is not one of a CA')
-  if (!certificate.keyUsage.includes('keyCertSign'))
+  // RFC 5280 §4.2.1.3: without the extension a key may do everything; roots of "openssl req -x509" come like that.
+  if (certificate.keyUsage.length > 0 && !certificate.keyUsage.includes('keyCertSign'))
     throw invalid('the certificate in tls.crt may not sign others (key usage keyCertSign)')
   if (!isChain(certificates, roots)) throw invalid('the certificates in tls.crt do not lead to one in ca.crt')
   const trust = roots.map(({ der }) => der)

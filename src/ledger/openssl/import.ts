@@ -1,13 +1,6 @@
 /** A folder of `openssl ca` taken over: every line of `index.txt` with its certificate. Pure. */
 
-import {
-  type LineProblem,
-  type NumberedLine,
-  parseIndex,
-  parseRevocation,
-  formatIndex,
-  formatRevocation,
-} from './index-file.ts'
+import { type NumberedLine, parseRevocation, formatIndex, formatRevocation } from './index-file.ts'
 import { oneLine } from './one-line.ts'
 import { type ParsedCertificate, parseCertificate, signatureVerifies } from '../../pki/parse.ts'
 import { certificatesOf, encodePem } from '../../pki/pem.ts'
@@ -45,7 +38,7 @@ export const takeLine = (
 ): Taken => {
   const { serialNumber } = line
   const found = file === undefined ? 'there is no such file' : read(file, serialNumber, taker.certificate)
-  const certificate = typeof found === 'string' ? undefined : found
+  const [certificate, warning] = typeof found === 'string' ? [undefined, found] : [found, undefined]
   const revocation = line.state === 'R' ? parseRevocation(line.revocation) : undefined
   const entry: IssuedCertificate = {
     apiVersion: 'dbtls.dev/v1alpha1',
@@ -70,12 +63,12 @@ export const takeLine = (
       certificate: certificate === undefined ? '' : encodePem('CERTIFICATE', certificate.der),
       ...(certificate === undefined ? { indexLine: formatIndex([line]).trimEnd() } : {}),
       ...(revocation === undefined ? {} : { revocation: specOf(revocation) }),
-    } as IssuedCertificate['spec'],
+    },
   }
   return {
     number,
     entry,
-    warning: certificate === undefined ? `newcerts/${serialNumber}.pem: ${String(found)}` : undefined,
+    warning: warning === undefined ? undefined : `newcerts/${serialNumber}.pem: ${warning}`,
   }
 }
 
@@ -95,13 +88,6 @@ const read = (text: string, serialNumber: string, authority: ParsedCertificate):
     return error instanceof Error ? error.message.replace(/\.$/, '') : 'it cannot be read'
   }
 }
-
-export interface IndexRead {
-  readonly lines: readonly NumberedLine[]
-  readonly problems: readonly LineProblem[]
-}
-
-export { parseIndex as readIndex }
 
 /** What is already there of the same serial number, and what is to be done. */
 export type Merge =
