@@ -102,6 +102,18 @@ describe('decide', () => {
       reason: 'Held',
     },
     {
+      name: 'a CA that was revoked signs nothing, even where it has to be renewed',
+      seen: seen({ revoked: 'cACompromise', secret: absent }),
+      cure: 'Stall',
+      reason: 'Revoked',
+    },
+    {
+      name: 'a CA on hold waits for its release',
+      seen: seen({ revoked: 'certificateHold' }),
+      cure: 'Stall',
+      reason: 'Revoked',
+    },
+    {
       name: 'a subject that cannot be encoded stalls',
       seen: seen({ resolved: { problems: ['spec.subject: no.'] } }),
       cure: 'Stall',

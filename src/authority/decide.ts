@@ -33,6 +33,17 @@ const heldBack: AuthorityCheck = ({ held }) =>
     ? undefined
     : stall('Held', `Annotation dbtls.dev/hold says "${held.slice(0, 256)}"; nothing is signed until it is removed.`)
 
+const certificateRevoked: AuthorityCheck = ({ revoked, status }) => {
+  if (revoked === undefined) return undefined
+  const serial = status?.certificate?.serialNumber
+  return stall(
+    'Revoked',
+    revoked === 'certificateHold'
+      ? `Certificate ${serial} of this authority is on hold; nothing is signed until the hold is taken back.`
+      : `Certificate ${serial} of this authority was revoked (${revoked}); nothing is signed any more. Create another authority for what depends on this one.`,
+  )
+}
+
 const notImplemented: AuthorityCheck = ({ notImplemented: fields }) =>
   fields.length === 0
     ? undefined
@@ -154,6 +165,7 @@ const outputsDiffer = onStored((wanted, stored, secret) => {
 
 export const checks: readonly AuthorityCheck[] = [
   heldBack, // Stall  somebody says so
+  certificateRevoked, // Stall  whoever checks would refuse what it signs
   notImplemented, // Stall  a field that a later version acts on
   requestInvalid, // Stall
   passphraseMissing, // Stall  until the Secret exists

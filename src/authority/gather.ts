@@ -6,9 +6,10 @@ import { type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/parse.ts'
-import { isRecorded } from '../ledger/record.ts'
+import { findEntry, isRecorded } from '../ledger/record.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
+import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
@@ -46,6 +47,7 @@ export const gather = async (
     name: nameOf('CertificateAuthority', authority),
     uid: authority.metadata.uid ?? '',
     held: authority.metadata.annotations?.[marks.hold],
+    revoked: revocationOf(context, authority),
     notImplemented: notImplementedFields(authority),
     resolved,
     status: authority.status,
@@ -56,6 +58,14 @@ export const gather = async (
         ? { state: 'absent' }
         : await seeSecret(context, authority, secret, passphrases, parent, signal),
   }
+}
+
+/** From the ledger of the CA that signed it: the one above, or its own. */
+const revocationOf = ({ caches }: Context, authority: CertificateAuthority): RevocationReason | undefined => {
+  const serial = authority.status?.certificate?.serialNumber
+  if (serial === undefined) return undefined
+  const { namespace = 'default', name } = authority.metadata
+  return findEntry(caches, parentOf(authority) ?? { namespace, name }, serial)?.revocation?.reason
 }
 
 const seeParent = async (

@@ -2,6 +2,7 @@
 
 import type { ReferencedText } from '../control/secrets.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { AuthorityMaterial } from './keyring.ts'
 import type { StoredAuthority, StoredAuthorityError } from './stored.ts'
 import type { Wanted } from './wanted.ts'
@@ -39,6 +40,8 @@ export interface Observed {
   readonly uid: string
   /** Why a person or a restore holds it. */
   readonly held?: string | undefined
+  /** Why its present certificate was revoked, where it was. */
+  readonly revoked?: RevocationReason | undefined
   readonly notImplemented: readonly string[]
   readonly resolved: { readonly wanted: Wanted } | { readonly problems: readonly string[] }
   readonly status: CertificateAuthority['status']
