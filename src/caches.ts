@@ -3,13 +3,9 @@
 import { Informer, type InformerOptions } from './cluster/cache/informer.ts'
 import type { KubeObject, PartialObject } from './cluster/port.ts'
 import { type Caches, marks } from './control/context.ts'
-import { parentOf, passphraseRefOf } from './authority/names.ts'
+import { configMapsOf, parentOf, secretsOf } from './authority/names.ts'
 import { createProjection, type LedgerEntry } from './ledger/entry.ts'
-import {
-  authoritySecretName,
-  certificateAuthorities,
-  type CertificateAuthority,
-} from './resources/certificate-authority.ts'
+import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { configMaps, type Namespace, namespaces as namespaceResource, secrets } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
@@ -22,7 +18,7 @@ export const createCaches = (shared: Shared): Caches => ({
   authorities: new Informer<CertificateAuthority>({
     ...shared,
     resource: certificateAuthorities,
-    indexers: { parent: parentKeys, secret: authoritySecretKeys, target: byTarget },
+    indexers: { parent: parentKeys, secret: authoritySecretKeys, configMap: authorityConfigMapKeys, target: byTarget },
   }),
   certificates: new Informer<DatabaseCertificate>({
     ...shared,
@@ -69,14 +65,11 @@ const parentKeys = (authority: CertificateAuthority): string[] => {
   return parent === undefined ? [] : [`${parent.namespace}/${parent.name}`]
 }
 
-const authoritySecretKeys = (authority: CertificateAuthority): string[] => {
-  const { namespace } = authority.metadata
-  const passphrase = passphraseRefOf(authority)
-  return [
-    `${namespace}/${authoritySecretName(authority)}`,
-    ...(passphrase === undefined ? [] : [`${namespace}/${passphrase.name}`]),
-  ]
-}
+const authoritySecretKeys = (authority: CertificateAuthority): string[] =>
+  secretsOf(authority).map((name) => `${authority.metadata.namespace}/${name}`)
+
+const authorityConfigMapKeys = (authority: CertificateAuthority): string[] =>
+  configMapsOf(authority).map((name) => `${authority.metadata.namespace}/${name}`)
 
 /** The Secret it writes and the one its password comes from. */
 const certificateSecretKeys = ({ metadata, spec }: DatabaseCertificate): string[] => {

@@ -139,11 +139,14 @@ export class Operator {
   }
 
   #connect(): void {
-    const { authorities, certificates, ledger, namespaces, profiles, secrets } = this.caches
+    const { authorities, certificates, configMaps, ledger, namespaces, profiles, secrets } = this.caches
     authorities.onChange((change) => this.#authorityChanged(change))
     certificates.onChange((change) => this.#controllers.certificates.enqueue(change.key, priorityOf(change)))
     profiles.onChange((change) => this.#controllers.profiles.enqueue(change.key, priorityOf(change)))
     secrets.onChange((change) => this.#secretChanged(change))
+    configMaps.onChange((change) => {
+      if (!change.initial) this.#enqueueAuthorities(authorities.store.by('configMap', change.key))
+    })
     ledger.onChange(({ after }) => {
       if (after?.supersedes === undefined || after.state !== 'Valid') return
       this.#controllers.ledger.enqueue(after.authority, { afterMs: this.#options.sweepIntervalMs ?? sweepIntervalMs })
@@ -161,16 +164,18 @@ export class Operator {
     this.#controllers.authorities.enqueue(key, priorityOf(change))
     if (change.initial || sameForLeaves(change.before, change.after)) return
     this.#enqueueCertificates(this.caches.certificates.store.by('authority', key))
-    for (const child of this.caches.authorities.store.by('parent', key))
-      this.#controllers.authorities.enqueue(keyOf(child), { priority: 'normal' })
+    this.#enqueueAuthorities(this.caches.authorities.store.by('parent', key))
   }
 
   #secretChanged(change: Change<KubeObject>): void {
     if (change.initial) return
     const key = change.key
-    for (const authority of this.caches.authorities.store.by('secret', key))
-      this.#controllers.authorities.enqueue(keyOf(authority), { priority: 'normal' })
+    this.#enqueueAuthorities(this.caches.authorities.store.by('secret', key))
     this.#enqueueCertificates(this.caches.certificates.store.by('secret', key))
+  }
+
+  #enqueueAuthorities(objects: readonly KubeObject[]): void {
+    for (const object of objects) this.#controllers.authorities.enqueue(keyOf(object), { priority: 'normal' })
   }
 
   #enqueueCertificates(objects: readonly KubeObject[]): void {

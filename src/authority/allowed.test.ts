@@ -7,7 +7,7 @@ const authority = (allowedNamespaces: unknown): CertificateAuthority =>
     apiVersion: 'dbtls.dev/v1alpha1',
     kind: 'CertificateAuthority',
     metadata: { name: 'ca', namespace: 'pki' },
-    spec: { allowedNamespaces },
+    spec: { source: { selfSigned: {} }, allowedNamespaces },
   }) as unknown as CertificateAuthority
 
 const labels = new Map([
@@ -17,6 +17,11 @@ const labels = new Map([
 const labelsOf = (namespace: string): Record<string, string> | null => labels.get(namespace) ?? null
 
 describe('refusal', () => {
+  it('answers for a trust anchor that it signs nothing, in its own namespace, too', () => {
+    const anchor = { ...authority({ from: 'All' }), spec: { source: { trustOnly: { inline: '' } } } }
+    expect(refusal(anchor as unknown as CertificateAuthority, 'pki', labelsOf)).toContain('signs nothing')
+  })
+
   const selector = { from: 'Selector', selector: { matchLabels: { team: 'orders' } } }
   it.each([
     { name: 'its own namespace always may', allowed: { from: 'Same' }, namespace: 'pki', may: true },

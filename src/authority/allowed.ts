@@ -30,7 +30,7 @@ export const matches = (selector: LabelSelector, labels: Readonly<Record<string,
 }
 
 /**
- * A sentence why `namespace` may not use the authority, or undefined when it may. `labelsOf` answers undefined where the
+ * A sentence why `namespace` may not have the authority sign, or undefined when it may. `labelsOf` answers undefined where the
  * operator cannot see namespaces (it was started for listed ones), and null for a namespace that does not exist.
  */
 export const refusal = (
@@ -39,9 +39,11 @@ export const refusal = (
   labelsOf: (namespace: string) => Readonly<Record<string, string>> | null | undefined,
 ): string | undefined => {
   const home = authority.metadata.namespace
+  const name = `CertificateAuthority ${home}/${authority.metadata.name}`
+  if (authority.spec.source.trustOnly !== undefined)
+    return `${name} is a trust anchor alone (spec.source.trustOnly) and signs nothing; name another one.`
   if (namespace === home) return undefined
   const allowed = authority.spec.allowedNamespaces ?? { from: 'Same' as const }
-  const name = `CertificateAuthority ${home}/${authority.metadata.name}`
   switch (allowed.from) {
     case 'All':
       return undefined

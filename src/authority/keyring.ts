@@ -9,8 +9,9 @@ import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { createSigner, type Signer } from '../pki/signer.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
-import { passphraseRefOf } from './names.ts'
-import { type Passphrases, readStoredAuthority } from './stored.ts'
+import { readBrought } from './brought.ts'
+import { isBrought, keySecretOf, passphraseFieldOf, passphraseRefOf } from './names.ts'
+import { type Passphrases, readStoredAuthority, type StoredAuthority } from './stored.ts'
 import { trustHash } from './trust.ts'
 
 export interface AuthorityMaterial {
@@ -56,7 +57,14 @@ export class Keyring {
 
   /** DER roots to trust because of this CA, of any source. Rejects as `load` does. */
   async trustOf(authority: CertificateAuthority): Promise<readonly Uint8Array[]> {
-    return (await this.load(authority)).trust
+    if (authority.spec.source.trustOnly === undefined) return (await this.load(authority)).trust
+    const seen = await readBrought(this.#context, authority)
+    if (seen.state !== 'trust')
+      throw new Error(seen.state === 'refused' ? clause(seen.message) : 'it is no bundle of trust')
+    const { trust } = seen.bundle
+    if (trustHash(trust) !== authority.status?.trustBundleHash)
+      throw new Error('its source does not hold the roots that the authority reports')
+    return trust
   }
 
   forget(key: string): void {
@@ -72,32 +80,39 @@ export class Keyring {
       authority.metadata.uid,
       authority.status?.certificate?.fingerprint,
       authority.status?.trustBundleHash,
-      versionOf(authoritySecretName(authority)),
+      versionOf(keySecretOf(authority)),
       versionOf(passphraseRefOf(authority)?.name),
     ].join(' ')
   }
 
   async #read(authority: CertificateAuthority): Promise<AuthorityMaterial> {
-    const namespace = authority.metadata.namespace ?? 'default'
-    const name = authoritySecretName(authority)
-    const secret = await readSecret(this.#context.cluster, { namespace, name })
-    if (secret === undefined) throw new Error(`its Secret "${name}" does not exist`)
-    const stored = await readStoredAuthority(dataOf(secret), await this.passphrases(authority))
-    if (stored.certificate.fingerprint !== authority.status?.certificate?.fingerprint)
+    const { certificate, pkcs8, chain, trust } = await this.#stored(authority)
+    const name = keySecretOf(authority)
+    if (certificate.fingerprint !== authority.status?.certificate?.fingerprint)
       throw new Error(`its Secret "${name}" does not hold the certificate that the authority reports`)
-    if (trustHash(stored.trust) !== authority.status.trustBundleHash)
+    if (trustHash(trust) !== authority.status.trustBundleHash)
       throw new Error(`its Secret "${name}" does not hold the roots that the authority reports`)
-    const signer = await createSigner(this.#context.crypto, {
-      pkcs8: stored.pkcs8,
-      certificate: stored.certificate.der,
-    })
-    return {
-      signer,
-      certificate: stored.certificate,
-      chain: stored.chain,
-      trust: stored.trust,
-      trustHash: trustHash(stored.trust),
+    // The root that this CA hangs under is the first of the roots.
+    const above = chain.length === 0 ? [] : [...chain.slice(1), ...trust.slice(0, 1)]
+    const signer = await createSigner(this.#context.crypto, { pkcs8, certificate: certificate.der, chain: above })
+    return { signer, certificate, chain, trust, trustHash: trustHash(trust) }
+  }
+
+  async #stored(
+    authority: CertificateAuthority,
+  ): Promise<Pick<StoredAuthority, 'certificate' | 'pkcs8' | 'chain' | 'trust'>> {
+    if (isBrought(authority)) {
+      const seen = await readBrought(this.#context, authority)
+      if (seen.state === 'authority') return seen.imported
+      throw new Error(seen.state === 'refused' ? clause(seen.message) : 'it is a trust anchor alone and signs nothing')
     }
+    const name = authoritySecretName(authority)
+    const secret = await readSecret(this.#context.cluster, {
+      namespace: authority.metadata.namespace ?? 'default',
+      name,
+    })
+    if (secret === undefined) throw new Error(`its Secret "${name}" does not exist`)
+    return readStoredAuthority(dataOf(secret), await this.passphrases(authority))
   }
 
   async passphrases(authority: CertificateAuthority): Promise<Passphrases> {
@@ -107,11 +122,14 @@ export class Keyring {
       this.#context.cluster,
       authority.metadata.namespace ?? 'default',
       reference,
-      'spec.privateKey.passphraseSecretRef',
+      passphraseFieldOf(authority),
     )
     return text.state === 'found' ? { current: text.value, previous: text.previous } : {}
   }
 }
+
+/** Messages of `load` end up within a sentence. */
+const clause = (sentences: string): string => sentences.replace(/\.$/, '')
 
 /** For `refusal`: labels of a namespace, null for an unknown one, undefined where namespaces cannot be seen. */
 export const labelsOfNamespace =

@@ -1,11 +1,38 @@
 /** Names that follow from a CertificateAuthority: its Secret, its passphrase, its parent. Pure. */
 
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
+
+/** Whether key and certificate, or the certificates to trust, come from the user; the objects they lie in stay the user's. */
+export const isBrought = ({ spec: { source } }: CertificateAuthority): boolean =>
+  source.secret !== undefined || source.trustOnly !== undefined
+
+/** The Secret that the private key is in; undefined where there is none. */
+export const keySecretOf = (authority: CertificateAuthority): string | undefined => {
+  const { secret, trustOnly } = authority.spec.source
+  return trustOnly === undefined ? (secret?.name ?? authoritySecretName(authority)) : undefined
+}
+
+export const passphraseFieldOf = ({ spec: { source } }: CertificateAuthority): string =>
+  source.secret === undefined ? 'spec.privateKey.passphraseSecretRef' : 'spec.source.secret.passphraseSecretRef'
+
+/** Every Secret that what the authority is depends on. */
+export const secretsOf = (authority: CertificateAuthority): string[] =>
+  [keySecretOf(authority), passphraseRefOf(authority)?.name, authority.spec.source.trustOnly?.secretRef?.name].filter(
+    (name) => name !== undefined,
+  )
+
+/** The ConfigMaps likewise. */
+export const configMapsOf = ({ spec: { source } }: CertificateAuthority): string[] => {
+  const reference = source.trustOnly?.configMapRef
+  return reference === undefined ? [] : [reference.name]
+}
 
 export const passphraseRefOf = (
   authority: CertificateAuthority,
 ): { readonly name: string; readonly key: string } | undefined => {
-  const reference = authority.spec.privateKey?.passphraseSecretRef
+  const { source, privateKey } = authority.spec
+  if (source.trustOnly !== undefined) return undefined
+  const reference = (source.secret ?? privateKey)?.passphraseSecretRef
   return reference === undefined ? undefined : { name: reference.name, key: reference.key ?? 'passphrase' }
 }
 

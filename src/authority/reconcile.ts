@@ -30,11 +30,14 @@ import type { Secret } from '../resources/core.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { ReconcileError, Terminal } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
+import { certificateFacts } from './facts.ts'
 import { gather } from './gather.ts'
 import type { Keyring } from './keyring.ts'
+import { isBrought } from './names.ts'
 import type { Observed, ParentSeen } from './observed.ts'
-import { publicKeyHash, trustHash } from './trust.ts'
+import { trustHash } from './trust.ts'
 import { type Bundle, bundleOf, contentOf } from './outputs.ts'
+import { reconcileBrought } from './reconcile-brought.ts'
 import type { Wanted } from './wanted.ts'
 
 export class AuthorityReconciler {
@@ -53,6 +56,7 @@ export class AuthorityReconciler {
       this.#keyring.forget(key)
       return {}
     }
+    if (isBrought(authority)) return reconcileBrought(this.#context, authority, signal)
     const seen = await gather(this.#context, this.#keyring, authority, signal)
     const decision = decide(seen, clock.now())
     try {
@@ -232,15 +236,7 @@ export class AuthorityReconciler {
     const { notBefore, notAfter } = certificate
     const renewAt = renewalTime(wanted.renewal, notBefore, notAfter, authority.metadata.uid ?? '')
     const facts = {
-      certificate: {
-        serialNumber: certificate.serialNumber,
-        fingerprint: certificate.fingerprint,
-        subject: formatDistinguishedName(certificate.subject),
-        subjectKeyId: Buffer.from(certificate.subjectKeyId ?? new Uint8Array()).toString('hex'),
-        notBefore: toTimestamp(certificate.notBefore),
-        notAfter: toTimestamp(certificate.notAfter),
-        publicKeyHash: publicKeyHash(certificate),
-      },
+      certificate: certificateFacts(certificate),
       renewAt: toTimestamp(renewAt),
       trustBundleHash: trustHash(bundle.trust),
       ...noFailure,

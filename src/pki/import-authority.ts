@@ -43,6 +43,8 @@ export type AuthorityRefusal = {
   readonly kind: RefusalKind | 'Invalid' | 'KeyMismatch' | 'PassphraseMissing' | 'PassphraseWrong'
   /** One sentence each. */
   readonly problems: readonly string[]
+  /** With NotYetValid: when it will be valid, ms. */
+  readonly validFrom?: number
 }
 
 export type AuthorityVerdict = { readonly state: 'usable'; readonly authority: ImportedAuthority } | AuthorityRefusal
@@ -132,7 +134,9 @@ const refusedPath = (judged: readonly JudgedPath[]): AuthorityRefusal => {
   const problems: readonly Problem[] = least?.problems ?? []
   const order: readonly RefusalKind[] = ['CannotSign', 'Expired', 'NotYetValid']
   const kind = order.find((candidate) => problems.some((problem) => problem.kind === candidate)) ?? 'CannotSign'
-  return refused(kind, ...new Set(problems.map(({ message }) => message)))
+  const refusal = refused(kind, ...new Set(problems.map(({ message }) => message)))
+  const starts = (least?.path ?? []).map(({ notBefore }) => notBefore)
+  return kind === 'NotYetValid' ? { ...refusal, validFrom: Math.max(...starts) } : refusal
 }
 
 const assemble = (

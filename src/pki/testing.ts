@@ -73,6 +73,7 @@ export const makeIntermediate = async (
   above: Authority,
   commonName: string,
   pathLength?: number,
+  at = now,
 ): Promise<Authority> => {
   const key = await generate()
   const plan = authorityPlan({
@@ -82,7 +83,7 @@ export const makeIntermediate = async (
     spki: key.spki,
     pathLength,
     duration: 1000 * day,
-    now,
+    now: at,
     serialNumber: randomSerial(),
   })
   const certificate = await issueCertificate(plan, above.signer)

@@ -7,10 +7,18 @@ export const reasons = {
   Encoding:
     'The Secret is being written anew from the same certificate, because its items, password, profile or trust changed.',
   AuthorityNotFound: 'The CertificateAuthority named in authorityRef does not exist. It is used as soon as it appears.',
-  AuthorityNotAllowed: 'The CertificateAuthority does not allow this namespace: see its spec.allowedNamespaces.',
+  AuthorityNotAllowed:
+    'The CertificateAuthority does not allow this namespace (see its spec.allowedNamespaces), or signs nothing at all (source.trustOnly).',
   AuthorityNotReady: 'The CertificateAuthority cannot sign yet; its own conditions say why.',
   AuthorityExpiring: 'The CertificateAuthority ends too soon for another certificate. Renew or replace it.',
   AuthorityExpired: 'The certificate of the CertificateAuthority has ended. Nothing is signed until it is renewed.',
+  AuthorityNotYetValid: 'The certificate of the CertificateAuthority is not valid yet. It signs from then on.',
+  AuthorityCannotSign:
+    'The certificate or the key that was brought along may not sign: it is no CA, too weak, or does not lead to a root. The message says which; bring another one.',
+  AuthorityReplaced:
+    'The Secret of source.secret holds another key than before: it is the authority now, and what the former one signed is issued anew.',
+  AuthoritySecretShared:
+    'Another CertificateAuthority has its key in the same Secret; two ledgers for one key would contradict each other.',
   AuthoritySecretInvalid:
     'The Secret of the CertificateAuthority cannot be parsed, or key and certificate do not belong together. Nothing is signed and nothing overwritten; restore the Secret.',
   AuthoritySecretMissing:
@@ -23,8 +31,14 @@ export const reasons = {
   SecretNotFound: 'A Secret the spec refers to does not exist, or lacks the key.',
   PasswordSecretNotFound: 'The Secret named in keystore.passwordSecretRef does not exist, or lacks the key.',
   PasswordInvalid: 'The keystore password is empty, shorter than six characters, or not printable ASCII.',
-  PassphraseNotFound: 'The Secret named in passphraseSecretRef does not exist, or lacks the key.',
+  PassphraseNotFound:
+    'The private key needs a passphrase, and passphraseSecretRef is not set, or its Secret does not exist or lacks the key.',
   PassphraseWrong: "The passphrase does not open the authority's private key.",
+  ConfigMapNotFound: 'A ConfigMap the spec refers to does not exist, or lacks the key.',
+  TrustBundleInvalid:
+    'The certificates to trust cannot be read, or none of them is a CA. What was delivered before stays in use; correct them.',
+  TrustExpired:
+    'Certificates to trust have expired and are left out; while all have, what was delivered before stays. Bring newer ones.',
   RequestInvalid: 'The spec asks for something that cannot be signed. Only a change of the spec can help.',
   RequestNotFound:
     'The Secret or ConfigMap named in spec.request does not exist, or lacks the key, and the ledger keeps no request of this certificate.',

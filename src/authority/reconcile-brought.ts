@@ -1,0 +1,153 @@
+/**
+ * One look at an authority that is brought along: read, judge, report. There is nothing to make and nothing to renew; what
+ * the user puts into the Secret or ConfigMap is followed, or refused with the exact reason.
+ */
+
+import { type Context, marks } from '../control/context.ts'
+import { noFailure } from '../control/failure.ts'
+import { type Outcome, report } from '../control/report.ts'
+import { renewalWindow, toTimestamp } from '../control/schedule.ts'
+import type { ImportedAuthority } from '../pki/import-authority.ts'
+import type { ImportedTrust } from '../pki/import-trust.ts'
+import { subjectKeyId } from '../pki/keys.ts'
+import { formatDistinguishedName } from '../pki/names.ts'
+import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
+import { isReady } from '../resources/conditions.ts'
+import { parseDuration } from '../resources/duration.ts'
+import type { Reason } from '../resources/reasons.ts'
+import { longestRequeueMs, type Result } from '../runtime/controller.ts'
+import { type BroughtSeen, readBrought, rivalOf } from './brought.ts'
+import { certificateFacts } from './facts.ts'
+import { nameOf } from './names.ts'
+import { publicKeyHash, trustHash } from './trust.ts'
+import { notImplementedFields } from './wanted.ts'
+
+type Facts = Partial<NonNullable<CertificateAuthority['status']>>
+
+interface Report {
+  readonly facts: Facts
+  readonly outcome: Outcome
+  /** What a person should hear of when the report says something new. */
+  readonly warning?: { readonly reason: Reason; readonly note: string } | undefined
+  /** ms at which time changes what is to be said. */
+  readonly until?: number | undefined
+}
+
+/** Certificate validity ends within its last second. */
+const justAfter = 1000
+
+export const reconcileBrought = async (
+  context: Context,
+  authority: CertificateAuthority,
+  signal: AbortSignal,
+): Promise<Result> => {
+  const { caches, clock, events } = context
+  const now = clock.now()
+  const seen = setAside(context, authority) ?? (await readBrought(context, authority, signal))
+  const { facts, outcome, warning, until } = reportOf(authority, seen, now)
+  const wrote = await report(context, certificateAuthorities, caches.authorities, authority, facts, outcome, signal)
+  if (wrote && warning !== undefined)
+    events.record({ regarding: authority, type: 'Warning', action: 'Reconcile', ...warning })
+  return { requeueAfterMs: until === undefined ? longestRequeueMs : Math.max(until - now, 0) + justAfter }
+}
+
+const refused = (reason: Reason, message: string): BroughtSeen => ({ state: 'refused', reason, message })
+
+/** What keeps the authority from being read at all. */
+const setAside = (context: Context, authority: CertificateAuthority): BroughtSeen | undefined => {
+  const held = authority.metadata.annotations?.[marks.hold]
+  if (held !== undefined)
+    return refused(
+      'Held',
+      `Annotation ${marks.hold} says "${held.slice(0, 256)}"; nothing is signed until it is removed.`,
+    )
+  const fields = notImplementedFields(authority)
+  if (fields.length > 0)
+    return refused('NotImplemented', `This version does not act on ${fields.join(', ')}; remove what is named.`)
+  if (authority.spec.nameConstraints !== undefined)
+    return refused(
+      'RequestInvalid',
+      'spec.nameConstraints: the certificate that is brought along cannot be given others than it has; use spec.policy, or leave them out.',
+    )
+  const rival = rivalOf(context, authority)
+  return rival === undefined
+    ? undefined
+    : refused(
+        'AuthoritySecretShared',
+        `${nameOf('CertificateAuthority', rival)} has its key in the same Secret; name that authority where this one is named, and delete this one.`,
+      )
+}
+
+const reportOf = (authority: CertificateAuthority, seen: BroughtSeen, now: number): Report => {
+  switch (seen.state) {
+    case 'refused': {
+      const { reason, message, until } = seen
+      // Status keeps what it knew: leaves go on with what they were issued under.
+      return { facts: {}, outcome: { state: 'Stalled', reason, message }, warning: { reason, note: message }, until }
+    }
+    case 'trust':
+      return trustReport(authority, seen.bundle)
+    case 'authority':
+      return authorityReport(authority, seen.imported, seen.observed, now)
+  }
+}
+
+const trustReport = (authority: CertificateAuthority, { trust, expired, nextEnd, warnings }: ImportedTrust): Report => {
+  const count = `${trust.length} certificate${trust.length === 1 ? ' is' : 's are'} trusted; nothing is signed by this authority.`
+  const message = [count, ...(expired === undefined ? [] : [expired]), ...warnings].join(' ')
+  const trustBundleHash = trustHash(trust)
+  const news = trustBundleHash !== authority.status?.trustBundleHash
+  return {
+    facts: { ...noFailure, certificate: undefined, trustBundleHash },
+    outcome: { state: 'Ready', reason: 'Ready', message },
+    warning: news && expired !== undefined ? { reason: 'TrustExpired', note: expired } : undefined,
+    until: nextEnd,
+  }
+}
+
+const authorityReport = (
+  authority: CertificateAuthority,
+  imported: ImportedAuthority,
+  observed: Extract<BroughtSeen, { state: 'authority' }>['observed'],
+  now: number,
+): Report => {
+  const { certificate, notAfter, trust, warnings } = imported
+  const name = `"${formatDistinguishedName(certificate.subject)}"`
+  const warnAt = notAfter - warningTime(authority, notAfter - certificate.notBefore)
+  const ending =
+    now < warnAt
+      ? []
+      : ['Bring a renewed certificate before then, best with the same key: what was signed then stays valid.']
+  const message = [`${name} can sign, and is valid until ${toTimestamp(notAfter)}.`, ...ending, ...warnings].join(' ')
+  const same = authority.status?.observed?.secretUid === observed.secretUid && isReady(authority)
+  const facts = {
+    ...noFailure,
+    certificate: certificateFacts(certificate, certificate.subjectKeyId ?? subjectKeyId(certificate.spki)),
+    renewAt: undefined,
+    trustBundleHash: trustHash(trust),
+    // A foreign label moves the Secret's version; that alone is not worth a write.
+    ...(same ? {} : { observed }),
+  } as Facts
+  return {
+    facts,
+    outcome: { state: 'Ready', reason: 'Ready', message },
+    warning:
+      replaced(authority, imported) ?? (ending.length > 0 ? { reason: 'AuthorityExpiring', note: message } : undefined),
+    until: now < warnAt ? warnAt : notAfter,
+  }
+}
+
+const warningTime = ({ spec }: CertificateAuthority, lifetime: number): number => {
+  const renewBefore = spec.renewBefore === undefined ? undefined : parseDuration(spec.renewBefore)
+  return Math.min(renewalWindow({ renewBefore }, lifetime), lifetime)
+}
+
+/** The user's word is followed, but never in silence. */
+const replaced = ({ status }: CertificateAuthority, { certificate }: ImportedAuthority): Report['warning'] => {
+  const former = status?.certificate
+  if (former === undefined || former.publicKeyHash === publicKeyHash(certificate)) return undefined
+  return {
+    reason: 'AuthorityReplaced',
+    note: `The Secret holds another authority now: "${formatDistinguishedName(certificate.subject)}" (SHA-256 ${certificate.fingerprint}) instead of "${former.subject}" (SHA-256 ${former.fingerprint}). What the former one signed is issued anew.`,
+  }
+}

@@ -1,0 +1,379 @@
+import { describe, expect, it } from 'vitest'
+import type { Cluster } from './cluster/port.ts'
+import { issueCertificate } from './pki/certificate.ts'
+import { makeAuthority } from './pki/import.fixture.ts'
+import { encryptPrivateKey } from './pki/keys.ts'
+import { encodePem } from './pki/pem.ts'
+import { authorityPlan } from './pki/plans.ts'
+import { type Authority, makeIntermediate, makeRoot, opensslVersion, randomSerial } from './pki/testing.ts'
+import { certificateAuthorities } from './resources/certificate-authority.ts'
+import { configMaps, type ConfigMap, secrets, type Secret } from './resources/core.ts'
+import { ManualClock } from './runtime/manual-clock.ts'
+import {
+  authority,
+  certificate,
+  day,
+  getCertificate,
+  getSecret,
+  leafOf,
+  namespace,
+  newCluster,
+  pass,
+  person,
+  put,
+  quiet,
+  ready,
+  start,
+  text,
+  until,
+} from './testing.ts'
+
+const pem = (...ders: readonly Uint8Array[]): string => ders.map((der) => encodePem('CERTIFICATE', der)).join('')
+const keyPem = ({ key }: Authority): string => encodePem('PRIVATE KEY', key.pkcs8)
+
+const secretOf = (stringData: Record<string, string>, name = 'corp-ca'): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, namespace },
+  stringData,
+})
+const files = (root: Authority): Record<string, string> => ({
+  'tls.crt': pem(root.certificate),
+  'tls.key': keyPem(root),
+})
+const fill = (cluster: Cluster, data: Record<string, string>, name?: string) =>
+  cluster.apply(secrets, secretOf(data, name), person)
+const bringing = (source: object = {}) => ({ source: { secret: { name: 'corp-ca', ...source } } })
+
+const get = (cluster: Cluster, name = 'ca') => cluster.get(certificateAuthorities, { namespace, name })
+const said = (cluster: Cluster, reason: string, part = '') =>
+  until(`the authority to say ${reason} ${part}`, async () => {
+    const found = (await get(cluster)).status?.conditions?.find(({ type }) => type === 'Ready')
+    return found?.reason === reason && found.message.includes(part) && found
+  })
+
+const begin = async (data: Record<string, string> | undefined, source: object = {}) => {
+  const clock = new ManualClock()
+  const cluster = newCluster(clock)
+  const running = await start(cluster, clock)
+  if (data !== undefined) await fill(cluster, data)
+  await put(cluster, authority(bringing(source)))
+  return { clock, cluster, ...running }
+}
+const rootAt = (clock: ManualClock, commonName = 'Corp CA', more: object = {}): Promise<Authority> =>
+  makeRoot({ commonName, now: clock.now(), ...more })
+
+/** An authority in the Secret and a leaf under it. */
+const signing = async () => {
+  const running = await begin(undefined)
+  const root = await rootAt(running.clock)
+  await said(running.cluster, 'SecretNotFound')
+  await fill(running.cluster, files(root))
+  await said(running.cluster, 'Ready')
+  await put(running.cluster, certificate())
+  const { status } = await ready(running.cluster)
+  await quiet(running.operator)
+  return { ...running, root, serial: status?.serialNumber, leaf: await getSecret(running.cluster) }
+}
+
+const renewed = async (root: Authority, now: number): Promise<Uint8Array> => {
+  const { signer, key } = root
+  const plan = authorityPlan({
+    signer: { ...signer, notBefore: -Infinity, notAfter: Infinity },
+    selfSigned: true,
+    subject: signer.subject,
+    spki: key.spki,
+    duration: 5000 * day,
+    now,
+    serialNumber: randomSerial(),
+  })
+  return issueCertificate(plan, { ...signer, notBefore: -Infinity, notAfter: Infinity, pathLength: undefined })
+}
+
+describe('a CA in a Secret of the user', () => {
+  it('signs as soon as the Secret is there, and the Secret stays as it was', async () => {
+    const { cluster, root, leaf, writes } = await signing()
+    expect(Buffer.from(leafOf(leaf).issuer).equals(root.signer.subject)).toBe(true)
+    expect(text(leaf, 'ca.crt')).toBe(pem(root.certificate))
+    const theirs = await getSecret(cluster, 'corp-ca')
+    expect(theirs.metadata.annotations).toBeUndefined()
+    expect(theirs.metadata.labels).toBeUndefined()
+    expect(theirs.metadata.ownerReferences).toBeUndefined()
+    expect(writes.filter(({ plural }) => plural === 'secrets')).toHaveLength(1)
+    await expect(getSecret(cluster, 'ca-ca')).rejects.toThrow()
+  })
+
+  it('brings its chain along, in any order and from other keys', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    const root = await rootAt(clock)
+    const middle = await makeIntermediate(root, 'Policy CA', undefined, clock.now())
+    const issuing = await makeIntermediate(middle, 'Issuing CA', undefined, clock.now())
+    const chain = pem(root.certificate, middle.certificate)
+    await fill(cluster, { cert: pem(issuing.certificate), key: keyPem(issuing), 'ca.pem': chain })
+    const source = { certificateKey: 'cert', privateKeyKey: 'key', chainKey: 'ca.pem' }
+    await put(cluster, authority(bringing(source)))
+    await put(cluster, certificate())
+    await ready(cluster)
+    const secret = await getSecret(cluster)
+    expect(text(secret, 'tls.crt').endsWith(pem(issuing.certificate, middle.certificate))).toBe(true)
+    expect(text(secret, 'ca.crt')).toBe(pem(root.certificate))
+  })
+
+  it('is opened with its passphrase, and says when that is missing or wrong', async () => {
+    const clock = new ManualClock()
+    const root = await rootAt(clock)
+    const parameters = { salt: new Uint8Array(16), iv: new Uint8Array(16), iterations: 1000 }
+    const encrypted = encodePem('ENCRYPTED PRIVATE KEY', await encryptPrivateKey(root.key.pkcs8, 'right', parameters))
+    const { cluster } = await begin({ ...files(root), 'tls.key': encrypted })
+    await said(cluster, 'PassphraseNotFound', 'spec.source.secret.passphraseSecretRef')
+    await put(cluster, authority(bringing({ passphraseSecretRef: { name: 'p' } })))
+    await said(cluster, 'PassphraseNotFound', 'Secret "p"')
+    await fill(cluster, { passphrase: 'wrong' }, 'p')
+    await said(cluster, 'PassphraseWrong')
+    await fill(cluster, { passphrase: 'right' }, 'p')
+    await said(cluster, 'Ready')
+  })
+
+  it('is followed when its certificate is renewed with the same key: leaves stay, with the new root beside them', async () => {
+    const { cluster, clock, operator, root, serial } = await signing()
+    const later = await renewed(root, clock.now())
+    await fill(cluster, { ...files(root), 'tls.crt': pem(later) })
+    await until('the new root', async () => text(await getSecret(cluster), 'ca.crt') === pem(later))
+    await quiet(operator)
+    expect((await getCertificate(cluster)).status?.serialNumber).toBe(serial)
+  })
+
+  it('is followed to another key, aloud, and what the former one signed is issued anew', async () => {
+    const { cluster, clock, events, serial } = await signing()
+    const other = await rootAt(clock, 'New Corp CA')
+    await fill(cluster, files(other))
+    await until('another leaf', async () => (await getCertificate(cluster)).status?.serialNumber !== serial)
+    await ready(cluster)
+    expect(Buffer.from(leafOf(await getSecret(cluster)).issuer).equals(other.signer.subject)).toBe(true)
+    const note = events.find(({ reason }) => reason === 'AuthorityReplaced')?.note
+    expect(note).toContain('New Corp CA')
+    expect(note).toContain('instead of')
+  })
+
+  it('is trusted beside its successor while its certificate stands in the chain', async () => {
+    const { cluster, clock, root } = await signing()
+    const other = await rootAt(clock, 'New Corp CA')
+    await fill(cluster, { ...files(other), 'ca.crt': pem(root.certificate, other.certificate) })
+    const both = pem(other.certificate, root.certificate)
+    await until('both roots', async () => text(await getSecret(cluster), 'ca.crt') === both)
+  })
+
+  const broken: readonly {
+    name: string
+    change: (root: Authority, other: Authority) => Record<string, string>
+    reason: string
+    says: string
+  }[] = [
+    {
+      name: 'the key of another CA',
+      change: (root, other) => ({ ...files(root), 'tls.key': keyPem(other) }),
+      reason: 'AuthoritySecretInvalid',
+      says: 'does not belong to',
+    },
+    {
+      name: 'the certificate of another CA',
+      change: (root, other) => ({ ...files(root), 'tls.crt': pem(other.certificate) }),
+      reason: 'AuthoritySecretInvalid',
+      says: 'does not belong to',
+    },
+    {
+      name: 'a cut key',
+      change: (root) => ({ ...files(root), 'tls.key': keyPem(root).slice(0, 60) }),
+      reason: 'AuthoritySecretInvalid',
+      says: 'no END line',
+    },
+    {
+      name: 'no key',
+      change: (root) => ({ 'tls.crt': pem(root.certificate), 'tls.key': '' }),
+      reason: 'SecretNotFound',
+      says: 'has no key "tls.key"',
+    },
+  ]
+  it.each(broken)(
+    'signs nothing with $name, leaves its leaves alone, and goes on when it is mended',
+    async ({ change, reason, says }) => {
+      const { cluster, clock, operator, root, serial, leaf } = await signing()
+      await fill(cluster, change(root, await rootAt(clock, 'Other CA')))
+      const { message } = await said(cluster, reason, says)
+      expect(message).not.toMatch(/[A-Za-z0-9+/]{40}/)
+      await put(cluster, certificate({}, 'later'))
+      await quiet(operator)
+      await expect(getSecret(cluster, 'later-tls')).rejects.toThrow()
+      expect((await getSecret(cluster)).metadata.resourceVersion).toBe(leaf.metadata.resourceVersion)
+      expect((await getCertificate(cluster)).status?.serialNumber).toBe(serial)
+      await fill(cluster, files(root))
+      await ready(cluster, 'later')
+      expect((await getSecret(cluster)).metadata.resourceVersion).toBe(leaf.metadata.resourceVersion)
+    },
+  )
+
+  it('says so when its Secret is deleted, and leaves its leaves alone', async () => {
+    const { cluster, operator, leaf } = await signing()
+    await cluster.delete(secrets, { namespace, name: 'corp-ca' })
+    await said(cluster, 'SecretNotFound')
+    await quiet(operator)
+    expect((await getSecret(cluster)).metadata.resourceVersion).toBe(leaf.metadata.resourceVersion)
+  })
+
+  it('warns before it ends, signs shorter leaves to its end, and nothing afterwards', async () => {
+    const { cluster, clock, operator, events } = await begin(undefined)
+    const root = await rootAt(clock, 'Short CA', { duration: 30 * day })
+    await fill(cluster, files(root))
+    await said(cluster, 'Ready')
+    await put(cluster, certificate({ duration: '90d' }))
+    await ready(cluster)
+    const leaf = await getSecret(cluster)
+    expect(leafOf(leaf).notAfter).toBe(root.signer.notAfter)
+    await pass(clock, 21 * day)
+    await said(cluster, 'Ready', 'Bring a renewed certificate')
+    expect(events.some(({ reason }) => reason === 'AuthorityExpiring')).toBe(true)
+    await quiet(operator)
+    const kept = (await getSecret(cluster)).metadata.resourceVersion
+    await pass(clock, 10 * day)
+    await said(cluster, 'AuthorityExpired', '"CN=Short CA,O=Acme" expired at')
+    await quiet(operator)
+    expect((await getSecret(cluster)).metadata.resourceVersion).toBe(kept)
+  })
+
+  it('signs from the moment on at which it becomes valid', async () => {
+    const { cluster, clock } = await begin(undefined)
+    const root = await rootAt(clock, 'Next CA', { now: clock.now() + 2 * day })
+    await fill(cluster, files(root))
+    await said(cluster, 'AuthorityNotYetValid')
+    await pass(clock, 3 * day)
+    await said(cluster, 'Ready')
+  })
+
+  it.skip('does not take name constraints that its certificate has not', async () => {
+    const { cluster } = await begin(undefined)
+    await put(cluster, authority({ ...bringing(), nameConstraints: { permitted: { dnsDomains: ['data.svc'] } } }))
+    await said(cluster, 'RequestInvalid', 'spec.nameConstraints')
+  })
+
+  it('is refused where another CertificateAuthority has its key in the same Secret', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    await put(cluster, authority({}, 'own'))
+    await until('the first one', async () => (await get(cluster, 'own')).status?.certificate !== undefined)
+    await put(cluster, authority({ source: { secret: { name: 'own-ca' } } }))
+    await said(cluster, 'AuthoritySecretShared', 'CertificateAuthority data/own')
+  })
+
+  it('signs an intermediate, which is signed anew when another key takes its place', async () => {
+    const { cluster, clock } = await signing()
+    const under = { source: { intermediate: { authorityRef: { name: 'ca' } } } }
+    await put(cluster, authority(under, 'under'))
+    const issuer = () =>
+      until('the intermediate', async () => {
+        const found = await get(cluster, 'under')
+        return found.status?.certificate?.fingerprint
+      })
+    const first = await issuer()
+    await fill(cluster, files(await rootAt(clock, 'New Corp CA')))
+    await until('another certificate of the same key', async () => (await issuer()) !== first)
+  })
+})
+
+describe.skipIf(opensslVersion === undefined)('a CA that openssl made', () => {
+  it('signs in its traditional form with text around it and without key usage', async () => {
+    const made = makeAuthority({ extensions: ['basicConstraints = critical,CA:TRUE'] })
+    const clock = new ManualClock()
+    clock.setNow(Date.now() + 3_600_000)
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    await fill(cluster, { 'tls.crt': `My CA\r\n${made.certificate}`, 'tls.key': made.key })
+    await put(cluster, authority(bringing()))
+    await said(cluster, 'Ready', 'has no key usage')
+    await put(cluster, certificate())
+    await ready(cluster)
+  })
+})
+
+const mapOf = (data: Record<string, string>): ConfigMap => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'rds', namespace },
+  data,
+})
+
+describe('a trust anchor', () => {
+  const anchored = async (source: object, before?: (cluster: Cluster, clock: ManualClock) => Promise<unknown>) => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const running = await start(cluster, clock)
+    await before?.(cluster, clock)
+    await put(cluster, authority({ source: { trustOnly: source } }))
+    return { clock, cluster, ...running }
+  }
+  const target = { targets: [{ kind: 'ConfigMap', name: 'trust', items: [{ key: 'ca.crt', content: 'TrustBundle' }] }] }
+  const trusted = async (cluster: Cluster) =>
+    (await cluster.get(configMaps, { namespace, name: 'trust' })).data?.['ca.crt']
+
+  it('follows its ConfigMap, and its bundle is delivered', async () => {
+    const clock = new ManualClock()
+    const [one, two] = [await rootAt(clock, 'one'), await rootAt(clock, 'two')]
+    const { cluster } = await anchored({ configMapRef: { name: 'rds', key: 'bundle.pem' } })
+    await said(cluster, 'ConfigMapNotFound', 'ConfigMap "rds"')
+    await cluster.apply(configMaps, mapOf({ 'bundle.pem': `# all\n${pem(one.certificate)}` }), person)
+    await said(cluster, 'Ready', '1 certificate is trusted')
+    await put(
+      cluster,
+      authority({ source: { trustOnly: { configMapRef: { name: 'rds', key: 'bundle.pem' } } }, trustBundle: target }),
+    )
+    await until('the target', async () => (await trusted(cluster).catch(() => '')) === pem(one.certificate))
+    await cluster.apply(configMaps, mapOf({ 'bundle.pem': pem(two.certificate, one.certificate) }), person)
+    await said(cluster, 'Ready', '2 certificates are trusted')
+    await until('both', async () => (await trusted(cluster)) === pem(two.certificate, one.certificate))
+    const { status } = await get(cluster)
+    expect(status?.certificate).toBeUndefined()
+    expect(status?.trustBundleHash).toHaveLength(64)
+    expect((await cluster.get(configMaps, { namespace, name: 'rds' })).metadata.annotations).toBeUndefined()
+
+    await cluster.apply(configMaps, mapOf({ 'bundle.pem': 'broken' }), person)
+    await said(cluster, 'TrustBundleInvalid', 'stays in use')
+    expect(await trusted(cluster)).toBe(pem(two.certificate, one.certificate))
+  })
+
+  it('takes its bundle from a Secret', async () => {
+    const { cluster } = await anchored({ secretRef: { name: 'rds' } })
+    await said(cluster, 'SecretNotFound')
+    await fill(cluster, { 'ca.crt': pem((await rootAt(new ManualClock())).certificate) }, 'rds')
+    await said(cluster, 'Ready')
+  })
+
+  it('signs nothing, and a certificate that names it is told so', async () => {
+    const inline = pem((await rootAt(new ManualClock())).certificate)
+    const { cluster } = await anchored({ inline })
+    await said(cluster, 'Ready')
+    await put(cluster, certificate())
+    const told = await until('the certificate to be told', async () =>
+      (await getCertificate(cluster)).status?.conditions?.find(({ type }) => type === 'Stalled'),
+    )
+    expect(told).toMatchObject({ reason: 'AuthorityNotAllowed' })
+    expect(told.message).toContain('signs nothing')
+  })
+
+  it('drops a root that ends while it looks on, with a warning, and keeps the last ones', async () => {
+    const clock = new ManualClock()
+    const short = await rootAt(clock, 'short', { duration: 10 * day })
+    const long = await rootAt(clock, 'long', { duration: 100 * day })
+    const running = await anchored({ inline: pem(short.certificate, long.certificate) })
+    const { cluster, events } = running
+    await said(cluster, 'Ready', '2 certificates')
+    await pass(running.clock, 11 * day)
+    await said(cluster, 'Ready', 'Left out, because it has expired: "CN=short,O=Acme"')
+    expect(events.filter(({ reason }) => reason === 'TrustExpired')).toHaveLength(1)
+    const { status } = await get(cluster)
+    await pass(running.clock, 100 * day)
+    await said(cluster, 'TrustExpired', 'stays in use')
+    expect((await get(cluster)).status?.trustBundleHash).toBe(status?.trustBundleHash)
+  })
+})
