@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { EmbeddedCluster } from './cluster/embedded/cluster.ts'
-import { isNotFound } from './cluster/errors.ts'
-import type { Cluster } from './cluster/port.ts'
+import { ApiError, isNotFound } from './cluster/errors.ts'
+import type { Cluster, KubeObject } from './cluster/port.ts'
 import { readJks } from './material/jks.ts'
 import { readPkcs12 } from './material/pkcs12-reader.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { type ConfigMap, configMaps, namespaces, type Secret, secrets } from './resources/core.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
-import { authority, namespace, newCluster, person, put, quiet, start, until } from './testing.ts'
+import { authority, interrupted, namespace, newCluster, person, put, quiet, start, until } from './testing.ts'
 
 const pem = { key: 'ca.crt', content: 'TrustBundle' }
 const target = (more: object = {}) => ({ kind: 'ConfigMap', name: 'trust', items: [pem], ...more })
@@ -328,5 +328,63 @@ describe('targets that cannot be', () => {
     const { cluster } = await fresh()
     await put(cluster, withTargets(...targets))
     await saying(cluster, says)
+  })
+})
+
+describe('a cluster that refuses', () => {
+  const refusing = async (where: string, status: number, spaces: readonly string[], times = Infinity) => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    const refuse = (object: KubeObject): Promise<void> => {
+      if (object.metadata.namespace !== where) return Promise.resolve()
+      const message = status === 404 ? `namespaces "${where}" not found` : 'exceeded quota'
+      return Promise.reject(new ApiError({ status, reason: status === 404 ? 'NotFound' : 'Forbidden', message }))
+    }
+    for (const name of spaces) await makeNamespace(cluster, name)
+    const started = await start(interrupted(cluster, 'apply', 'configmaps', refuse, times), clock)
+    return { clock, cluster, ...started }
+  }
+
+  it('one namespace keeps no other from its bundle, and is tried again', async () => {
+    // The first write of the two.
+    const { cluster, clock } = await refusing('first', 403, ['first', 'second'], 2)
+    await put(cluster, withTargets(target({ namespaces: { from: 'Names', names: ['first', 'second'] } })))
+    const message = await saying(cluster, 'exceeded quota')
+    expect(message).toContain('Namespace "first"')
+    expect(await configMap(cluster, 'second')).toBeDefined()
+    expect((await authorityOf(cluster)).status?.trustTargets).toMatchObject({ wanted: 2, current: 1 })
+    await clock.advance(6 * 60_000)
+    expect((await current(cluster, 2)).message).toBeUndefined()
+  })
+
+  it('is asked once for a namespace that is not there, and again when it comes', async () => {
+    const { cluster, operator, clock, writes } = await refusing('later', 404, [], 1)
+    await put(cluster, withTargets(target({ namespaces: { from: 'Names', names: ['later'] } })))
+    await saying(cluster, 'namespace "later" does not exist')
+    await clock.advance(13 * 3_600_000)
+    await quiet(operator)
+    expect(writes.filter(({ plural }) => plural === 'configmaps')).toEqual([])
+    await makeNamespace(cluster, 'later')
+    await current(cluster, 1)
+  })
+})
+
+describe('very many namespaces', () => {
+  it('all get it, from one encoding, and lose it again', async () => {
+    const { cluster, operator, clock } = await fresh()
+    const count = 450
+    for (let at = 0; at < count; at += 1) await makeNamespace(cluster, `n${at}`, { db: 'yes' })
+    const namespacesOfTarget = { from: 'Selector', selector: { matchLabels: { db: 'yes' } } }
+    const items = [{ key: 'trust.p12', content: 'PKCS12Truststore' }]
+    await put(cluster, withTargets(target({ namespaces: namespacesOfTarget, items })))
+    await current(cluster, count)
+    const { items: maps } = await cluster.list(configMaps)
+    expect(maps).toHaveLength(count)
+    // Salted, so every encoding gives other bytes: one a turn.
+    expect(new Set(maps.map(({ binaryData }) => binaryData?.['trust.p12'])).size).toBeLessThanOrEqual(3)
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    await until('all to go', async () => (await cluster.list(configMaps)).items.length === 0)
+    await clock.advance(1000)
+    await quiet(operator)
   })
 })

@@ -156,7 +156,10 @@ export class TrustReconciler {
   }
 
   #untilNextTry(failed: ReadonlyMap<string, Failure>): Result {
-    const times = [...failed.values()].map(({ until }) => until)
+    // A namespace that comes tells by itself.
+    const times = [...failed.values()].flatMap(({ until, namespace }) =>
+      namespace === undefined || this.#context.caches.namespaces === undefined ? until : [],
+    )
     if (times.length === 0) return {}
     return { requeueAfterMs: Math.max(1000, Math.min(...times) - this.#context.clock.monotonic()) }
   }
