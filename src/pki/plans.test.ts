@@ -28,7 +28,11 @@ describe('usages', () => {
     ['Server', [], 'ECDSA', ['digitalSignature'], ['serverAuth']],
     ['Client', [], 'Ed25519', ['digitalSignature'], ['clientAuth']],
     ['Peer', [], 'ECDSA', ['digitalSignature'], ['serverAuth', 'clientAuth']],
-    ['Server', ['clientAuth'], 'RSA', ['digitalSignature', 'keyEncipherment'], ['clientAuth']],
+    ['Client', [], 'RSA', ['digitalSignature'], ['clientAuth']],
+    ['Peer', [], 'RSA', ['digitalSignature', 'keyEncipherment'], ['serverAuth', 'clientAuth']],
+    ['Server', ['clientAuth'], 'RSA', ['digitalSignature'], ['clientAuth']],
+    ['Client', ['emailProtection'], 'RSA', ['digitalSignature', 'keyEncipherment'], ['emailProtection']],
+    ['Client', ['keyEncipherment', 'clientAuth'], 'RSA', ['keyEncipherment'], ['clientAuth']],
     ['Server', ['codeSigning', 'digitalSignature'], 'RSA', ['digitalSignature'], ['codeSigning']],
     ['Client', ['keyAgreement', 'digitalSignature'], 'ECDSA', ['digitalSignature', 'keyAgreement'], []],
   ] as const)('of %s with %j and %s', (role, given, algorithm, keyUsage, extendedKeyUsage) => {

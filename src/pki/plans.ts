@@ -37,26 +37,34 @@ const extendedNames = Object.keys(extendedKeyUsages) as ExtendedKeyUsage[]
 
 /**
  * The usages of a role, or, where `usages` is not empty, those named there (names of plan.ts) instead. A list without a key
- * usage gets the ones of the key's algorithm. keyEncipherment is for RSA key exchange alone (RFC 8813 §3).
+ * usage gets the ones that go with the key's algorithm and the rest of the list.
  */
 export const usagesOf = (
   role: Role,
   usages: readonly string[],
   { algorithm }: Pick<KeyAlgorithm, 'algorithm'>,
 ): Usages => {
-  const usual: readonly KeyUsage[] =
-    algorithm === 'RSA' ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature']
-  if (usages.length === 0) return { keyUsage: usual, extendedKeyUsage: roleUsages[role] }
   const unknown = usages.filter((usage) => ![...keyUsages, ...extendedNames].some((name) => name === usage))
   if (unknown.length > 0)
     throw new PlanError(
       `The usage ${unknown.join(', ')} is unknown; use ${[...keyUsages, ...extendedNames].join(', ')}.`,
     )
+  const extendedKeyUsage =
+    usages.length === 0 ? roleUsages[role] : extendedNames.filter((usage) => usages.includes(usage))
   const keyUsage = keyUsages.filter((usage) => usages.includes(usage))
-  return {
-    keyUsage: keyUsage.length === 0 ? usual : keyUsage,
-    extendedKeyUsage: extendedNames.filter((usage) => usages.includes(usage)),
-  }
+  return { keyUsage: keyUsage.length === 0 ? usualKeyUsage(extendedKeyUsage, algorithm) : keyUsage, extendedKeyUsage }
+}
+
+/**
+ * keyEncipherment is for RSA key exchange alone (RFC 8813 §3), in which the server's key takes part and the client's does not
+ * (RFC 5280 §4.2.1.12).
+ */
+const usualKeyUsage = (
+  extended: readonly ExtendedKeyUsage[],
+  algorithm: KeyAlgorithm['algorithm'],
+): readonly KeyUsage[] => {
+  const enciphers = extended.length === 0 || extended.includes('serverAuth') || extended.includes('emailProtection')
+  return algorithm === 'RSA' && enciphers ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature']
 }
 
 export interface Lifetime {
