@@ -4,6 +4,8 @@ import { Informer, type InformerOptions } from './cluster/cache/informer.ts'
 import type { KubeObject, PartialObject } from './cluster/port.ts'
 import { type Caches, marks } from './control/context.ts'
 import { configMapsOf, parentOf, secretsOf } from './authority/names.ts'
+import { authorityKeyOf, commonNameKey } from './certificate/rivals.ts'
+import { holdsRevocationList } from './certificate/undisturbed.ts'
 import { createProjection, type LedgerEntry } from './ledger/entry.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { configMaps, type Namespace, namespaces as namespaceResource, secrets } from './resources/core.ts'
@@ -24,9 +26,12 @@ export const createCaches = (shared: Shared): Caches => ({
     ...shared,
     resource: databaseCertificates,
     indexers: {
-      authority: (certificate) => [authorityKey(certificate)],
+      authority: (certificate) => [authorityKeyOf(certificate)],
       secret: certificateSecretKeys,
       namespace: ({ metadata }) => [metadata.namespace ?? ''],
+      configMap: certificateConfigMapKeys,
+      publicKey: ({ status }) => (status?.publicKeyHash === undefined ? [] : [status.publicKeyHash]),
+      revocationList: (certificate) => (holdsRevocationList(certificate.spec) ? [authorityKeyOf(certificate)] : []),
     },
   }),
   profiles: new Informer<DatabaseTLSProfile>({ ...shared, resource: databaseTLSProfiles }),
@@ -34,7 +39,11 @@ export const createCaches = (shared: Shared): Caches => ({
     ...shared,
     resource: issuedCertificates,
     transform: createProjection(),
-    indexers: { authority: ({ authority }) => [authority] },
+    indexers: {
+      authority: ({ authority }) => [authority],
+      commonName: ({ authority, commonName }) =>
+        commonName === undefined ? [] : [commonNameKey(authority, commonName)],
+    },
   }),
   secrets: new Informer<PartialObject>({
     ...shared,
@@ -57,9 +66,6 @@ export const createCaches = (shared: Shared): Caches => ({
       : undefined,
 })
 
-const authorityKey = ({ metadata, spec }: DatabaseCertificate): string =>
-  `${spec.authorityRef.namespace ?? metadata.namespace}/${spec.authorityRef.name}`
-
 const parentKeys = (authority: CertificateAuthority): string[] => {
   const parent = parentOf(authority)
   return parent === undefined ? [] : [`${parent.namespace}/${parent.name}`]
@@ -71,12 +77,15 @@ const authoritySecretKeys = (authority: CertificateAuthority): string[] =>
 const authorityConfigMapKeys = (authority: CertificateAuthority): string[] =>
   configMapsOf(authority).map((name) => `${authority.metadata.namespace}/${name}`)
 
-/** The Secret it writes and the one its password comes from. */
-const certificateSecretKeys = ({ metadata, spec }: DatabaseCertificate): string[] => {
-  const password = spec.keystore?.passwordSecretRef?.name
-  return [spec.secret.name, ...(password === undefined ? [] : [password])].map(
-    (name) => `${metadata.namespace}/${name}`,
+/** The Secret it writes, and those that its password and its request come from. */
+const certificateSecretKeys = ({ metadata, spec }: DatabaseCertificate): string[] =>
+  [spec.secret.name, spec.keystore?.passwordSecretRef?.name, spec.request?.secretRef?.name].flatMap((name) =>
+    name === undefined ? [] : [`${metadata.namespace}/${name}`],
   )
+
+const certificateConfigMapKeys = ({ metadata, spec }: DatabaseCertificate): string[] => {
+  const name = spec.request?.configMapRef?.name
+  return name === undefined ? [] : [`${metadata.namespace}/${name}`]
 }
 
 /** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust it carries. */

@@ -9,6 +9,7 @@ import { Keyring } from './authority/keyring.ts'
 import { AuthorityReconciler } from './authority/reconcile.ts'
 import { createCaches } from './caches.ts'
 import { CertificateReconciler } from './certificate/reconcile.ts'
+import { otherHolders } from './certificate/rivals.ts'
 import type { Change, Informer } from './cluster/cache/informer.ts'
 import type { EventRecorder } from './cluster/events.ts'
 import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
@@ -19,6 +20,7 @@ import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
 import type { CertificateAuthority } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
+import type { DatabaseCertificate } from './resources/database-certificate.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Controller, type Reconcile } from './runtime/controller.ts'
 import type { Logger } from './runtime/log.ts'
@@ -80,6 +82,7 @@ export class Operator {
     const certificates = new CertificateReconciler(context, keyring, {
       rsaKeys: Math.max(1, Math.min(mostRsaKeys, Math.floor(options.workers / 2))),
       again: (key) => this.#controllers.certificates.enqueue(key),
+      readRevocationList: () => Promise.resolve(undefined),
     })
     const profiles = new ProfileReconciler(context)
     const keeper = new LedgerKeeper(context)
@@ -141,11 +144,16 @@ export class Operator {
   #connect(): void {
     const { authorities, certificates, configMaps, ledger, namespaces, profiles, secrets } = this.caches
     authorities.onChange((change) => this.#authorityChanged(change))
-    certificates.onChange((change) => this.#controllers.certificates.enqueue(change.key, priorityOf(change)))
+    certificates.onChange((change) => {
+      this.#controllers.certificates.enqueue(change.key, priorityOf(change))
+      this.#wakeRivals(change)
+    })
     profiles.onChange((change) => this.#controllers.profiles.enqueue(change.key, priorityOf(change)))
     secrets.onChange((change) => this.#secretChanged(change))
     configMaps.onChange((change) => {
-      if (!change.initial) this.#enqueueAuthorities(authorities.store.by('configMap', change.key))
+      if (change.initial) return
+      this.#enqueueAuthorities(authorities.store.by('configMap', change.key))
+      this.#enqueueCertificates(certificates.store.by('configMap', change.key))
     })
     ledger.onChange(({ after }) => {
       if (after?.supersedes === undefined || after.state !== 'Valid') return
@@ -162,9 +170,23 @@ export class Operator {
   #authorityChanged(change: Change<CertificateAuthority>): void {
     const key = change.key
     this.#controllers.authorities.enqueue(key, priorityOf(change))
-    if (change.initial || sameForLeaves(change.before, change.after)) return
-    this.#enqueueCertificates(this.caches.certificates.store.by('authority', key))
+    if (change.initial) return
+    const { store } = this.caches.certificates
+    if (change.before?.status?.crl?.number !== change.after?.status?.crl?.number)
+      this.#enqueueCertificates(store.by('revocationList', key))
+    if (sameForLeaves(change.before, change.after)) return
+    this.#enqueueCertificates(store.by('authority', key))
     this.#enqueueAuthorities(this.caches.authorities.store.by('parent', key))
+  }
+
+  /** A certificate that comes or goes under a CA that gives each common name to one alone. */
+  #wakeRivals({ before, after, initial }: Change<DatabaseCertificate>): void {
+    if (initial || before?.status?.serialNumber === after?.status?.serialNumber) return
+    for (const certificate of [before, after]) {
+      const serial = certificate?.status?.serialNumber
+      if (certificate === undefined || serial === undefined) continue
+      this.#enqueueCertificates(otherHolders({ caches: this.caches }, certificate, serial))
+    }
   }
 
   #secretChanged(change: Change<KubeObject>): void {
@@ -189,7 +211,10 @@ const priorityOf = ({ before, after, initial }: Change<KubeObject>): { readonly 
   return { priority: before?.metadata.generation === after?.metadata.generation ? 'normal' : 'user' }
 }
 
-/** Whether a CA means the same to what hangs under it: it exists, can sign, with this certificate, for these namespaces. */
+/**
+ * Whether a CA means the same to what hangs under it: it exists, can sign, with this certificate, for these namespaces, under
+ * this policy.
+ */
 const sameForLeaves = (before: CertificateAuthority | undefined, after: CertificateAuthority | undefined): boolean => {
   if (before === undefined || after === undefined) return false
   return (
@@ -197,6 +222,7 @@ const sameForLeaves = (before: CertificateAuthority | undefined, after: Certific
     isReady(before) === isReady(after) &&
     before.status?.certificate?.fingerprint === after.status?.certificate?.fingerprint &&
     before.status?.trustBundleHash === after.status?.trustBundleHash &&
-    isDeepStrictEqual(before.spec.allowedNamespaces, after.spec.allowedNamespaces)
+    isDeepStrictEqual(before.spec.allowedNamespaces, after.spec.allowedNamespaces) &&
+    isDeepStrictEqual(before.spec.policy, after.spec.policy)
   )
 }

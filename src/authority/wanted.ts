@@ -67,7 +67,6 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
 /** Fields that would change what is signed or trusted and that this version does not act on: ignoring them silently would be worse. */
 export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
   ...(spec.nameConstraints === undefined ? [] : ['spec.nameConstraints']),
-  ...(spec.policy === undefined ? [] : ['spec.policy']),
   ...(spec.crl === undefined ? [] : ['spec.crl']),
   ...(spec.publish === undefined ? [] : ['spec.publish']),
   ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),

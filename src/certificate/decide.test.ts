@@ -20,6 +20,7 @@ const wanted: Wanted = {
   keyEncoding: 'PKCS8',
   reuseKey: false,
   duration: 90 * day,
+  durationGiven: true,
   renewal: {},
   renewTrigger: '',
   pkcs12Profile: 'Modern2023',
@@ -60,8 +61,13 @@ const secret: Present = {
 
 const usable = (notAfter = now + 3650 * day): AuthoritySeen => ({
   state: 'usable',
+  name: 'CertificateAuthority data/ca',
   uid: 'ca',
-  material: { certificate: { notAfter } } as unknown as AuthorityMaterial,
+  material: {
+    certificate: { notAfter },
+    signer: { subject: distinguishedName({ commonName: 'CA' }) },
+  } as unknown as AuthorityMaterial,
+  published: { crlDistributionPoints: [], caIssuers: [] },
 })
 
 const base: Observed = {
@@ -73,7 +79,12 @@ const base: Observed = {
   status: undefined,
   authority: usable(),
   password: undefined,
+  request: undefined,
   secret,
+  entry: undefined,
+  revocationList: undefined,
+  commonNameHolder: undefined,
+  keyHolder: undefined,
 }
 
 const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })

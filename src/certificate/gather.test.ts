@@ -36,7 +36,7 @@ const certificate = (change: { status?: Change; spec?: Change; metadata?: Change
 const authority = (change: Change = {}, ready = true): KubeObject =>
   ({
     metadata: { name: 'ca', namespace: 'data', generation: 1 },
-    spec: {},
+    spec: { source: { selfSigned: {} } },
     status: {
       certificate: { fingerprint: 'f' },
       trustBundleHash: 't',
@@ -52,7 +52,7 @@ interface World {
   ca?: KubeObject | undefined
   tls?: KubeObject | undefined
   password?: KubeObject | undefined
-  verified?: { secret: string; password: string }
+  verified?: { secret: string; password: string; request: string }
 }
 const settled = (world: World = {}): number | undefined => {
   const { context, stores, clock } = stubContext({})
@@ -74,11 +74,11 @@ describe('a certificate is settled until its renewal', () => {
     { name: 'when its CA is in trouble', world: { ca: authority({ certificate: { fingerprint: 'x' } }, false) } },
     {
       name: 'when a later version of its Secret was verified',
-      world: { ...moved, verified: { secret: '9', password: '6' } },
+      world: { ...moved, verified: { secret: '9', password: '6', request: '' } },
     },
     {
       name: 'when a later version of its password was verified',
-      world: { password: secret('p', { resourceVersion: '8' }), verified: { secret: '5', password: '8' } },
+      world: { password: secret('p', { resourceVersion: '8' }), verified: { secret: '5', password: '8', request: '' } },
     },
     {
       name: 'when it has no password',
@@ -109,13 +109,13 @@ describe('a certificate is settled until its renewal', () => {
     { name: 'its password has changed', world: { password: secret('p', { resourceVersion: '8' }) } },
     {
       name: 'what was verified is another version',
-      world: { ...moved, verified: { secret: '8', password: '6' } },
+      world: { ...moved, verified: { secret: '8', password: '6', request: '' } },
     },
     {
       name: 'another Secret was verified under that version',
       world: {
         tls: secret('orders-tls', { uid: 'x', resourceVersion: '9' }),
-        verified: { secret: '9', password: '6' },
+        verified: { secret: '9', password: '6', request: '' },
       },
     },
   ])('but not when $name', ({ world }) => {
@@ -131,7 +131,7 @@ describe('a certificate is settled until its renewal', () => {
       ({
         ...authority(),
         metadata: { name: 'ca', namespace: 'pki', generation: 1 },
-        spec: { allowedNamespaces: { from } },
+        spec: { source: { selfSigned: {} }, allowedNamespaces: { from } },
       }) as never
     stores.authorities.set('pki/ca', shared('All'))
     expect(settledUntil(context, of, undefined)).toBe(until)

@@ -2,6 +2,7 @@
 
 import { refusal } from '../authority/allowed.ts'
 import { type Keyring, labelsOfNamespace } from '../authority/keyring.ts'
+import { publishedUrls } from '../authority/published.ts'
 import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
@@ -11,25 +12,37 @@ import { dataOf, readSecret, readText, type ReferencedText } from '../control/se
 import { dataHash } from '../material/hash.ts'
 import { recoverMaterial } from '../material/recover.ts'
 import { algorithmOfSpki } from '../pki/keys.ts'
+import { commonNameOf } from '../pki/names.ts'
 import { parseCertificate, signatureVerifies } from '../pki/parse.ts'
 import { findCondition, isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import type { Familiar } from './familiar.ts'
-import type { AuthoritySeen, Observed, SecretSeen } from './observed.ts'
+import { seeRequest } from './gather-request.ts'
+import { policyOf } from './judge.ts'
+import type { AuthoritySeen, Observed, RevocationListSeen, SecretSeen } from './observed.ts'
 import { expectedInputsHash, secretDrift } from './outputs.ts'
+import { commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
+import { isUndisturbed } from './undisturbed.ts'
 import { notImplementedFields, resolve, type Wanted } from './wanted.ts'
+
+/** The list of a CA, DER; undefined while it has made none. */
+export type ReadRevocationList = (
+  authority: CertificateAuthority,
+  signal: AbortSignal,
+) => Promise<Uint8Array | undefined>
 
 /**
  * True when the caches alone show that nothing needs to be done before `renewAt`: the status was written for this
  * generation, and Secret, password and CA are still the ones it was written for. Costs no request.
  */
 export const settledUntil = (
-  { caches, clock }: Context,
+  context: Context,
   certificate: DatabaseCertificate,
-  verified: { readonly secret: string; readonly password: string } | undefined,
+  verified: { readonly secret: string; readonly password: string; readonly request: string } | undefined,
 ): number | undefined => {
+  const { caches, clock } = context
   const { metadata, spec, status } = certificate
   if (status === undefined || status.observedGeneration !== metadata.generation) return undefined
   if (!isReady(certificate)) return undefined
@@ -44,6 +57,7 @@ export const settledUntil = (
   // An authority in trouble changes nothing about a certificate that needs nothing.
   if (isReady(authority) && !isCurrent(status, authority)) return undefined
   if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
+  if (!isUndisturbed(context, certificate, authority, verified?.request)) return undefined
 
   const secret = caches.secrets.store.get(`${namespace}/${spec.secret.name}`)?.metadata
   if (secret === undefined) return undefined
@@ -63,29 +77,43 @@ export const settledUntil = (
 const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>
   signer?.certificate?.fingerprint === status.authorityFingerprint && signer?.trustBundleHash === status.trustBundleHash
 
+export interface GatherOptions {
+  readonly familiar: Familiar
+  readonly readRevocationList: ReadRevocationList
+  /** The Secret is there, whatever the cache says. */
+  readonly surprised?: boolean
+}
+
 export const gather = async (
   context: Context,
   keyring: Keyring,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
-  familiar: Familiar,
-  /** The Secret is there, whatever the cache says. */
-  surprised = false,
+  { familiar, readRevocationList, surprised = false }: GatherOptions,
 ): Promise<Observed> => {
   const { metadata, status } = certificate
   const namespace = metadata.namespace ?? 'default'
-  const resolved = resolve(certificate)
+  const request = certificate.spec.request === undefined ? undefined : await seeRequest(context, certificate, signal)
+  const resolved = resolve(certificate, request)
   const wanted = 'wanted' in resolved ? resolved.wanted : undefined
-  const due = wanted === undefined || surprised ? undefined : dueSecret(context, certificate, wanted, familiar)
-  const [authority, password, secret] = await Promise.all([
+  const reported = wanted === undefined ? undefined : seeEntry(context, wanted.authority, status?.serialNumber)
+  const due =
+    wanted === undefined || surprised || reported?.state === 'Revoked'
+      ? undefined
+      : dueSecret(context, certificate, wanted, familiar)
+  const [authority, password, revocationList, secret] = await Promise.all([
     seeAuthority(context, keyring, wanted, namespace),
     wanted?.passwordRef === undefined
       ? undefined
       : readText(context.cluster, namespace, wanted.passwordRef, 'spec.keystore.passwordSecretRef', signal),
+    wanted === undefined ? undefined : seeRevocationList(context, wanted, readRevocationList, signal),
     due === undefined && (surprised || needsSecret(context, certificate))
       ? readSecret(context.cluster, { namespace, name: certificate.spec.secret.name }, signal)
       : undefined,
   ])
+  const beside = { authority, password, revocationList }
+  const seen = due ?? (await seeSecret(certificate, secret, wanted, beside))
+  const leaf = seen.state === 'present' ? seen.leaf : undefined
   return {
     name: `DatabaseCertificate ${namespace}/${metadata.name}`,
     uid: metadata.uid ?? '',
@@ -93,12 +121,34 @@ export const gather = async (
     notImplemented: notImplementedFields(certificate.spec),
     resolved: wanted === undefined ? { problems: resolved.problems ?? [] } : { wanted },
     status,
-    authority,
-    password,
-    secret:
-      due ??
-      (secret === undefined ? { state: 'absent' } : await seeSecret(certificate, secret, wanted, authority, password)),
+    ...beside,
+    request,
+    secret: seen,
+    entry:
+      wanted === undefined || leaf === undefined || leaf.serialNumber === status?.serialNumber
+        ? reported
+        : seeEntry(context, wanted.authority, leaf.serialNumber),
+    commonNameHolder:
+      wanted === undefined ? undefined : commonNameHolder(context, certificate, commonNameOf(wanted.subject)),
+    keyHolder:
+      wanted === undefined || authority.state !== 'usable'
+        ? undefined
+        : keyHolder(context, certificate, wanted, authority),
   }
+}
+
+const seeRevocationList = async (
+  { caches }: Context,
+  { authority: { namespace, name }, secret }: Wanted,
+  read: ReadRevocationList,
+  signal: AbortSignal,
+): Promise<RevocationListSeen | undefined> => {
+  if (!secret.items.some(({ content }) => content === 'RevocationList')) return undefined
+  const authority = caches.authorities.store.get(`${namespace}/${name}`)
+  if (authority === undefined) return undefined
+  const list = await read(authority, signal)
+  if (list === undefined) return { state: 'absent', made: authority.spec.crl?.enabled === true }
+  return { state: 'found', list, number: String(authority.status?.crl?.number ?? '') }
 }
 
 const dueSecret = (
@@ -159,20 +209,33 @@ const seeAuthority = async (
   if (ready?.status !== 'True')
     return { state: 'notReady', message: `${name} is not Ready${ready === undefined ? '.' : `: ${ready.message}`}` }
   try {
-    return { state: 'usable', uid: authority.metadata.uid ?? '', material: await keyring.load(authority) }
+    const material = await keyring.load(authority)
+    const policy = policyOf(authority)
+    return {
+      state: 'usable',
+      name,
+      uid: authority.metadata.uid ?? '',
+      material,
+      ...(policy === undefined ? {} : { policy }),
+      published: publishedUrls(authority),
+    }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof StoredAuthorityError || error instanceof Error)) throw error
     return { state: 'notReady', message: `${name} cannot sign: ${error.message}.` }
   }
 }
 
+/** What a Secret is made of besides certificate and key. */
+type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList'>
+
 const seeSecret = async (
   certificate: DatabaseCertificate,
-  secret: Secret,
+  secret: Secret | undefined,
   wanted: Wanted | undefined,
-  authority: AuthoritySeen,
-  password: ReferencedText | undefined,
+  beside: Beside,
 ): Promise<SecretSeen> => {
+  if (secret === undefined) return { state: 'absent' }
+  const { authority, password } = beside
   const { metadata } = secret
   const annotations = metadata.annotations ?? {}
   const owner = annotations[marks.owner]
@@ -206,7 +269,7 @@ const seeSecret = async (
     renewTrigger: annotations[marks.renewTrigger],
     drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
   } as const
-  return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, authority, password) }
+  return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, beside) }
 }
 
 /** Ours by its annotation, by its owner reference, by the uid we reported, or because a person offers it. */
@@ -229,15 +292,19 @@ const outputsCurrent = (
   annotations: Readonly<Record<string, string>>,
   data: ReadonlyMap<string, Uint8Array>,
   wanted: Wanted | undefined,
-  authority: AuthoritySeen,
-  password: ReferencedText | undefined,
+  { authority, password, revocationList }: Beside,
 ): boolean => {
-  if (wanted === undefined || authority.state !== 'usable' || seen.leaf === undefined || seen.privateKey === undefined)
-    return true
+  const { leaf, privateKey } = seen
+  if (wanted === undefined || authority.state !== 'usable' || leaf === undefined) return true
+  if ((privateKey === undefined && wanted.request === undefined) || revocationList?.state === 'absent') return true
   const ours = new Map([...data].filter(([key]) => wanted.secret.items.some((item) => item.key === key)))
   if (dataHash(ours) !== annotations[marks.dataHash]) return false
-  const value = password?.state === 'found' ? password.value : seen.password
-  const expected = expectedInputsHash(wanted, authority.material, seen.leaf.der, seen.privateKey, value)
+  const expected = expectedInputsHash(wanted, authority.material, {
+    certificate: leaf.der,
+    privateKey: wanted.request === undefined ? privateKey : undefined,
+    password: password?.state === 'found' ? password.value : seen.password,
+    revocationList: revocationList?.list,
+  })
   return expected === annotations[marks.inputsHash]
 }
 

@@ -1,39 +1,68 @@
 /** Issues one leaf: a key, a plan, a signature, the check of what came out. Nothing is written here. */
 
-import type { AuthorityMaterial } from '../authority/keyring.ts'
 import type { Context } from '../control/context.ts'
 import { issueCertificate } from '../pki/certificate.ts'
 import { generateKeyPair, spkiOf } from '../pki/keys.ts'
 import { parseCertificate, type ParsedCertificate } from '../pki/parse.ts'
+import { encodePem } from '../pki/pem.ts'
 import { leafPlan, serialNumber } from '../pki/plans.ts'
+import { Terminal } from '../runtime/errors.ts'
+import { lifetimeOf, violationsOfCertificate } from './judge.ts'
+import type { UsableAuthority } from './observed.ts'
 import type { Wanted } from './wanted.ts'
 
 export interface Issued {
   readonly certificate: ParsedCertificate
-  /** PKCS#8. */
-  readonly privateKey: Uint8Array
+  /** PKCS#8; undefined where the key was made elsewhere. */
+  readonly privateKey: Uint8Array | undefined
 }
 
+/** Rejects with Terminal where the finished certificate is not one that the CA may sign. */
 export const issueLeaf = async (
   { clock, crypto, random }: Context,
   wanted: Wanted,
-  authority: AuthorityMaterial,
+  authority: UsableAuthority,
   reusedKey: Uint8Array | undefined,
 ): Promise<Issued> => {
-  const pair =
-    reusedKey === undefined
-      ? await generateKeyPair(crypto, wanted.keyAlgorithm)
-      : { pkcs8: reusedKey, spki: spkiOf(reusedKey) }
+  const { signer } = authority.material
+  const pair = await keyOf(crypto, wanted, reusedKey)
   const plan = leafPlan({
-    signer: authority.signer,
+    signer,
     subject: wanted.subject,
     names: wanted.names,
     keyUsage: wanted.keyUsage,
     extendedKeyUsage: wanted.extendedKeyUsage,
     spki: pair.spki,
-    duration: wanted.duration,
+    duration: lifetimeOf(wanted, authority.policy?.rules),
     now: clock.now(),
     serialNumber: serialNumber(random(16)),
+    ...authority.published,
   })
-  return { certificate: parseCertificate(await issueCertificate(plan, authority.signer)), privateKey: pair.pkcs8 }
+  const certificate = parseCertificate(await issueCertificate(plan, signer))
+  refuseUnfit(authority, certificate)
+  return { certificate, privateKey: pair.pkcs8 }
+}
+
+const keyOf = async (
+  crypto: Context['crypto'],
+  { keyAlgorithm, request }: Wanted,
+  reusedKey: Uint8Array | undefined,
+): Promise<{ readonly spki: Uint8Array; readonly pkcs8: Uint8Array | undefined }> => {
+  if (request !== undefined) return { spki: request.spki, pkcs8: undefined }
+  return reusedKey === undefined ? generateKeyPair(crypto, keyAlgorithm) : { pkcs8: reusedKey, spki: spkiOf(reusedKey) }
+}
+
+/** What the ledger takes (`IssuedCertificate.spec.certificate`), in characters of PEM. */
+const maxPemCharacters = 65536
+
+/** The last look before a certificate leaves memory. */
+export const refuseUnfit = (authority: UsableAuthority, certificate: ParsedCertificate): void => {
+  const [first, ...others] = violationsOfCertificate(authority, certificate)
+  if (first !== undefined) throw new Terminal(first.reason, [first, ...others].map(({ message }) => message).join(' '))
+  const { length } = encodePem('CERTIFICATE', certificate.der)
+  if (length > maxPemCharacters)
+    throw new Terminal(
+      'RequestInvalid',
+      `The certificate would have ${length} characters of PEM, and the ledger keeps at most ${maxPemCharacters}; ask for fewer names.`,
+    )
 }

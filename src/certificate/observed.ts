@@ -11,8 +11,7 @@ import type { RequestSeen } from './requested.ts'
 import type { Wanted } from './wanted.ts'
 
 export type AuthoritySeen =
-  | { readonly state: 'missing' | 'refused' | 'notReady'; readonly message: string }
-  | UsableAuthority
+  { readonly state: 'missing' | 'refused' | 'notReady'; readonly message: string } | UsableAuthority
 
 export interface UsableAuthority {
   readonly state: 'usable'
@@ -27,8 +26,7 @@ export interface UsableAuthority {
 
 /** What the ledger says of the certificate in the Secret; undefined where it has no entry. */
 export type EntrySeen =
-  | { readonly state: 'Valid' | 'Superseded' | 'Expired' }
-  | { readonly state: 'Revoked'; readonly reason: string }
+  { readonly state: 'Valid' | 'Superseded' | 'Expired' } | { readonly state: 'Revoked'; readonly reason: string }
 
 export type RevocationListSeen =
   /** DER, with its number. */

@@ -109,7 +109,8 @@ describe('the drift of a Secret', () => {
 })
 
 describe('the facts of an issuance', () => {
-  const leaf = { serialNumber: '0B', fingerprint: 'f', notBefore: 0, notAfter: 90_000_000 } as ParsedCertificate
+  const validity = { notBefore: 0, notAfter: 90_000_000 }
+  const leaf = { serialNumber: '0B', fingerprint: 'f', spki: new Uint8Array(1), ...validity } as ParsedCertificate
   const seen = {
     resolved: { wanted },
     authority: { state: 'usable', material: { certificate: { fingerprint: 'ca' }, trustHash: 't' } },

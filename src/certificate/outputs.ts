@@ -12,42 +12,43 @@ import type { Wanted } from './wanted.ts'
 
 const settingsOf = (wanted: Wanted) => ({ encoding: wanted.keyEncoding, pkcs12Profile: wanted.pkcs12Profile })
 
+/** What a Secret is made of besides the CA's certificates. */
+export interface Parts {
+  /** DER. */
+  readonly certificate: Uint8Array
+  /** PKCS#8; undefined where the key was made elsewhere. */
+  readonly privateKey: Uint8Array | undefined
+  readonly password: string | undefined
+  /** DER; undefined where no item holds it. */
+  readonly revocationList: Uint8Array | undefined
+}
+
 const ingredientsOf = (
   wanted: Wanted,
   authority: AuthorityMaterial,
-  certificate: Uint8Array,
-  privateKey: Uint8Array,
-  password: string | undefined,
+  { certificate, privateKey, password, revocationList }: Parts,
 ): Ingredients => ({
   certificate,
   chain: authority.chain,
   authority: authority.certificate.der,
   trust: authority.trust,
-  privateKey,
+  ...(privateKey === undefined ? {} : { privateKey }),
   ...(password === undefined || !wanted.needsPassword ? {} : { password }),
+  ...(revocationList === undefined ? {} : { revocationList }),
 })
 
 /** The hash that the Secret carries when its bytes were made from exactly these inputs. */
-export const expectedInputsHash = (
-  wanted: Wanted,
-  authority: AuthorityMaterial,
-  certificate: Uint8Array,
-  privateKey: Uint8Array,
-  password: string | undefined,
-): string =>
-  inputsHash(
-    wanted.secret.items,
-    ingredientsOf(wanted, authority, certificate, privateKey, password),
-    settingsOf(wanted),
-  )
+export const expectedInputsHash = (wanted: Wanted, authority: AuthorityMaterial, parts: Parts): string =>
+  inputsHash(wanted.secret.items, ingredientsOf(wanted, authority, parts), settingsOf(wanted))
 
 export interface Delivery {
   readonly certificate: DatabaseCertificate
   readonly wanted: Wanted
   readonly authority: AuthorityMaterial
   readonly leaf: { readonly der: Uint8Array; readonly serialNumber: string }
-  readonly privateKey: Uint8Array
+  readonly privateKey: Uint8Array | undefined
   readonly password: string | undefined
+  readonly revocationList: Uint8Array | undefined
   /** As written into the Secret, so that a later look can tell a change. */
   readonly requestedDuration: number
   readonly renewTrigger: string
@@ -57,8 +58,8 @@ export interface Delivery {
 }
 
 export const contentOf = async (delivery: Delivery, random: (size: number) => Uint8Array): Promise<SecretContent> => {
-  const { certificate, wanted, authority, leaf, privateKey, password } = delivery
-  const ingredients = ingredientsOf(wanted, authority, leaf.der, privateKey, password)
+  const { certificate, wanted, authority, leaf } = delivery
+  const ingredients = ingredientsOf(wanted, authority, { ...delivery, certificate: leaf.der })
   const settings = settingsOf(wanted)
   return {
     namespace: certificate.metadata.namespace ?? 'default',

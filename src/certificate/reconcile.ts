@@ -12,9 +12,7 @@ import { failed, isFailedIssuance, untilNextAttempt } from '../control/failure.t
 import { KeyGate } from '../control/key-gate.ts'
 import { type Outcome, report, waitingMs } from '../control/report.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
-import { refuseOversized, SecretAppeared, writeSecret } from '../control/write-secret.ts'
-import { entryName, record } from '../ledger/record.ts'
-import { generatePassword } from '../material/passwords.ts'
+import { SecretAppeared } from '../control/write-secret.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
@@ -25,29 +23,36 @@ import {
 } from '../resources/database-certificate.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { Retryable, Terminal } from '../runtime/errors.ts'
-import { decide } from './decide.ts'
+import { decide, isCompromised } from './decide.ts'
+import { deliver, encodeAgain } from './deliver.ts'
 import { Familiar } from './familiar.ts'
-import { gather, settledUntil } from './gather.ts'
-import { type Issued, issueLeaf } from './issue.ts'
-import type { Observed } from './observed.ts'
-import { contentOf } from './outputs.ts'
+import { gather, type ReadRevocationList, settledUntil } from './gather.ts'
+import { type Issued, issueLeaf, refuseUnfit } from './issue.ts'
+import { notesOf } from './notes.ts'
+import type { Observed, UsableAuthority } from './observed.ts'
+import { publicKeyHash, seeEntry, sharersOfKey } from './rivals.ts'
 import { Undelivered } from './undelivered.ts'
-import { factsOf, usable } from './status.ts'
+import { factsOf, remembered, usable } from './status.ts'
 import type { Wanted } from './wanted.ts'
 
 /** A key that waits is woken; this is for the case that nobody is left to wake it, ms. */
 const keyWaitMs = 30_000
 
+/** Until another certificate with the same key has its status, which then says so, ms. */
+const takenKeyWaitMs = 1000
+
 interface Verified {
   readonly secret: string
   readonly password: string
+  readonly request: string
 }
 
-export interface Turns {
+export interface CertificateOptions {
   /** RSA keys made at the same time. */
   readonly rsaKeys: number
   /** Looks at a certificate once more, when it had to wait for its key. */
   readonly again: (key: string) => void
+  readonly readRevocationList: ReadRevocationList
 }
 
 export class CertificateReconciler {
@@ -60,10 +65,14 @@ export class CertificateReconciler {
   readonly #undelivered = new Undelivered()
   readonly #familiar = new Familiar()
   readonly #rsa: KeyGate
+  /** Hashes of the keys of requests that are being signed. */
+  readonly #requestKeys = new Set<string>()
+  readonly #readRevocationList: ReadRevocationList
 
-  constructor(context: Context, keyring: Keyring, { rsaKeys, again }: Turns) {
+  constructor(context: Context, keyring: Keyring, { rsaKeys, again, readRevocationList }: CertificateOptions) {
     this.#context = context
     this.#keyring = keyring
+    this.#readRevocationList = readRevocationList
     this.#rsa = new KeyGate(rsaKeys, again)
   }
 
@@ -81,7 +90,11 @@ export class CertificateReconciler {
     if (renewAt !== undefined) return { requeueAfterMs: renewAt - clock.now() }
 
     const surprised = this.#surprised.delete(key)
-    const seen = await gather(this.#context, this.#keyring, certificate, signal, this.#familiar, surprised)
+    const seen = await gather(this.#context, this.#keyring, certificate, signal, {
+      familiar: this.#familiar,
+      readRevocationList: this.#readRevocationList,
+      surprised,
+    })
     const decision = decide(seen, clock.now())
     try {
       return await this.#act(certificate, seen, decision, signal)
@@ -130,11 +143,30 @@ export class CertificateReconciler {
           signal,
         )
       case 'Issue':
-        return this.#issue(certificate, seen, message, signal)
+        return this.#issueAlone(certificate, seen, message, signal)
       case 'Encode':
         return this.#encode(certificate, seen, message, signal)
       case 'None':
         return this.#settle(certificate, seen, signal)
+    }
+  }
+
+  /** One request under two objects at one moment: the second looks again when the first has told whose key it is. */
+  async #issueAlone(
+    certificate: DatabaseCertificate,
+    seen: Observed,
+    why: string,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { request } = usable(seen).wanted
+    if (request === undefined) return this.#issue(certificate, seen, why, signal)
+    const key = publicKeyHash(request.spki)
+    if (this.#requestKeys.has(key)) return { requeueAfterMs: takenKeyWaitMs }
+    this.#requestKeys.add(key)
+    try {
+      return await this.#issue(certificate, seen, why, signal)
+    } finally {
+      this.#requestKeys.delete(key)
     }
   }
 
@@ -146,16 +178,17 @@ export class CertificateReconciler {
     const skewed = clockGuard.hold()
     if (skewed !== undefined) return this.#hold(certificate, clocksDisagree, skewed, signal)
     const present = seen.secret.state === 'present' ? seen.secret : undefined
-    const reusable = wanted.reuseKey && sameKey(present?.keyAlgorithm, wanted) ? present?.privateKey : undefined
-    const { fingerprint } = authority.material.certificate
-    const kept = this.#undelivered.find(certificate, fingerprint, wanted, clock.now())
-    const makesRsaKey = kept === undefined && reusable === undefined && wanted.keyAlgorithm.algorithm === 'RSA'
+    const reusable = this.#reusable(certificate, seen, wanted)
+    const kept = this.#kept(certificate, wanted, authority)
+    const makesKey = kept === undefined && reusable === undefined && wanted.request === undefined
+    const makesRsaKey = makesKey && wanted.keyAlgorithm.algorithm === 'RSA'
     const leave = makesRsaKey ? this.#rsa.enter(keyOf(certificate)) : undefined
     if (makesRsaKey && leave === undefined) return { requeueAfterMs: keyWaitMs }
     let made: { readonly leaf: ParsedCertificate; readonly secret: Secret }
     try {
-      const issued = kept ?? (await issueLeaf(this.#context, wanted, authority.material, reusable))
-      const secret = await this.#deliver(certificate, seen, issued, kept !== undefined, signal)
+      const issued = kept ?? (await issueLeaf(this.#context, wanted, authority, reusable))
+      const delivering = { certificate, seen, issued, recorded: kept !== undefined }
+      const secret = await deliver(this.#context, this.#undelivered, delivering, signal)
       made = { leaf: issued.certificate, secret }
     } catch (error) {
       if (error instanceof SecretAppeared) this.#surprised.add(keyOf(certificate))
@@ -173,7 +206,26 @@ export class CertificateReconciler {
     this.#familiar.note(keyOf(certificate), certificate, wanted, made.secret.metadata, present?.adopted === true)
     const facts = factsOf(certificate, seen, wanted, made.leaf, made.secret.metadata)
     this.#announce(certificate, made.leaf, wanted, facts.revision ?? 1, why)
-    return this.#ready(certificate, facts, made.leaf, wanted, signal)
+    return this.#ready(certificate, facts, made.leaf, seen, signal)
+  }
+
+  /** The key in the Secret, where it may be used once more: not one that others have, or have come to know. */
+  #reusable(certificate: DatabaseCertificate, { secret, entry }: Observed, wanted: Wanted): Uint8Array | undefined {
+    if (!wanted.reuseKey || secret.state !== 'present' || secret.leaf === undefined || isCompromised(entry))
+      return undefined
+    if (!sameKey(secret.keyAlgorithm, wanted)) return undefined
+    return sharersOfKey(this.#context, certificate, secret.leaf.spki).length > 0 ? undefined : secret.privateKey
+  }
+
+  /** Signed before and not delivered yet, where it is still what the CA may sign. */
+  #kept(certificate: DatabaseCertificate, wanted: Wanted, authority: UsableAuthority): Issued | undefined {
+    const { fingerprint } = authority.material.certificate
+    const kept = this.#undelivered.find(certificate, fingerprint, wanted, this.#context.clock.now())
+    if (kept === undefined) return undefined
+    const entry = seeEntry(this.#context, wanted.authority, kept.certificate.serialNumber)
+    if (entry?.state === 'Revoked') return undefined
+    refuseUnfit(authority, kept.certificate)
+    return kept
   }
 
   /** What is Ready stays so, untouched: a clock gone wrong must not write to every certificate there is. */
@@ -183,87 +235,9 @@ export class CertificateReconciler {
     return { requeueAfterMs: waitMs }
   }
 
-  /** Ledger first, then the Secret: encoded beforehand, so that nothing is recorded that could never be delivered. */
-  async #deliver(
-    certificate: DatabaseCertificate,
-    seen: Observed,
-    issued: Issued,
-    recorded: boolean,
-    signal: AbortSignal,
-  ): Promise<Secret> {
-    const { wanted, authority } = usable(seen)
-    const present = seen.secret.state === 'present' ? seen.secret : undefined
-    const content = await contentOf(
-      {
-        certificate,
-        wanted,
-        authority: authority.material,
-        leaf: issued.certificate,
-        privateKey: issued.privateKey,
-        password: this.#password(seen, wanted),
-        requestedDuration: wanted.duration,
-        renewTrigger: wanted.renewTrigger,
-        previous: present === undefined ? undefined : { uid: present.uid, resourceVersion: present.resourceVersion },
-        adopted: present?.adopted === true,
-      },
-      this.#context.random,
-    )
-    refuseOversized(content.name, content.data)
-    const { namespace = 'default', name, uid = '' } = certificate.metadata
-    if (!recorded) {
-      await record(
-        this.#context,
-        {
-          certificate: issued.certificate,
-          authority: {
-            ...wanted.authority,
-            uid: authority.uid,
-            fingerprint: authority.material.certificate.fingerprint,
-          },
-          holder: { namespace, name, uid },
-          supersedes: this.#superseded(certificate, wanted, present?.leaf),
-        },
-        signal,
-      )
-      this.#undelivered.keep(certificate, authority.material.certificate.fingerprint, issued)
-    }
-    return writeSecret(this.#context, content, signal)
-  }
-
-  /**
-   * What is in the Secret, where it was issued for this object: status may lag behind it by a crash. Somebody may have put
-   * in another certificate, though, and then status knows which one of ours is replaced.
-   */
-  #superseded(certificate: DatabaseCertificate, wanted: Wanted, leaf: ParsedCertificate | undefined) {
-    const { ledger } = this.#context.caches
-    const reported = certificate.status?.serialNumber
-    if (leaf === undefined) return reported
-    const entry = ledger.store.get(
-      `${wanted.authority.namespace}/${entryName(wanted.authority.name, leaf.serialNumber)}`,
-    )
-    return entry?.holder === certificate.metadata.uid ? leaf.serialNumber : (reported ?? leaf.serialNumber)
-  }
-
   async #encode(certificate: DatabaseCertificate, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
-    const { wanted, authority } = usable(seen)
-    const present = seen.secret.state === 'present' ? seen.secret : undefined
-    if (present?.leaf === undefined || present.privateKey === undefined) throw new Error('nothing to encode')
-    const content = await contentOf(
-      {
-        certificate,
-        wanted,
-        authority: authority.material,
-        leaf: present.leaf,
-        privateKey: present.privateKey,
-        password: this.#password(seen, wanted),
-        requestedDuration: present.requestedDuration ?? wanted.duration,
-        renewTrigger: present.renewTrigger ?? wanted.renewTrigger,
-        previous: { uid: present.uid, resourceVersion: present.resourceVersion },
-        adopted: present.adopted,
-      },
-      this.#context.random,
-    )
-    const written = await writeSecret(this.#context, content, signal)
+    const { wanted } = usable(seen)
+    const { leaf, written, adopted } = await encodeAgain(this.#context, certificate, seen, signal)
     this.#event(
       certificate,
       'Normal',
@@ -271,9 +245,9 @@ export class CertificateReconciler {
       'Encode',
       `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`,
     )
-    this.#familiar.note(keyOf(certificate), certificate, wanted, written.metadata, present.adopted)
-    const facts = factsOf(certificate, seen, wanted, present.leaf, written.metadata)
-    return this.#ready(certificate, facts, present.leaf, wanted, signal)
+    this.#familiar.note(keyOf(certificate), certificate, wanted, written.metadata, adopted)
+    const facts = factsOf(certificate, seen, wanted, leaf, written.metadata)
+    return this.#ready(certificate, facts, leaf, seen, signal)
   }
 
   /** Nothing to do: remember what was verified, and mend a status that a crash left behind. */
@@ -282,26 +256,30 @@ export class CertificateReconciler {
     const { wanted } = seen.resolved
     const { leaf, uid, resourceVersion } = seen.secret
     const password = seen.password?.state === 'found' ? seen.password.resourceVersion : ''
-    this.#verified.set(keyOf(certificate), { secret: resourceVersion, password })
+    const request = seen.request?.version ?? ''
+    this.#verified.set(keyOf(certificate), { secret: resourceVersion, password, request })
     this.#familiar.note(keyOf(certificate), certificate, wanted, { uid, resourceVersion }, seen.secret.adopted)
     // Without its authority nothing new is known about the certificate; what stands in status stays true.
-    if (seen.authority.state !== 'usable') return this.#ready(certificate, {}, leaf, wanted, signal)
+    if (seen.authority.state !== 'usable') return this.#ready(certificate, {}, leaf, seen, signal)
     const facts = factsOf(certificate, seen, wanted, leaf, { uid, resourceVersion })
     // A foreign label moves the Secret's version; that alone is not worth a write.
     const observed = certificate.status?.observed
-    const kept = observed?.secretUid === uid ? { ...facts, observed } : facts
-    return this.#ready(certificate, kept, leaf, wanted, signal)
+    const kept = observed?.secretUid === uid ? { ...facts, observed: remembered(observed, facts.observed) } : facts
+    return this.#ready(certificate, kept, leaf, seen, signal)
   }
 
   async #ready(
     certificate: DatabaseCertificate,
     facts: Partial<DatabaseCertificateStatus>,
     leaf: ParsedCertificate,
-    wanted: Wanted,
+    seen: Observed,
     signal: AbortSignal,
   ): Promise<Result> {
+    if (!('wanted' in seen.resolved)) return {}
+    const { wanted } = seen.resolved
     this.#undelivered.forget(keyOf(certificate))
-    const message = `Secret "${wanted.secret.name}" holds certificate ${leaf.serialNumber}, valid until ${toTimestamp(leaf.notAfter)}.`
+    const holds = `Secret "${wanted.secret.name}" holds certificate ${leaf.serialNumber}, valid until ${toTimestamp(leaf.notAfter)}.`
+    const message = [holds, ...notesOf(seen, leaf)].join(' ')
     await report(
       this.#context,
       databaseCertificates,
@@ -334,13 +312,6 @@ export class CertificateReconciler {
     if (wrote && outcome.state === 'Stalled')
       this.#event(certificate, 'Warning', outcome.reason, 'Reconcile', outcome.message)
     return { requeueAfterMs: outcome.state === 'Stalled' ? longestRequeueMs : waitingMs }
-  }
-
-  #password(seen: Observed, wanted: Wanted): string | undefined {
-    if (!wanted.needsPassword) return undefined
-    if (seen.password?.state === 'found') return seen.password.value
-    const kept = seen.secret.state === 'present' ? seen.secret.password : undefined
-    return kept ?? generatePassword(this.#context.random)
   }
 
   #announce(

@@ -5,12 +5,11 @@ import { noFailure } from '../control/failure.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
-import type { Observed } from './observed.ts'
+import type { Observed, UsableAuthority } from './observed.ts'
+import { publicKeyHash } from './rivals.ts'
 import type { Wanted } from './wanted.ts'
 
-export const usable = (
-  seen: Observed,
-): { wanted: Wanted; authority: Extract<Observed['authority'], { state: 'usable' }> } => {
+export const usable = (seen: Observed): { wanted: Wanted; authority: UsableAuthority } => {
   if (!('wanted' in seen.resolved) || seen.authority.state !== 'usable')
     throw new Error('a cure that needs an authority was chosen without one')
   return { wanted: seen.resolved.wanted, authority: seen.authority }
@@ -23,7 +22,7 @@ export const factsOf = (
   leaf: ParsedCertificate,
   secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
 ): Partial<DatabaseCertificateStatus> => {
-  const { material } = usable(seen).authority
+  const { material, policy } = usable(seen).authority
   return {
     serialNumber: leaf.serialNumber,
     fingerprint: leaf.fingerprint,
@@ -33,12 +32,16 @@ export const factsOf = (
     authorityFingerprint: material.certificate.fingerprint,
     trustBundleHash: material.trustHash,
     revision: revisionOf(status, leaf),
+    publicKeyHash: publicKeyHash(leaf.spki),
     renewTrigger: wanted.renewTrigger === '' ? undefined : wanted.renewTrigger,
     ...noFailure,
     observed: {
       secretUid: secret.uid ?? '',
       secretResourceVersion: secret.resourceVersion ?? '',
       ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
+      ...(seen.request === undefined ? {} : { requestResourceVersion: seen.request.version }),
+      ...(policy === undefined ? {} : { policyHash: policy.hash }),
+      ...(seen.revocationList?.state === 'found' ? { revocationListNumber: seen.revocationList.number } : {}),
     },
   }
 }
@@ -46,3 +49,18 @@ export const factsOf = (
 /** One more where status does not name the certificate yet: also when a crash has kept it from being told. */
 const revisionOf = (status: DatabaseCertificateStatus | undefined, leaf: ParsedCertificate): number =>
   status?.serialNumber === leaf.serialNumber ? (status.revision ?? 1) : (status?.revision ?? 0) + 1
+
+type Versions = NonNullable<DatabaseCertificateStatus['observed']>
+
+/**
+ * What was seen of others, when nothing had to be written: versions stay as they were told last, for a foreign label is not
+ * worth a write; what the certificate was judged under is told, so that a restart need not judge again.
+ */
+export const remembered = (told: Versions, { policyHash, revocationListNumber }: Partial<Versions> = {}): Versions => {
+  const { policyHash: _policy, revocationListNumber: _list, ...versions } = told
+  return {
+    ...versions,
+    ...(policyHash === undefined ? {} : { policyHash }),
+    ...(revocationListNumber === undefined ? {} : { revocationListNumber }),
+  }
+}

@@ -11,7 +11,7 @@ const wanted = { renewal: { renewBefore: 30 * day } }
 
 describe('a certificate that did not reach its Secret', () => {
   const kept = new Undelivered()
-  kept.keep(certificate(), 'ca', issued)
+  kept.keep(certificate(), 'ca', wanted, issued)
 
   it('is delivered at the next look', () => {
     expect(kept.find(certificate(), 'ca', wanted, day)).toBe(issued)
@@ -29,7 +29,7 @@ describe('a certificate that did not reach its Secret', () => {
 
   it('is forgotten once it was delivered', () => {
     const other = new Undelivered()
-    other.keep(certificate(), 'ca', issued)
+    other.keep(certificate(), 'ca', wanted, issued)
     other.forget('data/db')
     expect(other.find(certificate(), 'ca', wanted, day)).toBeUndefined()
   })

@@ -15,26 +15,33 @@ interface Kept {
   readonly uid: string | undefined
   readonly generation: number | undefined
   readonly authorityFingerprint: string
+  /** PEM of the request it was signed from, which changes without the spec. */
+  readonly request: string | undefined
 }
 
 export class Undelivered {
   readonly #kept = new Map<string, Kept>()
 
-  keep({ metadata }: DatabaseCertificate, authorityFingerprint: string, issued: Issued): void {
+  keep(
+    { metadata }: DatabaseCertificate,
+    authorityFingerprint: string,
+    { request }: Pick<Wanted, 'renewal' | 'request'>,
+    issued: Issued,
+  ): void {
     const { uid, generation } = metadata
-    this.#kept.set(keyOf({ metadata }), { issued, uid, generation, authorityFingerprint })
+    this.#kept.set(keyOf({ metadata }), { issued, uid, generation, authorityFingerprint, request: request?.pem })
   }
 
-  /** Only for the very spec and CA certificate it was signed for, and while it is not due for renewal itself. */
+  /** Only for the very spec, request and CA certificate it was signed for, and while it is not due for renewal itself. */
   find(
     { metadata }: DatabaseCertificate,
     authorityFingerprint: string,
-    { renewal }: Pick<Wanted, 'renewal'>,
+    { renewal, request }: Pick<Wanted, 'renewal' | 'request'>,
     now: number,
   ): Issued | undefined {
     const kept = this.#kept.get(keyOf({ metadata }))
     if (kept === undefined || kept.uid !== metadata.uid || kept.generation !== metadata.generation) return undefined
-    if (kept.authorityFingerprint !== authorityFingerprint) return undefined
+    if (kept.authorityFingerprint !== authorityFingerprint || kept.request !== request?.pem) return undefined
     const { notBefore, notAfter } = kept.issued.certificate
     return now < renewalTime(renewal, notBefore, notAfter, metadata.uid ?? '') ? kept.issued : undefined
   }

@@ -38,6 +38,7 @@ describe('what a certificate asks for', () => {
       keyEncoding: 'PKCS8',
       reuseKey: false,
       duration: 90 * day,
+      durationGiven: false,
       renewal: { renewBefore: undefined, renewBeforePercentage: undefined },
       renewTrigger: '',
       pkcs12Profile: 'Modern2023',

@@ -3,6 +3,8 @@
  * compare with and that a plan is made from. Pure.
  */
 
+import { hash } from 'node:crypto'
+import { marks } from '../control/context.ts'
 import { contentNeedsPassword, itemProblems, type OutputItem } from '../material/contents.ts'
 import { normaliseDnsName, normaliseEmail, normaliseIpAddress, normaliseUri } from '../pki/general-names.ts'
 import { commonNameOf, distinguishedName, NameError, parseDistinguishedName } from '../pki/names.ts'
@@ -15,12 +17,12 @@ import { keyAlgorithmOf } from '../resources/keys.ts'
 import {
   type DatabaseCertificate,
   type DatabaseCertificateSpec,
+  defaultDuration,
   itemsOf,
   roleOf,
   secretTypeOf,
 } from '../resources/database-certificate.ts'
-
-const day = 24 * 3600 * 1000
+import { requestedOf, type RequestSeen } from './requested.ts'
 
 export interface Wanted {
   readonly authority: { readonly namespace: string; readonly name: string }
@@ -32,8 +34,12 @@ export interface Wanted {
   readonly keyAlgorithm: KeyAlgorithm
   readonly keyEncoding: 'PKCS8' | 'PKCS1' | 'SEC1'
   readonly reuseKey: boolean
+  /** Present: the key is made elsewhere, and this is what was asked for. */
+  readonly request?: WantedRequest
   /** ms */
   readonly duration: number
+  /** Whether the spec says it, or it only stands for nothing said. */
+  readonly durationGiven: boolean
   readonly renewal: RenewalRule
   readonly renewTrigger: string
   readonly pkcs12Profile: 'Modern2023' | 'LegacyDES'
@@ -41,6 +47,13 @@ export interface Wanted {
   readonly passwordRef?: { readonly name: string; readonly key: string }
   readonly needsPassword: boolean
   readonly secret: WantedSecret
+}
+
+export interface WantedRequest {
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array
+  /** As it is kept in the ledger. */
+  readonly pem: string
 }
 
 export interface WantedSecret {
@@ -57,8 +70,11 @@ export const generatedPasswordKey = 'keystore-password'
 
 export type Resolved = { readonly wanted: Wanted; readonly problems?: never } | { readonly problems: readonly string[] }
 
-/** Resolves a spec, or names every field that only a person can mend. */
-export const resolve = (certificate: DatabaseCertificate): Resolved => {
+/**
+ * Resolves a spec, or names every field that only a person can mend. `seen` is what was found where `spec.request` points,
+ * where there is one.
+ */
+export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): Resolved => {
   const { spec } = certificate
   const problems: string[] = []
   const attempt = <T>(field: string, make: () => T): T | undefined => {
@@ -70,43 +86,31 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
     }
   }
 
-  const subject = attempt('subject', () => subjectOf(spec))
-  const names = namesOf(spec, subject, attempt)
-  const keyAlgorithm = keyAlgorithmOf(spec.privateKey)
+  const bearer = spec.request === undefined ? made(spec, attempt, problems) : asked(spec, seen, attempt, problems)
   const encoding = spec.privateKey?.encoding ?? 'PKCS8'
   const pkcs12Profile = spec.keystore?.pkcs12Profile ?? 'Modern2023'
   const passwordRef = spec.keystore?.passwordSecretRef
   const items = withPassword(itemsOf(spec), passwordRef !== undefined)
-  problems.push(
-    ...itemProblems(items, { privateKey: true, keyAlgorithm: keyAlgorithm.algorithm }, { encoding, pkcs12Profile }).map(
-      (problem) => `spec.secret.${problem}`,
-    ),
-  )
-  const duration = attempt('duration', () => parseDuration(spec.duration ?? '90d')) ?? 90 * day
+  const keyAlgorithm = bearer?.keyAlgorithm ?? keyAlgorithmOf(spec.privateKey)
+  const have = { privateKey: spec.request === undefined, keyAlgorithm: keyAlgorithm.algorithm }
+  problems.push(...itemProblems(items, have, { encoding, pkcs12Profile }).map((problem) => `spec.secret.${problem}`))
+  const duration = attempt('duration', () => parseDuration(spec.duration ?? defaultDuration))
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
-  const usages = attempt('usages', () => usagesFor(spec, keyAlgorithm))
-  const asked = [spec.dnsNames, spec.ipAddresses, spec.uris, spec.emailAddresses].some(
-    (list) => (list ?? []).length > 0,
-  )
-  if (!asked && names.length === 0 && subject !== undefined && subject.length <= 2)
-    problems.push('spec: names nothing; set subject.commonName, dnsNames, ipAddresses, uris or emailAddresses.')
-  if (problems.length > 0 || subject === undefined || usages === undefined) return { problems }
+  if (problems.length > 0 || bearer === undefined || duration === undefined) return { problems }
   return {
     wanted: {
       authority: {
         namespace: spec.authorityRef.namespace ?? certificate.metadata.namespace ?? 'default',
         name: spec.authorityRef.name,
       },
-      subject,
-      names,
-      ...usages,
-      keyAlgorithm,
+      ...bearer,
       keyEncoding: encoding,
-      reuseKey: spec.privateKey?.rotation === 'Never',
+      reuseKey: bearer.request === undefined && spec.privateKey?.rotation === 'Never',
       duration,
+      durationGiven: spec.duration !== undefined,
       renewal: { renewBefore, renewBeforePercentage: spec.renewBeforePercentage },
-      renewTrigger: spec.renewTrigger ?? '',
+      renewTrigger: renewTriggerOf(certificate),
       pkcs12Profile,
       ...(passwordRef === undefined
         ? {}
@@ -124,10 +128,62 @@ export const resolve = (certificate: DatabaseCertificate): Resolved => {
   }
 }
 
+type Bearer = Pick<Wanted, 'subject' | 'names' | 'keyUsage' | 'extendedKeyUsage' | 'keyAlgorithm' | 'request'>
+
+/** Who the certificate is for and what it may do, where the key is made here. */
+const made = (spec: DatabaseCertificateSpec, attempt: Attempt, problems: string[]): Bearer | undefined => {
+  const keyAlgorithm = keyAlgorithmOf(spec.privateKey)
+  const subject = attempt('subject', () => subjectOf(spec))
+  const before = problems.length
+  const given = namesOf(spec, attempt)
+  const names = given.length === 0 && problems.length === before ? namesOfSubject(spec, subject) : given
+  const usages = attempt('usages', () => usagesFor(spec, keyAlgorithm))
+  const listsNames = [spec.dnsNames, spec.ipAddresses, spec.uris, spec.emailAddresses].some(
+    (list) => (list ?? []).length > 0,
+  )
+  if (!listsNames && names.length === 0 && subject !== undefined && subject.length <= 2)
+    problems.push('spec: names nothing; set subject.commonName, dnsNames, ipAddresses, uris or emailAddresses.')
+  return subject === undefined || usages === undefined ? undefined : { subject, names, ...usages, keyAlgorithm }
+}
+
+/** The same from a request made elsewhere. */
+const asked = (
+  spec: DatabaseCertificateSpec,
+  seen: RequestSeen | undefined,
+  attempt: Attempt,
+  problems: string[],
+): Bearer | undefined => {
+  const subject = attempt('subject', () => subjectOf(spec))
+  const names = namesOf(spec, attempt)
+  if (seen?.state !== 'read') {
+    problems.push(seen?.message ?? 'spec.request: has not been read.')
+    return undefined
+  }
+  if (subject === undefined) return undefined
+  const requested = requestedOf(spec, { subject, names }, seen.request)
+  if ('problems' in requested) {
+    problems.push(...requested.problems.map((problem) => `spec.request: ${problem}`))
+    return undefined
+  }
+  const { spki, pem, ...bearer } = requested
+  return { ...bearer, request: { spki, pem } }
+}
+
+/** What a status holds (`renewTrigger`). */
+const maxTrigger = 256
+
+/** The spec's text with that of the annotation, by which a program renews without touching the spec. */
+export const renewTriggerOf = ({ metadata, spec }: DatabaseCertificate): string => {
+  const trigger = spec.renewTrigger ?? ''
+  const annotation = metadata.annotations?.[marks.renewTrigger] ?? ''
+  if (annotation === '') return trigger
+  const joined = `${trigger} ${annotation}`
+  return joined.length <= maxTrigger ? joined : hash('sha256', joined, 'hex')
+}
+
 const usagesFor = (spec: DatabaseCertificateSpec, keyAlgorithm: KeyAlgorithm): Usages => {
   const usages = usagesOf(roleOf(spec) ?? 'Server', spec.usages ?? [], keyAlgorithm)
-  // The key of a request is not the one that privateKey speaks of.
-  const problem = usageProblem(usages, spec.request === undefined ? keyAlgorithm.algorithm : undefined)
+  const problem = usageProblem(usages, keyAlgorithm.algorithm)
   if (problem !== undefined) throw new PlanError(problem)
   return usages
 }
@@ -141,7 +197,8 @@ const subjectOf = (spec: DatabaseCertificateSpec): Uint8Array => {
 
 type Attempt = <T>(field: string, make: () => T) => T | undefined
 
-const namesOf = (spec: DatabaseCertificateSpec, subject: Uint8Array | undefined, attempt: Attempt): GeneralName[] => {
+/** As they are listed, in their normal form, each once. */
+const namesOf = (spec: DatabaseCertificateSpec, attempt: Attempt): GeneralName[] => {
   const read = (
     field: string,
     type: GeneralName['type'],
@@ -158,14 +215,16 @@ const namesOf = (spec: DatabaseCertificateSpec, subject: Uint8Array | undefined,
     ...read('uris', 'URI', spec.uris ?? [], normaliseUri),
     ...read('emailAddresses', 'Email', spec.emailAddresses ?? [], normaliseEmail),
   ]
-  const commonName = subject === undefined ? undefined : commonNameOf(subject)
-  if (names.length === 0 && commonName !== undefined && roleOf(spec) !== 'Client') {
-    // No verifier of today reads a server's name from the CN (RFC 9525 §2), so a server without names gets its CN as one.
-    const dns = dnsNameOrNothing(commonName)
-    if (dns !== undefined) names.push({ type: 'DNS', value: dns })
-  }
   const seen = new Set<string>()
   return names.filter(({ type, value }) => !seen.has(`${type}:${value}`) && seen.add(`${type}:${value}`))
+}
+
+/** No verifier of today reads a server's name from the CN (RFC 9525 §2), so a server without names gets its CN as one. */
+const namesOfSubject = (spec: DatabaseCertificateSpec, subject: Uint8Array | undefined): GeneralName[] => {
+  const commonName = subject === undefined ? undefined : commonNameOf(subject)
+  if (commonName === undefined || roleOf(spec) === 'Client') return []
+  const value = dnsNameOrNothing(commonName)
+  return value === undefined ? [] : [{ type: 'DNS', value }]
 }
 
 const dnsNameOrNothing = (text: string): string | undefined => {
@@ -185,12 +244,9 @@ const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean)
 }
 
 /** Fields whose meaning comes with a later version: acting as if they were absent would deliver something else than asked for. */
-export const notImplementedFields = ({ request, secret }: DatabaseCertificateSpec): string[] => [
-  ...(request === undefined ? [] : ['spec.request']),
+export const notImplementedFields = ({ secret }: DatabaseCertificateSpec): string[] => [
   ...((secret.layout ?? '') === '' ? [] : ['spec.secret.layout']),
   ...(secret.items ?? []).flatMap(({ content }, index) =>
-    content === 'RevocationList' || content === 'AuthorityPrivateKey'
-      ? [`spec.secret.items[${index}].content: ${content}`]
-      : [],
+    content === 'AuthorityPrivateKey' ? [`spec.secret.items[${index}].content: ${content}`] : [],
   ),
 ]

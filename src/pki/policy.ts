@@ -10,7 +10,7 @@ import { rangeHolds } from './name-constraint-check.ts'
 import { DerError } from './der.ts'
 import { NameError } from './names.ts'
 import type { ParsedCertificate } from './parse.ts'
-import type { KeyAlgorithm } from './plan.ts'
+import type { GeneralName, KeyAlgorithm } from './plan.ts'
 import { type SubjectPolicy, subjectViolations } from './subject-policy.ts'
 
 export type { SubjectPolicy } from './subject-policy.ts'

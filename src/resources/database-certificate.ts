@@ -287,7 +287,9 @@ export const secretTypeOf = (spec: DatabaseCertificateSpec): 'kubernetes.io/tls'
 }
 
 /** The role in force; undefined where usages are listed one by one. */
-export const roleOf = (spec: DatabaseCertificateSpec): 'Server' | 'Client' | 'Peer' | undefined => {
+export const roleOf = (
+  spec: Pick<DatabaseCertificateSpec, 'role' | 'usages'>,
+): 'Server' | 'Client' | 'Peer' | undefined => {
   if (spec.role) return spec.role
   return spec.usages && spec.usages.length > 0 ? undefined : 'Server'
 }

@@ -1,0 +1,132 @@
+/** From an issued certificate to the ledger and the Secret, in this order; and the Secret alone, written again. */
+
+import type { Context } from '../control/context.ts'
+import { refuseOversized, type SecretContent, writeSecret } from '../control/write-secret.ts'
+import { findEntry, record } from '../ledger/record.ts'
+import { generatePassword } from '../material/passwords.ts'
+import type { ParsedCertificate } from '../pki/parse.ts'
+import type { Secret } from '../resources/core.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { Issued } from './issue.ts'
+import type { Observed } from './observed.ts'
+import { contentOf } from './outputs.ts'
+import { replacedNamesake } from './rivals.ts'
+import { usable } from './status.ts'
+import type { Undelivered } from './undelivered.ts'
+import type { Wanted } from './wanted.ts'
+
+export interface Delivering {
+  readonly certificate: DatabaseCertificate
+  readonly seen: Observed
+  readonly issued: Issued
+  /** It is in the ledger already, from an attempt that did not reach the Secret. */
+  readonly recorded: boolean
+}
+
+/** Ledger first, then the Secret: encoded beforehand, so that nothing is recorded that could never be delivered. */
+export const deliver = async (
+  context: Context,
+  undelivered: Undelivered,
+  { certificate, seen, issued, recorded }: Delivering,
+  signal: AbortSignal,
+): Promise<Secret> => {
+  const { wanted, authority } = usable(seen)
+  const present = seen.secret.state === 'present' ? seen.secret : undefined
+  const content = await encoded(context, certificate, seen, {
+    leaf: issued.certificate,
+    privateKey: issued.privateKey,
+    requestedDuration: wanted.duration,
+    renewTrigger: wanted.renewTrigger,
+  })
+  refuseOversized(content.name, content.data)
+  if (!recorded) {
+    const { namespace = 'default', name, uid = '' } = certificate.metadata
+    const { fingerprint } = authority.material.certificate
+    await record(
+      context,
+      {
+        certificate: issued.certificate,
+        authority: { ...wanted.authority, uid: authority.uid, fingerprint },
+        holder: { namespace, name, uid },
+        request: wanted.request?.pem,
+        supersedes:
+          superseded(context, certificate, wanted, present?.leaf) ??
+          replacedNamesake(context, certificate, wanted.subject),
+      },
+      signal,
+    )
+    undelivered.keep(certificate, fingerprint, wanted, issued)
+  }
+  return writeSecret(context, content, signal)
+}
+
+/** The Secret once more, with the certificate it holds. */
+export const encodeAgain = async (
+  context: Context,
+  certificate: DatabaseCertificate,
+  seen: Observed,
+  signal: AbortSignal,
+): Promise<{ readonly leaf: ParsedCertificate; readonly written: Secret; readonly adopted: boolean }> => {
+  const { wanted } = usable(seen)
+  const present = seen.secret.state === 'present' ? seen.secret : undefined
+  if (present?.leaf === undefined || (present.privateKey === undefined && wanted.request === undefined))
+    throw new Error('nothing to encode')
+  const content = await encoded(context, certificate, seen, {
+    leaf: present.leaf,
+    privateKey: wanted.request === undefined ? present.privateKey : undefined,
+    requestedDuration: present.requestedDuration ?? wanted.duration,
+    renewTrigger: present.renewTrigger ?? wanted.renewTrigger,
+  })
+  return { leaf: present.leaf, written: await writeSecret(context, content, signal), adopted: present.adopted }
+}
+
+const encoded = (
+  { random }: Context,
+  certificate: DatabaseCertificate,
+  seen: Observed,
+  made: {
+    readonly leaf: ParsedCertificate
+    readonly privateKey: Uint8Array | undefined
+    readonly requestedDuration: number
+    readonly renewTrigger: string
+  },
+): Promise<SecretContent> => {
+  const { wanted, authority } = usable(seen)
+  const present = seen.secret.state === 'present' ? seen.secret : undefined
+  return contentOf(
+    {
+      ...made,
+      certificate,
+      wanted,
+      authority: authority.material,
+      password: passwordOf(random, seen, wanted),
+      revocationList: seen.revocationList?.state === 'found' ? seen.revocationList.list : undefined,
+      previous: present === undefined ? undefined : { uid: present.uid, resourceVersion: present.resourceVersion },
+      adopted: present?.adopted === true,
+    },
+    random,
+  )
+}
+
+const passwordOf = (random: Context['random'], seen: Observed, wanted: Wanted): string | undefined => {
+  if (!wanted.needsPassword) return undefined
+  if (seen.password?.state === 'found') return seen.password.value
+  const kept = seen.secret.state === 'present' ? seen.secret.password : undefined
+  return kept ?? generatePassword(random)
+}
+
+/**
+ * What is in the Secret, where it was issued for this object: status may lag behind it by a crash. Somebody may have put in
+ * another certificate, though, and then status knows which one of ours is replaced.
+ */
+const superseded = (
+  { caches }: Context,
+  { metadata, status }: DatabaseCertificate,
+  wanted: Wanted,
+  leaf: ParsedCertificate | undefined,
+): string | undefined => {
+  const reported = status?.serialNumber
+  if (leaf === undefined) return reported
+  const entry = findEntry(caches, wanted.authority, leaf.serialNumber)
+  return entry?.holder === metadata.uid ? leaf.serialNumber : (reported ?? leaf.serialNumber)
+}

@@ -1,0 +1,17 @@
+/** What a person should know about a certificate that is in order all the same: sentences behind the one of `Ready`. Pure. */
+
+import type { ParsedCertificate } from '../pki/parse.ts'
+import { violationsOfCertificate } from './judge.ts'
+import type { Observed } from './observed.ts'
+
+export const notesOf = ({ authority, request }: Observed, leaf: ParsedCertificate): string[] => {
+  const unfit = authority.state === 'usable' ? violationsOfCertificate(authority, leaf) : []
+  return [
+    ...(request?.state === 'read' && request.note !== undefined ? [request.note] : []),
+    ...(unfit.length === 0
+      ? []
+      : [
+          `It was signed before the present rules of its CA and stays in use until its renewal, which they will decide on. ${unfit.map(({ message }) => message).join(' ')}`,
+        ]),
+  ]
+}

@@ -1,0 +1,150 @@
+/**
+ * Who else has what a certificate wants for itself: its common name, where the CA gives each to one alone, and its key. All
+ * of it is answered from memory.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Context } from '../control/context.ts'
+import { findEntry } from '../ledger/record.ts'
+import type { LedgerEntry } from '../ledger/entry.ts'
+import { commonNameOf } from '../pki/names.ts'
+import { parseCertificate } from '../pki/parse.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { EntrySeen, UsableAuthority } from './observed.ts'
+import type { Wanted } from './wanted.ts'
+
+type Caches = Pick<Context, 'caches'>
+
+export const publicKeyHash = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex')
+
+/** Key of the ledger's index `commonName`. `authority` is `namespace/name`. */
+export const commonNameKey = (authority: string, commonName: string): string => `${authority} ${commonName}`
+
+export const authorityKeyOf = ({ metadata, spec }: Pick<DatabaseCertificate, 'metadata' | 'spec'>): string =>
+  `${spec.authorityRef.namespace ?? metadata.namespace ?? 'default'}/${spec.authorityRef.name}`
+
+export const isUnique = (authority: CertificateAuthority | undefined): boolean =>
+  authority?.spec.policy?.uniqueCommonName === true
+
+/** What the ledger says of a certificate of that authority. */
+export const seeEntry = (
+  { caches }: Caches,
+  authority: Wanted['authority'],
+  serialNumber: string | undefined,
+): EntrySeen | undefined => {
+  const entry = serialNumber === undefined ? undefined : findEntry(caches, authority, serialNumber)
+  if (entry === undefined) return undefined
+  return entry.state === 'Revoked'
+    ? { state: 'Revoked', reason: entry.revocation?.reason ?? 'unspecified' }
+    : { state: entry.state }
+}
+
+/** Certificates of other holders under one CA that have the name, and are not replaced, revoked or over. */
+const namesakes = ({ caches }: Caches, authority: string, commonName: string, uid: string): LedgerEntry[] =>
+  caches.ledger.store
+    .by('commonName', commonNameKey(authority, commonName))
+    .filter(({ holder, state, isCa }) => holder !== uid && state === 'Valid' && !isCa)
+
+/**
+ * The newer DatabaseCertificate that has the common name; the newest has it, so that two never take it from each other in
+ * turn. Undefined where nobody else has it.
+ */
+export const commonNameHolder = (
+  context: Caches,
+  certificate: DatabaseCertificate,
+  commonName: string | undefined,
+): string | undefined => {
+  const { metadata } = certificate
+  const authority = authorityKeyOf(certificate)
+  if (commonName === undefined || !isUnique(context.caches.authorities.store.get(authority))) return undefined
+  const holder = namesakes(context, authority, commonName, metadata.uid ?? '')
+    .map((entry) => holderOf(context, entry))
+    .find((other) => other !== undefined && authorityKeyOf(other) === authority && isNewer(other, certificate))
+  return holder === undefined ? undefined : describe(holder, metadata.namespace)
+}
+
+/** The certificate in use; one that its holder has replaced waits for its mark in the ledger only. */
+const holderOf = ({ caches }: Caches, entry: LedgerEntry): DatabaseCertificate | undefined => {
+  const other = entry.holderKey === undefined ? undefined : caches.certificates.store.get(entry.holderKey)
+  if (other === undefined || other.metadata.uid !== entry.holder) return undefined
+  return other.metadata.deletionTimestamp === undefined && other.status?.serialNumber === entry.serialNumber
+    ? other
+    : undefined
+}
+
+const isNewer = ({ metadata: a }: DatabaseCertificate, { metadata: b }: DatabaseCertificate): boolean => {
+  const [created, other] = [a.creationTimestamp ?? '', b.creationTimestamp ?? '']
+  return created === other ? (a.uid ?? '') > (b.uid ?? '') : created > other
+}
+
+/** Others see only that there is somebody, not who. */
+const describe = ({ metadata }: DatabaseCertificate, namespace: string | undefined): string =>
+  metadata.namespace === namespace
+    ? `DatabaseCertificate ${metadata.namespace}/${metadata.name}`
+    : 'a DatabaseCertificate of another namespace'
+
+/** The newest certificate of another holder that one with this name takes the place of. */
+export const replacedNamesake = (
+  context: Caches,
+  certificate: DatabaseCertificate,
+  subject: Uint8Array,
+): string | undefined => {
+  const authority = authorityKeyOf(certificate)
+  const commonName = commonNameOf(subject)
+  if (commonName === undefined || !isUnique(context.caches.authorities.store.get(authority))) return undefined
+  const [newest] = namesakes(context, authority, commonName, certificate.metadata.uid ?? '').toSorted(
+    (a, b) => (b.createdAt || 0) - (a.createdAt || 0),
+  )
+  return newest?.serialNumber
+}
+
+/** Certificates that gain or lose a common name when `serialNumber` comes or goes: those to look at again. */
+export const otherHolders = (
+  { caches }: Caches,
+  certificate: DatabaseCertificate,
+  serialNumber: string,
+): DatabaseCertificate[] => {
+  const authority = authorityKeyOf(certificate)
+  const known = caches.authorities.store.get(authority)
+  if (known === undefined || !isUnique(known)) return []
+  const { namespace = 'default', name } = known.metadata
+  const commonName = findEntry(caches, { namespace, name }, serialNumber)?.commonName
+  if (commonName === undefined) return []
+  const keys = caches.ledger.store
+    .by('commonName', commonNameKey(authority, commonName))
+    .flatMap(({ holder, holderKey }) =>
+      holderKey === undefined || holder === certificate.metadata.uid ? [] : [holderKey],
+    )
+  return [...new Set(keys)].flatMap((key) => caches.certificates.store.get(key) ?? [])
+}
+
+/** Other DatabaseCertificates whose certificate is for the same key. */
+export const sharersOfKey = (
+  { caches }: Caches,
+  { metadata, status }: DatabaseCertificate,
+  spki: Uint8Array,
+): DatabaseCertificate[] => {
+  const hash = publicKeyHash(spki)
+  const others = caches.certificates.store.by('publicKey', hash).filter((other) => other.metadata.uid !== metadata.uid)
+  // Where both have it already, the older one keeps it.
+  return status?.publicKeyHash === hash
+    ? others.filter((other) => !isNewer(other, { metadata } as DatabaseCertificate))
+    : others
+}
+
+/** Who else has the key of the request, in words: a CA above, or another certificate. */
+export const keyHolder = (
+  context: Caches,
+  certificate: DatabaseCertificate,
+  { request }: Pick<Wanted, 'request'>,
+  { material, name }: UsableAuthority,
+): string | undefined => {
+  if (request === undefined) return undefined
+  const { spki } = request
+  if (Buffer.compare(spki, material.signer.spki) === 0) return name
+  const above = [...material.chain, ...material.trust]
+  if (above.some((der) => Buffer.compare(parseCertificate(der).spki, spki) === 0)) return 'a CA'
+  const [other] = sharersOfKey(context, certificate, spki)
+  return other === undefined ? undefined : describe(other, certificate.metadata.namespace)
+}
