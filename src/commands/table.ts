@@ -18,5 +18,6 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['renew', { summary: 'have certificates issued anew, now', load: () => import('./renew.ts') }],
   ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./revoke.ts') }],
   ['ledger', { summary: "list, show and export a CA's database", load: () => import('./ledger.ts') }],
+  ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])
