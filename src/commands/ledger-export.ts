@@ -102,7 +102,11 @@ interface Stored {
 }
 
 /** Rejects with CommandError where the authority has no certificate of its own, or not yet. */
-const readStored = async ({ cluster }: Target, { metadata, spec }: CertificateAuthority, key: Key): Promise<Stored> => {
+export const readStored = async (
+  { cluster }: Target,
+  { metadata, spec }: CertificateAuthority,
+  key: Key,
+): Promise<Stored> => {
   const { secret: brought, trustOnly } = spec.source
   if (trustOnly !== undefined) throw new CommandError(`${named(key)} only trusts; it signs nothing and has no ledger`)
   const name = brought?.name ?? authoritySecretName({ metadata, spec } as CertificateAuthority)
@@ -165,7 +169,7 @@ const refuseOthers = async (
     throw refuse(`has made revocation lists that dbtls does not know, ${importFirst}`)
 }
 
-const sameKey = (pem: string, { spki }: ParsedCertificate): boolean => {
+export const sameKey = (pem: string, { spki }: ParsedCertificate): boolean => {
   try {
     const [der] = certificatesOf(pem)
     return der !== undefined && Buffer.from(parseCertificate(der).spki).equals(spki)

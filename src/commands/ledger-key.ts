@@ -8,7 +8,7 @@ import type { Io } from './io.ts'
 import { readPassphrase } from './passphrase.ts'
 
 /** PBKDF2-HMAC-SHA256 iterations (OWASP 2023: at least 600,000). */
-const iterations = 600_000
+export const keyIterations = 600_000
 
 /** `stored` is the PEM that the authority's Secret holds. Rejects with CommandError. */
 export const exportedKey = async (
@@ -32,7 +32,7 @@ export const exportedKey = async (
     prompt: 'A passphrase for the exported private key',
     confirm: true,
   })
-  const parameters = { salt: randomBytes(16), iv: randomBytes(16), iterations }
+  const parameters = { salt: randomBytes(16), iv: randomBytes(16), iterations: keyIterations }
   return encodePem('ENCRYPTED PRIVATE KEY', await encryptPrivateKey(pkcs8, passphrase, parameters))
 }
 

@@ -2,13 +2,14 @@
 
 import type { Io, Main } from './io.ts'
 
-const usage = `usage: dbtls ledger list | show SERIAL | export --openssl DIR [options]
+const usage = `usage: dbtls ledger list | show SERIAL | export --openssl DIR | import DIR [options]
 
 The database of a CertificateAuthority: every certificate it has signed, by serial number.
 
   list                      what was signed, for whom, in which state
   show SERIAL               one certificate in words, and whether it is revoked
   export --openssl DIR      the folder of "openssl ca": index.txt, serial, crlnumber, newcerts, cacert.pem
+  import DIR                take such a folder over
 
 dbtls ledger list --help lists the options, and likewise for the others.
 `
@@ -17,6 +18,7 @@ const verbs: ReadonlyMap<string, () => Promise<{ readonly main: Main }>> = new M
   ['list', () => import('./ledger-list.ts')],
   ['show', () => import('./ledger-show.ts')],
   ['export', () => import('./ledger-export.ts')],
+  ['import', () => import('./ledger-import.ts')],
 ])
 
 export const main: Main = async ([verb, ...args]: readonly string[], io: Io) => {
