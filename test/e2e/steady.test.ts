@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, usedPermissions } from '../controlplane/harness/index.ts'
 import { sharedControlPlane } from '../controlplane/harness/shared.ts'
-import type { CustomThing, LedgerThing } from './support/api.ts'
+import type { CustomThing, LedgerThing, Thing } from './support/api.ts'
 import { entriesFor } from './support/ledger.ts'
 import { authority, certificate, everyItem } from './support/manifests.ts'
 import { Rig, certificates, listPermissions } from './support/rig.ts'
@@ -10,6 +10,17 @@ const ns = 'e2e-steady'
 const many = 100
 const restMs = 60_000
 const args = ['--sweep-interval=3s']
+
+const targets = (name: string) => ({
+  targets: (['ConfigMap', 'Secret'] as const).map((kind) => ({
+    kind,
+    name,
+    items: [
+      { key: 'ca.crt', content: 'TrustBundle' },
+      { key: 'truststore.p12', content: 'PKCS12Truststore' },
+    ],
+  })),
+})
 
 const seconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, count * 1000))
 
@@ -21,7 +32,11 @@ describe('an operator with nothing to do', () => {
     await rig.operator({ args })
     await rig.apply(
       authority(ns, 'root', { maxPathLength: 1 }),
-      authority(ns, 'ca', { source: { intermediate: { authorityRef: { name: 'root' } } } }),
+      authority(ns, 'ca', {
+        source: { intermediate: { authorityRef: { name: 'root' } } },
+        trustBundle: targets('trust'),
+      }),
+      authority(ns, 'brief', { trustBundle: targets('brief') }),
       ...Array.from({ length: many - 1 }, (_, at) => certificate(ns, `db-${at}`)),
       certificate(ns, 'stores', { secret: { type: 'Opaque', items: everyItem, labels: { team: 'orders' } } }),
       {
@@ -48,6 +63,17 @@ describe('an operator with nothing to do', () => {
     expect(marked.metadata.labels?.['dbtls.dev/state']).toBe('Superseded')
     const shown = await rig.plane.kubectlOk(['-n', ns, 'get', 'dbissued', '--field-selector=status.state=Superseded'])
     expect(shown.trim().split('\n')).toHaveLength(2)
+  })
+
+  it('repairs what is trusted, and takes it away with its CA', async () => {
+    await rig.api.patch('configmaps', ns, 'trust', { data: { 'ca.crt': 'evil' } })
+    await eventually('the repair', async () => {
+      const { data } = await rig.api.get<Thing & { readonly data?: Record<string, string> }>('configmaps', ns, 'trust')
+      return data?.['ca.crt']?.startsWith('-----BEGIN CERTIFICATE-----') === true
+    })
+    await rig.api.delete('certificateauthorities', ns, 'brief')
+    for (const plural of ['configmaps', 'secrets'])
+      await eventually(`${plural} to go`, async () => (await rig.api.find(plural, ns, 'brief')) === undefined)
   })
 
   it('folds the same event into a series, and tells of it at the latest when it ends', async () => {

@@ -26,6 +26,7 @@ export const authorities = 'certificateauthorities'
 
 /** Used only where the API server does not send what there is at the beginning of a watch (WatchList). */
 export const listPermissions: ReadonlySet<Permission> = new Set([
+  'list /configmaps',
   'list /namespaces',
   'list /secrets',
   'list dbtls.dev/certificateauthorities',
