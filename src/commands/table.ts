@@ -17,7 +17,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['status', { summary: 'what is due, held and failing', load: () => import('./status.ts') }],
   ['renew', { summary: 'have certificates issued anew, now', load: () => import('./renew.ts') }],
   ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./revoke.ts') }],
-  ['ledger', { summary: "list, show and export a CA's database", load: () => import('./ledger.ts') }],
+  ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger.ts') }],
   ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])
