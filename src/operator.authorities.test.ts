@@ -12,6 +12,7 @@ import { ManualClock } from './runtime/manual-clock.ts'
 import {
   authority,
   certificate,
+  getCertificate,
   getSecret,
   issuedOnce,
   leafOf,
@@ -151,5 +152,71 @@ describe('an intermediate', () => {
     await start(cluster, clock)
     await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'ca' } } } }))
     await said(cluster, 'AuthorityNotAllowed')
+  })
+})
+
+describe('name constraints', () => {
+  const constrained = (...dnsDomains: string[]) => ({ nameConstraints: { permitted: { dnsDomains } } })
+  const own = async (cluster: Cluster, name = 'ca') =>
+    parseCertificate(certificatesOf(text(await getSecret(cluster, `${name}-ca`), 'tls.crt'))[0] as Uint8Array)
+
+  it('are signed in with the same key when they change, and hold for what is signed', async () => {
+    const { cluster } = await issuedOnce({}, constrained('data.svc'))
+    const before = await own(cluster)
+    expect(before.nameConstraints?.permitted.dnsDomains).toEqual(['data.svc'])
+    expect(before.nameConstraints?.excluded.ipRanges).toEqual(['0.0.0.0/0', '::/0'])
+    await put(cluster, certificate({ dnsNames: ['orders.web.svc'] }, 'web'))
+    await until('the refusal', async () => {
+      const { status } = await getCertificate(cluster, 'web')
+      return status?.conditions?.some(({ message }) => message.includes('name constraints'))
+    })
+    await put(cluster, authority(constrained('svc')))
+    await ready(cluster, 'web')
+    const after = await own(cluster)
+    expect(after.nameConstraints?.permitted.dnsDomains).toEqual(['svc'])
+    expect(Buffer.from(after.spki).equals(before.spki)).toBe(true)
+  })
+
+  it('of a root hold below its intermediates, too', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    await put(cluster, authority(constrained('data.svc'), 'root'))
+    await put(
+      cluster,
+      authority({ source: { intermediate: { authorityRef: { name: 'root' } } }, ...constrained('svc') }),
+    )
+    await said(cluster, 'NameConstraintViolation')
+    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'root' } } } }))
+    await said(cluster, 'Ready')
+    await put(cluster, certificate({ dnsNames: ['orders.web.svc'] }, 'web'))
+    await put(cluster, certificate())
+    await ready(cluster)
+    await until('the refusal', async () => {
+      const { status } = await getCertificate(cluster, 'web')
+      return status?.conditions?.some(({ message }) => message.includes('name constraints'))
+    })
+  })
+})
+
+describe('what the authority above publishes and allows', () => {
+  it('stands in the certificate of an intermediate, which lives no longer than the policy says', async () => {
+    const clock = new ManualClock()
+    const cluster = newCluster(clock)
+    await start(cluster, clock)
+    const policy = { subject: { commonName: 'Supplied' }, maxDuration: '100d' }
+    const root = (url: string) => authority({ publish: { url }, policy }, 'root')
+    await put(cluster, root('http://one.example'))
+    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'root' } } } }))
+    const urlsOf = async () => {
+      const der = certificatesOf(text(await getSecret(cluster, 'ca-ca'), 'tls.crt'))[0] as Uint8Array
+      const { caIssuers, notAfter, notBefore } = parseCertificate(der)
+      expect(notAfter - notBefore).toBe(100 * 24 * 3_600_000)
+      return caIssuers
+    }
+    await said(cluster, 'Ready')
+    expect(await urlsOf()).toEqual(['http://one.example/ca/data/root.cer'])
+    await put(cluster, root('http://two.example'))
+    await until('the other address', async () => (await urlsOf())[0] === 'http://two.example/ca/data/root.cer')
   })
 })

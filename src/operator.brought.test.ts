@@ -251,7 +251,7 @@ describe('a CA in a Secret of the user', () => {
     await said(cluster, 'Ready')
   })
 
-  it.skip('does not take name constraints that its certificate has not', async () => {
+  it('does not take name constraints that its certificate has not', async () => {
     const { cluster } = await begin(undefined)
     await put(cluster, authority({ ...bringing(), nameConstraints: { permitted: { dnsDomains: ['data.svc'] } } }))
     await said(cluster, 'RequestInvalid', 'spec.nameConstraints')

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { distinguishedName } from '../pki/names.ts'
+import { nameConstraints } from '../pki/name-constraints.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
+import type { NameConstraints } from '../pki/plan.ts'
 import { decide } from './decide.ts'
 import type { AuthorityMaterial } from './keyring.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
@@ -18,6 +20,7 @@ const wanted: Wanted = {
   duration: 3650 * day,
   renewal: { renewBefore: 365 * day },
   maxPathLength: 0,
+  nameConstraints: undefined,
   parent: undefined,
   encrypted: false,
 }
@@ -26,6 +29,8 @@ const stored: StoredAuthority = {
   certificate: {
     subject: wanted.subject,
     pathLength: 0,
+    crlDistributionPoints: [],
+    caIssuers: [],
     notBefore: now - day,
     notAfter: now + 3649 * day,
     serialNumber: '0A',
@@ -63,14 +68,30 @@ const base: Observed = {
   secret,
 }
 
-const parent = (pathLength: number | undefined, notAfter = now + 9999 * day): ParentSeen => ({
-  state: 'usable',
-  uid: 'root',
-  material: { signer: { pathLength }, certificate: { notAfter } } as unknown as AuthorityMaterial,
-})
+const parent = (
+  pathLength: number | undefined,
+  notAfter = now + 9999 * day,
+  more: Partial<Extract<ParentSeen, { state: 'usable' }>> & { nameConstraints?: NameConstraints[] } = {},
+): ParentSeen => {
+  const { nameConstraints = [], ...rest } = more
+  const subject = distinguishedName({ commonName: 'Root', organizations: ['Acme'] })
+  return {
+    state: 'usable',
+    uid: 'root',
+    material: {
+      signer: { pathLength, nameConstraints, subject },
+      certificate: { notAfter },
+    } as unknown as AuthorityMaterial,
+    policy: undefined,
+    published: { crlDistributionPoints: [], caIssuers: [] },
+    ...rest,
+  }
+}
 
 const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
 const withSecret = (change: Partial<Present>): Observed => seen({ secret: { ...secret, ...change } })
+const constraintsTo = (...dnsDomains: string[]): NameConstraints =>
+  nameConstraints({ permitted: { dnsDomains } }) as NameConstraints
 const child: Wanted = { ...wanted, parent: { namespace: 'pki', name: 'root' } }
 const absent = { state: 'absent' } as const
 const reported = {
@@ -83,6 +104,90 @@ const problem = (kind: 'Invalid' | 'PassphraseWrong'): StoredAuthorityError =>
 describe('decide', () => {
   const cases: { name: string; seen: Observed; cure: string; reason?: string }[] = [
     { name: 'nothing to do when all is as asked', seen: base, cure: 'None' },
+    {
+      name: 'other name constraints are signed anew',
+      seen: seen({ resolved: { wanted: { ...wanted, nameConstraints: constraintsTo('svc') } } }),
+      cure: 'Issue',
+      reason: 'Renewing',
+    },
+    {
+      name: 'the same name constraints are not',
+      seen: seen({
+        resolved: { wanted: { ...wanted, nameConstraints: constraintsTo('svc') } },
+        secret: {
+          ...secret,
+          stored: { ...stored, certificate: { ...stored.certificate, nameConstraints: constraintsTo('svc') } },
+        },
+      }),
+      cure: 'None',
+    },
+    {
+      name: 'another address of the parent is signed in',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { published: { crlDistributionPoints: [], caIssuers: ['http://pki/ca.cer'] } }),
+      }),
+      cure: 'Issue',
+      reason: 'Renewing',
+    },
+    {
+      name: 'constraints wider than those above stall',
+      seen: seen({
+        secret: absent,
+        resolved: { wanted: { ...child, nameConstraints: constraintsTo('svc') } },
+        parent: parent(1, undefined, { nameConstraints: [constraintsTo('data.svc')] }),
+      }),
+      cure: 'Stall',
+      reason: 'NameConstraintViolation',
+    },
+    {
+      name: 'constraints within those above are signed',
+      seen: seen({
+        secret: absent,
+        resolved: { wanted: { ...child, nameConstraints: constraintsTo('data.svc') } },
+        parent: parent(1, undefined, { nameConstraints: [constraintsTo('svc')] }),
+      }),
+      cure: 'Issue',
+    },
+    {
+      name: 'a subject that the constraints above do not allow stalls',
+      seen: seen({
+        secret: absent,
+        resolved: { wanted: { ...child, subject: distinguishedName({ commonName: 'ca.example.com' }) } },
+        parent: parent(1, undefined, { nameConstraints: [constraintsTo('svc')] }),
+      }),
+      cure: 'Stall',
+      reason: 'NameConstraintViolation',
+    },
+    {
+      name: 'a subject that the policy above refuses stalls',
+      seen: seen({
+        secret: absent,
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { policy: { subject: { organizations: 'Match', commonName: 'Supplied' } } }),
+      }),
+      cure: 'Stall',
+      reason: 'PolicyViolation',
+    },
+    {
+      name: 'a key that the policy above refuses stalls',
+      seen: seen({
+        secret: absent,
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { policy: { privateKey: { algorithms: ['RSA'] } } }),
+      }),
+      cure: 'Stall',
+      reason: 'PolicyViolation',
+    },
+    {
+      name: 'a policy that came later does not disturb a living intermediate',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { policy: { privateKey: { algorithms: ['RSA'] } } }),
+        status: reported,
+      }),
+      cure: 'None',
+    },
     {
       name: 'a field of a later version stalls',
       seen: seen({ notImplemented: ['spec.policy'] }),

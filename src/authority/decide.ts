@@ -1,8 +1,14 @@
 /** What a CertificateAuthority needs now: the same chain of checks answers "sign it?", "write it again?" and "is it Ready?". Pure. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { type Check, type Decision, encode, evaluate, issue, stall, wait } from '../control/decision.ts'
 import { renewalTime, renewalWindow } from '../control/schedule.ts'
+import { constraintViolations } from '../pki/name-constraint-check.ts'
+import { nestingProblems } from '../pki/name-constraint-nesting.ts'
+import { encodeNameConstraints } from '../pki/name-constraints.ts'
 import { formatDistinguishedName } from '../pki/names.ts'
+import type { NameConstraints } from '../pki/plan.ts'
+import { intentViolations } from '../pki/policy.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import type { StoredAuthority } from './stored.ts'
 import { trustHash } from './trust.ts'
@@ -148,6 +154,27 @@ const pathLengthChanged = onStored((wanted, stored) =>
     : issue('Renewing', 'spec.maxPathLength has changed.'),
 )
 
+const constraintsChanged = onStored((wanted, { certificate }) =>
+  sameConstraints(certificate.nameConstraints, wanted.nameConstraints)
+    ? undefined
+    : issue('Renewing', 'spec.nameConstraints has changed.'),
+)
+
+const sameConstraints = (a: NameConstraints | undefined, b: NameConstraints | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : Buffer.from(encodeNameConstraints(a)).equals(encodeNameConstraints(b))
+
+/** Clients look for the list of the authority above where its certificate says. */
+const publishedElsewhere = onStored((_wanted, { certificate }, _secret, { parent }) => {
+  if (parent?.state !== 'usable') return undefined
+  const { crlDistributionPoints, caIssuers } = parent.published
+  return isDeepStrictEqual(
+    [certificate.crlDistributionPoints, certificate.caIssuers],
+    [crlDistributionPoints, caIssuers],
+  )
+    ? undefined
+    : issue('Renewing', 'The authority above is published at another address.')
+})
+
 const renewalDue = onStored((wanted, { certificate }, _secret, { uid }, now) =>
   now >= renewalTime(wanted.renewal, certificate.notBefore, certificate.notAfter, uid)
     ? issue('Renewing', 'The authority is due for renewal; it keeps its key, name and key identifier.')
@@ -178,6 +205,8 @@ export const checks: readonly AuthorityCheck[] = [
   certificateMissing, // Issue  the first one
   parentKeyChanged, // Issue  same key, signed again
   pathLengthChanged, // Issue  same key
+  constraintsChanged, // Issue  same key
+  publishedElsewhere, // Issue  same key
   renewalDue, // Issue  same key
   outputsDiffer, // Encode passphrase, chain, tampering
 ]
@@ -188,6 +217,23 @@ const parentPresent: readonly AuthorityCheck[] = [
   ({ parent }) => (parent?.state === 'refused' ? stall('AuthorityNotAllowed', parent.message) : undefined),
   ({ parent }) => (parent?.state === 'notReady' ? wait('AuthorityNotReady', parent.message) : undefined),
 ]
+
+/** Policy and name constraints of the authority above, of which the certificate asked for may break either. */
+const parentForbids: AuthorityCheck = ({ parent, resolved }) => {
+  if (parent?.state !== 'usable' || !('wanted' in resolved)) return undefined
+  const { subject, nameConstraints, keyAlgorithm, parent: reference } = resolved.wanted
+  const { policy, material } = parent
+  const { nameConstraints: above = [], subject: issuer } = material.signer
+  const intended = { subject, names: [], keyAlgorithm, duration: 0 }
+  const ofPolicy = policy === undefined ? [] : intentViolations(policy, issuer, intended)
+  const ofConstraints = [
+    ...constraintViolations(above, intended),
+    ...(nameConstraints === undefined ? [] : nestingProblems(nameConstraints, above)),
+  ]
+  const said = `Authority "${reference?.name ?? ''}" does not sign this.`
+  if (ofPolicy.length > 0) return stall('PolicyViolation', [said, ...ofPolicy, ...ofConstraints].join(' '))
+  return ofConstraints.length === 0 ? undefined : stall('NameConstraintViolation', [said, ...ofConstraints].join(' '))
+}
 
 /** Asked when the parent has to sign. */
 const parentSigns: readonly AuthorityCheck[] = [
@@ -211,6 +257,7 @@ const parentSigns: readonly AuthorityCheck[] = [
       ? undefined
       : stall('AuthorityExpiring', 'The authority above ends too soon to sign another one. Renew it first.')
   },
+  parentForbids,
 ]
 
 export const decide = (seen: Observed, now: number): Decision => {

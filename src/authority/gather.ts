@@ -15,6 +15,8 @@ import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
 import { nameOf, parentOf, passphraseRefOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
+import { signingPolicyOf } from './policy.ts'
+import { publishedUrls } from './published.ts'
 import {
   isSelfSigned,
   type Passphrases,
@@ -91,7 +93,13 @@ const seeParent = async (
     return { state: 'refused', message: handsOutAuthority(name) }
   if (!isReady(parent)) return { state: 'notReady', message: `${name} is not Ready yet.` }
   try {
-    return { state: 'usable', uid: parent.metadata.uid ?? '', material: await keyring.load(parent) }
+    return {
+      state: 'usable',
+      uid: parent.metadata.uid ?? '',
+      material: await keyring.load(parent),
+      policy: signingPolicyOf(parent),
+      published: publishedUrls(parent),
+    }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof Error)) throw error
     return { state: 'notReady', message: `${name} cannot sign: ${error.message}.` }

@@ -1,15 +1,23 @@
 /** Everything one decision about a CertificateAuthority needs; filled by gather.ts, judged by decide.ts. */
 
 import type { ReferencedText } from '../control/secrets.ts'
+import type { SigningPolicy } from '../pki/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { AuthorityMaterial } from './keyring.ts'
+import type { PublishedUrls } from './published.ts'
 import type { StoredAuthority, StoredAuthorityError } from './stored.ts'
 import type { Wanted } from './wanted.ts'
 
 export type ParentSeen =
   | { readonly state: 'missing' | 'refused' | 'notReady'; readonly message: string }
-  | { readonly state: 'usable'; readonly uid: string; readonly material: AuthorityMaterial }
+  | {
+      readonly state: 'usable'
+      readonly uid: string
+      readonly material: AuthorityMaterial
+      readonly policy: SigningPolicy | undefined
+      readonly published: PublishedUrls
+    }
 
 export type SecretSeen =
   | { readonly state: 'absent' }

@@ -18,11 +18,12 @@ import { type Outcome, report, waitingMs } from '../control/report.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { writeSecret } from '../control/write-secret.ts'
 import { record } from '../ledger/record.ts'
-import { issueCertificate } from '../pki/certificate.ts'
+import { IssueError, issueCertificate } from '../pki/certificate.ts'
 import { generateKeyPair, spkiOf } from '../pki/keys.ts'
 import { formatDistinguishedName } from '../pki/names.ts'
 import { type ParsedCertificate, parseCertificate } from '../pki/parse.ts'
 import { authorityPlan, serialNumber } from '../pki/plans.ts'
+import { policyViolations } from '../pki/policy.ts'
 import { selfSigner } from '../pki/signer.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
@@ -180,7 +181,8 @@ export class AuthorityReconciler {
         ? await generateKeyPair(crypto, wanted.keyAlgorithm)
         : { pkcs8: stored.pkcs8, spki: spkiOf(stored.pkcs8) }
     const subject = stored?.certificate.subject ?? wanted.subject
-    const material = parent?.state === 'usable' ? parent.material : undefined
+    const above = parent?.state === 'usable' ? parent : undefined
+    const material = above?.material
     const signer =
       material?.signer ??
       (await selfSigner(crypto, { pkcs8: key.pkcs8, subject, subjectKeyId: stored?.certificate.subjectKeyId }))
@@ -191,11 +193,16 @@ export class AuthorityReconciler {
       spki: key.spki,
       renews: stored?.certificate,
       pathLength: wanted.maxPathLength,
-      duration: wanted.duration,
+      nameConstraints: wanted.nameConstraints,
+      ...(above?.published ?? {}),
+      // Nobody has to write a duration into a CA; the one above limits it as it limits everything it signs.
+      duration: Math.min(wanted.duration, above?.policy?.maxDuration ?? Infinity),
       now: clock.now(),
       serialNumber: serialNumber(random(16)),
     })
     const certificate = parseCertificate(await issueCertificate(plan, signer))
+    const violations = above?.policy === undefined ? [] : policyViolations(above.policy, signer.subject, certificate)
+    if (violations.length > 0) throw new IssueError(violations)
     return {
       certificate,
       pkcs8: key.pkcs8,

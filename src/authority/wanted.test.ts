@@ -33,6 +33,7 @@ describe('what an authority asks for', () => {
       duration: 3650 * day,
       renewal: { renewBefore: undefined },
       maxPathLength: undefined,
+      nameConstraints: undefined,
       parent: undefined,
       encrypted: false,
     })
@@ -74,9 +75,19 @@ describe('what an authority asks for', () => {
     { spec: { subject: { literal: ' ' } }, field: 'spec.subject' },
     { spec: { duration: 'for ever' }, field: 'spec.duration' },
     { spec: { renewBefore: '1y' }, field: 'spec.renewBefore' },
+    { spec: { nameConstraints: { permitted: { dnsDomains: ['a..b'] } } }, field: 'spec.nameConstraints' },
   ])('names $field when it cannot be', ({ spec, field }) => {
     const resolved = resolve(authority(spec))
     expect('problems' in resolved && resolved.problems.map((text) => text.split(':')[0])).toEqual([field])
+  })
+
+  it('closes the types of names that its constraints leave open, and leaves exceptions alone', () => {
+    const { nameConstraints } = wanted({ nameConstraints: { permitted: { dnsDomains: ['Data.SVC'] } } })
+    expect(nameConstraints?.permitted).toMatchObject({ dnsDomains: ['data.svc'], emailAddresses: ['invalid'] })
+    expect(nameConstraints?.excluded).toMatchObject({ ipRanges: ['0.0.0.0/0', '::/0'] })
+    const exception = wanted({ nameConstraints: { excluded: { dnsDomains: ['secret.svc'] } } })
+    expect(exception.nameConstraints?.excluded).toMatchObject({ dnsDomains: ['secret.svc'], ipRanges: [] })
+    expect(wanted({ nameConstraints: {} }).nameConstraints).toBeUndefined()
   })
 
   it('names every problem', () => {

@@ -2,7 +2,8 @@
 
 import type { RenewalRule } from '../control/schedule.ts'
 import { distinguishedName, emptyName, parseDistinguishedName } from '../pki/names.ts'
-import type { KeyAlgorithm } from '../pki/plan.ts'
+import { closeOpenTypes, nameConstraints } from '../pki/name-constraints.ts'
+import type { KeyAlgorithm, NameConstraints } from '../pki/plan.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { keyAlgorithmOf } from '../resources/keys.ts'
@@ -18,6 +19,8 @@ export interface Wanted {
   readonly renewal: RenewalRule
   /** undefined: no limit. */
   readonly maxPathLength: number | undefined
+  /** What the certificate says, with every type closed that the permitted names leave open; undefined: nothing. */
+  readonly nameConstraints: NameConstraints | undefined
   readonly parent: { readonly namespace: string; readonly name: string } | undefined
   readonly encrypted: boolean
 }
@@ -48,6 +51,7 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
   const duration = attempt('duration', () => parseDuration(spec.duration))
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
+  const constraints = attempt('nameConstraints', () => constraintsOf(spec))
   if (subject === undefined || duration === undefined || problems.length > 0) return { problems }
   const parent = parentOf(authority)
   return {
@@ -58,17 +62,21 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
       duration,
       renewal: { renewBefore },
       maxPathLength: spec.maxPathLength ?? (parent === undefined ? undefined : 0),
+      nameConstraints: constraints,
       parent,
       encrypted: passphraseRefOf(authority) !== undefined,
     },
   }
 }
 
+const constraintsOf = ({ nameConstraints: fields }: CertificateAuthority['spec']): NameConstraints | undefined => {
+  const constraints = fields === undefined ? undefined : nameConstraints(fields)
+  return constraints === undefined ? undefined : closeOpenTypes(constraints)
+}
+
 /** Fields that would change what is signed or trusted and that this version does not act on: ignoring them silently would be worse. */
 export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
-  ...(spec.nameConstraints === undefined ? [] : ['spec.nameConstraints']),
   ...(spec.crl === undefined ? [] : ['spec.crl']),
-  ...(spec.publish === undefined ? [] : ['spec.publish']),
   ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
   ...(spec.rotation?.onExpiry === 'NewKey' ? ['spec.rotation.onExpiry: NewKey'] : []),
 ]
