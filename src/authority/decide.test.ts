@@ -71,15 +71,15 @@ const base: Observed = {
 const parent = (
   pathLength: number | undefined,
   notAfter = now + 9999 * day,
-  more: Partial<Extract<ParentSeen, { state: 'usable' }>> & { nameConstraints?: NameConstraints[] } = {},
+  more: Partial<Extract<ParentSeen, { state: 'usable' }>> & { constraints?: NameConstraints[] } = {},
 ): ParentSeen => {
-  const { nameConstraints = [], ...rest } = more
+  const { constraints = [], ...rest } = more
   const subject = distinguishedName({ commonName: 'Root', organizations: ['Acme'] })
   return {
     state: 'usable',
     uid: 'root',
     material: {
-      signer: { pathLength, nameConstraints, subject },
+      signer: { pathLength, nameConstraints: constraints, subject },
       certificate: { notAfter },
     } as unknown as AuthorityMaterial,
     policy: undefined,
@@ -135,7 +135,7 @@ describe('decide', () => {
       seen: seen({
         secret: absent,
         resolved: { wanted: { ...child, nameConstraints: constraintsTo('svc') } },
-        parent: parent(1, undefined, { nameConstraints: [constraintsTo('data.svc')] }),
+        parent: parent(1, undefined, { constraints: [constraintsTo('data.svc')] }),
       }),
       cure: 'Stall',
       reason: 'NameConstraintViolation',
@@ -145,7 +145,7 @@ describe('decide', () => {
       seen: seen({
         secret: absent,
         resolved: { wanted: { ...child, nameConstraints: constraintsTo('data.svc') } },
-        parent: parent(1, undefined, { nameConstraints: [constraintsTo('svc')] }),
+        parent: parent(1, undefined, { constraints: [constraintsTo('svc')] }),
       }),
       cure: 'Issue',
     },
@@ -154,7 +154,7 @@ describe('decide', () => {
       seen: seen({
         secret: absent,
         resolved: { wanted: { ...child, subject: distinguishedName({ commonName: 'ca.example.com' }) } },
-        parent: parent(1, undefined, { nameConstraints: [constraintsTo('svc')] }),
+        parent: parent(1, undefined, { constraints: [constraintsTo('svc')] }),
       }),
       cure: 'Stall',
       reason: 'NameConstraintViolation',

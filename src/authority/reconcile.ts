@@ -194,7 +194,7 @@ export class AuthorityReconciler {
       renews: stored?.certificate,
       pathLength: wanted.maxPathLength,
       nameConstraints: wanted.nameConstraints,
-      ...(above?.published ?? {}),
+      ...above?.published,
       // Nobody has to write a duration into a CA; the one above limits it as it limits everything it signs.
       duration: Math.min(wanted.duration, above?.policy?.maxDuration ?? Infinity),
       now: clock.now(),

@@ -5,11 +5,11 @@
  */
 
 import { hash } from 'node:crypto'
+import { signingPolicyOf } from '../authority/policy.ts'
 import { constraintViolations } from '../pki/name-constraint-check.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
 import { intentViolations, policyViolations, type SigningPolicy } from '../pki/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import { parseDuration } from '../resources/duration.ts'
 import type { UsableAuthority } from './observed.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -20,12 +20,8 @@ export interface Violation {
 
 /** Of the spec of a CA; undefined where it has none. */
 export const policyOf = ({ spec }: Pick<CertificateAuthority, 'spec'>): UsableAuthority['policy'] => {
-  if (spec.policy === undefined) return undefined
-  const { maxDuration, ...rules } = spec.policy
-  return {
-    rules: { ...rules, ...(maxDuration === undefined ? {} : { maxDuration: parseDuration(maxDuration) }) },
-    hash: hash('sha256', JSON.stringify(spec.policy), 'hex'),
-  }
+  const rules = signingPolicyOf({ spec })
+  return rules === undefined ? undefined : { rules, hash: hash('sha256', JSON.stringify(spec.policy), 'hex') }
 }
 
 /** ms. A lifetime that nobody asked for gives way to the policy; one that was asked for is refused. */
