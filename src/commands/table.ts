@@ -19,5 +19,6 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./revoke.ts') }],
   ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger.ts') }],
   ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect.ts') }],
+  ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])

@@ -94,19 +94,39 @@ const takeItem = async (item: Item, bytes: Uint8Array, password: string | undefi
 }
 
 /** `password` is that of spec.keystore.passwordSecretRef, where there is one. */
-export const verifySecret = async (
+export const verifySecret = (
   spec: DatabaseCertificateSpec,
   data: ReadonlyMap<string, Uint8Array>,
   password: string | undefined,
   now: Instant,
+): Promise<Verification> => verifyItems(itemsOf(spec), data, { password, now })
+
+export interface VerifySettings {
+  readonly password: string | undefined
+  readonly now: Instant
+  /** Besides what the Secret itself trusts, and has of the chain. */
+  readonly roots?: readonly ParsedCertificate[]
+  readonly intermediates?: readonly ParsedCertificate[]
+}
+
+/** The same for contents that no spec describes. */
+export const verifyItems = async (
+  items: readonly Item[],
+  data: ReadonlyMap<string, Uint8Array>,
+  { password, now, roots = [], intermediates = [] }: VerifySettings,
 ): Promise<Verification> => {
-  const items = itemsOf(spec)
   const missing = items.filter(({ key }) => !data.has(key)).map(({ key }) => `${key} is missing`)
   const material = await recoverMaterial(items, data, password)
   if (!material.certificate && items.some(({ content }) => certificateContents.has(content)))
     return { verified: [], problems: [...missing, 'no certificate is in it'] }
   const leaf = material.certificate && parseCertificate(material.certificate)
-  const found: Found = { leaf, certificates: [], roots: [], problems: missing, verified: new Set() }
+  const found: Found = {
+    leaf,
+    certificates: [...intermediates],
+    roots: [...roots],
+    problems: missing,
+    verified: new Set(),
+  }
   for (const item of items) {
     const bytes = data.get(item.key)
     if (!bytes) continue
