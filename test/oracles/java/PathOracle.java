@@ -46,9 +46,8 @@ public final class PathOracle {
         X509Certificate root = (X509Certificate) chain.get(chain.size() - 1);
         // The anchor stands outside of the path; a root alone is its own path.
         List<Certificate> path = chain.size() == 1 ? chain : chain.subList(0, chain.size() - 1);
-        // Constraints in a certificate bind no anchor unless they are handed over with it.
-        PKIXParameters parameters = new PKIXParameters(
-            Set.of(new TrustAnchor(root, inner(root.getExtensionValue("2.5.29.30")))));
+        // Name constraints of an anchor bind nobody here: Java takes them from those above it alone.
+        PKIXParameters parameters = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
         Path lists = folder.resolve("lists.pem");
         parameters.setRevocationEnabled(Files.exists(lists));
         if (Files.exists(lists)) {
@@ -58,13 +57,6 @@ public final class PathOracle {
             }
         }
         CertPathValidator.getInstance("PKIX").validate(factory.generateCertPath(path), parameters);
-    }
-
-    /** The contents of an OCTET STRING of less than 64 KiB. */
-    private static byte[] inner(byte[] octetString) {
-        if (octetString == null) return null;
-        int header = (octetString[1] & 0xff) < 0x80 ? 2 : 2 + (octetString[1] & 0x7f);
-        return java.util.Arrays.copyOfRange(octetString, header, octetString.length);
     }
 
     private static String quote(String text) {

@@ -104,7 +104,7 @@ class Linter:
         chain = blocks(folder / "chain.pem", "CERTIFICATE")
         for one in chain:
             problems += findings(self.certificate.validate(certificates.load_pem_document(one, "certificate").root))
-        for subject, issuer in zip(chain, chain[1:] + chain[-1:]):
+        for subject, issuer in zip(chain, chain[1:]):
             together = {}
             together["issuer"] = certificates.load_pem_document(issuer, "issuer", "issuer", together)
             together["subject"] = certificates.load_pem_document(subject, "subject", "subject", together)
