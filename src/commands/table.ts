@@ -20,5 +20,6 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger.ts') }],
   ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect.ts') }],
   ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify.ts') }],
+  ['completion', { summary: 'complete the command line in bash, zsh or fish', load: () => import('./completion.ts') }],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])
