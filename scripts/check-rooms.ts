@@ -7,7 +7,7 @@ import { basename, dirname, join, normalize } from 'node:path'
 
 const below = {
   domain: ['pki', 'material', 'resources', 'runtime', 'cluster'],
-  controllers: ['control', 'ledger', 'authority', 'trust', 'certificate', 'profile'],
+  controllers: ['control', 'ledger', 'authority', 'revocation', 'trust', 'certificate', 'profile'],
 } as const
 
 /**
@@ -26,12 +26,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   control: [...below.domain, 'ledger'],
   ledger: [...below.domain, 'control'],
   authority: [...below.domain, 'control', 'ledger'],
+  revocation: [...below.domain, 'control', 'ledger', 'authority'],
   trust: [...below.domain, 'control', 'ledger', 'authority'],
   certificate: [...below.domain, 'control', 'ledger', 'authority'],
   profile: [...below.domain, 'control', 'ledger', 'authority', 'certificate', 'database'],
+  publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],
   caches: [...below.domain, ...below.controllers],
   operator: [...below.domain, ...below.controllers, 'caches'],
-  commands: [...below.domain, ...below.controllers, 'database', 'server', 'caches', 'operator', 'version'],
+  commands: [...below.domain, ...below.controllers, 'database', 'server', 'publish', 'caches', 'operator', 'version'],
   main: ['commands', 'runtime', 'version'],
 }
 

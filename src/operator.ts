@@ -21,6 +21,10 @@ import { ProfileReconciler } from './profile/reconcile.ts'
 import type { CertificateAuthority } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import type { DatabaseCertificate } from './resources/database-certificate.ts'
+import { registerRevocationMetrics } from './revocation/metrics.ts'
+import { RevocationReconciler } from './revocation/reconcile.ts'
+import { RevocationLists } from './revocation/stored.ts'
+import { wakeRevocations } from './revocation/wakes.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Controller, type Reconcile } from './runtime/controller.ts'
 import type { Logger } from './runtime/log.ts'
@@ -53,12 +57,16 @@ export interface OperatorOptions {
 
 export class Operator {
   readonly caches: Caches
+  /** DER roots to trust because of an authority. Rejects with a sentence where they cannot be had. */
+  readonly trustOf: Keyring['trustOf']
   readonly #options: OperatorOptions
   readonly #controllers: {
     readonly authorities: Controller
     readonly certificates: Controller
     readonly profiles: Controller
     readonly ledger: Controller
+    readonly marks: Controller
+    readonly revocations: Controller
     readonly trust: Controller
   }
 
@@ -67,6 +75,7 @@ export class Operator {
     const { cluster, namespaces, clock, random, log } = options
     this.caches = createCaches({ cluster, namespaces, clock, random, log })
     registerResourceMetrics(options.metrics.registry, this.caches)
+    registerRevocationMetrics(options.metrics.registry, this.caches)
     const context: Context = {
       cluster,
       caches: this.caches,
@@ -78,18 +87,27 @@ export class Operator {
       clockGuard: new ClockGuard(clock),
     }
     const keyring = new Keyring(context)
+    this.trustOf = (authority) => keyring.trustOf(authority)
+    const lists = new RevocationLists(cluster, this.caches)
     const authorities = new AuthorityReconciler(context, keyring)
     const certificates = new CertificateReconciler(context, keyring, {
       rsaKeys: Math.max(1, Math.min(mostRsaKeys, Math.floor(options.workers / 2))),
       again: (key) => this.#controllers.certificates.enqueue(key),
-      readRevocationList: () => Promise.resolve(undefined),
+      readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
     })
     const profiles = new ProfileReconciler(context)
-    const keeper = new LedgerKeeper(context)
+    const keeper = new LedgerKeeper(context, {
+      sweepIntervalMs: options.sweepIntervalMs,
+      listed: async (authority, signal) => {
+        const list = await lists.read(authority, signal)
+        return list && new Set(list.revoked.map(({ serialNumber }) => serialNumber))
+      },
+    })
+    const revocations = new RevocationReconciler(context, keyring)
     const trust = new TrustReconciler(context, {
       keyring,
       namespaces,
-      readRevocationList: () => Promise.resolve(undefined),
+      readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
     })
     this.#controllers = {
       authorities: this.#controller('certificateauthority', (key, about) => authorities.reconcile(key, about), 4),
@@ -100,9 +118,27 @@ export class Operator {
       ),
       profiles: this.#controller('databasetlsprofile', (key, about) => profiles.reconcile(key, about), 1),
       ledger: this.#controller('ledger', (key, about) => keeper.reconcile(key, about), 1),
+      marks: this.#controller('ledgermarks', (key, about) => keeper.reconcileRevoked(key, about), 1),
+      revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
     }
     this.#connect()
+    const {
+      authorities: forAuthorities,
+      certificates: forCertificates,
+      ledger,
+      marks,
+      revocations: forLists,
+    } = this.#controllers
+    wakeRevocations(this.caches, {
+      list: (key, how) => forLists.enqueue(key, how),
+      marks: (key, how) => marks.enqueue(key, how),
+      pass: (key, how) => ledger.enqueue(key, how),
+      certificate: (key, how) => forCertificates.enqueue(key, how),
+      authority: (key, how) => forAuthorities.enqueue(key, how),
+      passDelayMs: options.sweepIntervalMs ?? sweepIntervalMs,
+      deleted: (certificate) => keeper.deleted(certificate),
+    })
     wakeTrust(this.caches, (key, how) => this.#controllers.trust.enqueue(key, how))
   }
 
@@ -142,7 +178,7 @@ export class Operator {
   }
 
   #connect(): void {
-    const { authorities, certificates, configMaps, ledger, namespaces, profiles, secrets } = this.caches
+    const { authorities, certificates, configMaps, namespaces, profiles, secrets } = this.caches
     authorities.onChange((change) => this.#authorityChanged(change))
     certificates.onChange((change) => {
       this.#controllers.certificates.enqueue(change.key, priorityOf(change))
@@ -154,10 +190,6 @@ export class Operator {
       if (change.initial) return
       this.#enqueueAuthorities(authorities.store.by('configMap', change.key))
       this.#enqueueCertificates(certificates.store.by('configMap', change.key))
-    })
-    ledger.onChange(({ after }) => {
-      if (after?.supersedes === undefined || after.state !== 'Valid') return
-      this.#controllers.ledger.enqueue(after.authority, { afterMs: this.#options.sweepIntervalMs ?? sweepIntervalMs })
     })
     namespaces?.onChange(({ before, after, initial }) => {
       const namespace = (after ?? before)?.metadata.name

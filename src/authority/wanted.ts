@@ -76,7 +76,6 @@ const constraintsOf = ({ nameConstraints: fields }: CertificateAuthority['spec']
 
 /** Fields that would change what is signed or trusted and that this version does not act on: ignoring them silently would be worse. */
 export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
-  ...(spec.crl === undefined ? [] : ['spec.crl']),
   ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
   ...(spec.rotation?.onExpiry === 'NewKey' ? ['spec.rotation.onExpiry: NewKey'] : []),
 ]

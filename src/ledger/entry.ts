@@ -40,7 +40,8 @@ export interface LedgerEntry extends KubeObject {
   readonly revocation: Revocation | undefined
   /** When the entry was created, ms since the epoch; NaN where that is not known. */
   readonly createdAt: number
-  /** End of validity, ms since the epoch; NaN where the certificate cannot be read. */
+  /** Validity, ms since the epoch; NaN where the certificate cannot be read. */
+  readonly notBefore: number
   readonly notAfter: number
   readonly commonName: string | undefined
   /** A CA's own certificate. */
@@ -85,6 +86,7 @@ export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) 
       marked,
       revocation: spec.revocation === undefined ? undefined : revocationOf(spec.revocation, status?.revokedAt),
       createdAt: Date.parse(creationTimestamp ?? ''),
+      notBefore: facts?.notBefore ?? Number.NaN,
       notAfter: facts?.notAfter ?? endOf(spec.indexLine),
       commonName: facts?.commonName,
       isCa: facts?.isCa ?? false,

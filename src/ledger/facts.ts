@@ -8,6 +8,7 @@ import { readAuthorityKeyId } from '../pki/extensions.ts'
 
 export interface CertificateFacts {
   /** ms since the epoch. */
+  readonly notBefore: number
   readonly notAfter: number
   /** Of the subject; the last one where there are several. */
   readonly commonName: string | undefined
@@ -29,10 +30,11 @@ export const factsOf = (pem: string): CertificateFacts | undefined => {
     if (fields[0]?.tag === 0xa0) fields.shift()
     const [, , , validity, subject, , ...optional] = fields
     if (validity === undefined || subject === undefined) return undefined
-    const notAfter = children(validity)[1]
-    if (notAfter === undefined) return undefined
+    const [notBefore, notAfter] = children(validity)
+    if (notBefore === undefined || notAfter === undefined) return undefined
     const extensions = optional.find(({ tag }) => tag === 0xa3)
     return {
+      notBefore: readTime(notBefore),
       notAfter: readTime(notAfter),
       commonName: commonNameOf(subject),
       ...(extensions === undefined

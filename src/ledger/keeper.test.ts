@@ -4,94 +4,158 @@ import { keyOf, type KubeObject } from '../cluster/port.ts'
 import { never, rejection, stubContext } from '../control/testing.ts'
 import { silentLogger } from '../runtime/log.ts'
 import type { LedgerEntry } from './entry.ts'
-import { LedgerKeeper, superseded } from './keeper.ts'
+import { LedgerKeeper, sweepIntervalMs } from './keeper.ts'
 import { entryOf } from './testing.ts'
 
-const entry = entryOf
+const day = 24 * 3_600_000
 
-describe('what is superseded', () => {
-  const cases: { name: string; entries: LedgerEntry[]; due: string[] }[] = [
-    { name: 'nothing in an empty ledger', entries: [], due: [] },
-    { name: 'not what nobody replaces', entries: [entry('1'), entry('2')], due: [] },
-    { name: 'what another one replaces', entries: [entry('1'), entry('2', { supersedes: '1' })], due: ['1'] },
-    {
-      name: 'a chain of renewals but the last',
-      entries: [entry('1'), entry('2', { supersedes: '1' }), entry('3', { supersedes: '2' })],
-      due: ['1', '2'],
-    },
-    {
-      name: 'not what is marked already',
-      entries: [entry('1', { state: 'Superseded' }), entry('2', { supersedes: '1' })],
-      due: [],
-    },
-    {
-      name: 'not what is revoked',
-      entries: [entry('1', { state: 'Revoked' }), entry('2', { supersedes: '1' })],
-      due: [],
-    },
-    {
-      name: 'not the certificate of another holder',
-      entries: [entry('1', { holder: 'other' }), entry('2', { supersedes: '1' })],
-      due: [],
-    },
-    {
-      name: 'not what nobody holds',
-      entries: [entry('1', { holder: undefined }), entry('2', { holder: undefined, supersedes: '1' })],
-      due: [],
-    },
-  ]
-  it.each(cases)('is $name', ({ entries, due }) => {
-    expect(superseded(entries).map(({ serialNumber }) => serialNumber)).toEqual(due)
-  })
-})
+interface World {
+  readonly entries: readonly LedgerEntry[]
+  readonly fails?: ApiError
+  /** spec of the CA; absent: there is no CA. */
+  readonly spec?: object
+  readonly listed?: ReadonlySet<string>
+}
 
-const keeping = (entries: LedgerEntry[], fails?: ApiError) => {
-  const writes: { verb: string; object: KubeObject }[] = []
+const keeping = ({ entries, fails, spec, listed }: World) => {
+  const writes: { verb: string; object: KubeObject; options?: object }[] = []
   const answer = (verb: string) => async (_: unknown, object: KubeObject) => {
     writes.push({ verb, object })
     if (fails !== undefined) throw fails
-    return { ...object, metadata: { ...object.metadata, resourceVersion: '9' } }
+    return { ...object, metadata: { ...object.metadata, resourceVersion: '9' }, status: { subject: 'CN=a' } }
   }
-  const { context, stores } = stubContext({ apply: answer('apply'), updateStatus: answer('updateStatus') })
+  const { context, stores, clock, events } = stubContext({
+    apply: answer('apply'),
+    updateStatus: answer('updateStatus'),
+    list: async () => ({ items: [] }),
+    delete: async (_: unknown, { name }: { name: string }, options: object) =>
+      void writes.push({ verb: 'delete', object: { metadata: { name } } as KubeObject, options }),
+  })
+  Object.assign(context.caches.ledger, { removed: (key: string) => stores.ledger.delete(key) })
   for (const one of entries) stores.ledger.set(keyOf(one), one)
+  if (spec !== undefined)
+    stores.authorities.set('data/ca', {
+      metadata: { namespace: 'data', name: 'ca', uid: 'ca-uid' },
+      spec: { ledger: { keepExpiredFor: '90d' }, ...spec },
+    } as unknown as KubeObject)
   const about = { signal: never, log: silentLogger(), reconcileId: 'r' }
-  return { writes, reconcile: () => new LedgerKeeper(context).reconcile('data/ca', about) }
+  const keeper = new LedgerKeeper(context, { listed: async () => listed })
+  return {
+    writes,
+    clock,
+    events,
+    stores,
+    keeper,
+    pass: () => keeper.reconcile('data/ca', about),
+    marks: () => keeper.reconcileRevoked('data/ca', about),
+    told: () => writes.map(({ verb, object }) => `${verb} ${object.metadata.name}`),
+  }
 }
 
-describe('the keeper', () => {
-  it('marks label and status of the very entry it saw', async () => {
-    const { writes, reconcile } = keeping([entry('1'), entry('2', { supersedes: '1' })])
-    expect(await reconcile()).toEqual({})
-    expect(writes.map(({ verb, object }) => `${verb} ${object.metadata.name}`)).toEqual([
-      'apply ca-1',
-      'updateStatus ca-1',
-    ])
+const born = new Date(stubContext({}).clock.now()).getTime()
+const alive = { createdAt: born, notBefore: born - 300_000, notAfter: born + 90 * day }
+const entry = (serial: string, change: Partial<LedgerEntry> = {}) => entryOf(serial, { ...alive, ...change })
+const hold = { reason: 'certificateHold', time: undefined, invalidityTime: undefined, seenAt: undefined } as const
+
+describe('the marks', () => {
+  it('are put on label and status of the very entry it saw, and leave the rest of the status', async () => {
+    const { writes, pass, told } = keeping({ entries: [entry('1'), entry('2', { supersedes: '1' })] })
+    await pass()
+    expect(told()).toEqual(['apply ca-1', 'updateStatus ca-1'])
     expect(writes[0]?.object.metadata).toMatchObject({ uid: 'u-1', labels: { 'dbtls.dev/state': 'Superseded' } })
     expect(writes[1]?.object).toMatchObject({
       metadata: { uid: 'u-1', resourceVersion: '9' },
-      status: { state: 'Superseded' },
+      status: { state: 'Superseded', subject: 'CN=a' },
     })
   })
 
-  it('leaves what is too much for one pass to the next', async () => {
+  it('leave what is too much for one pass to the next', async () => {
     const many = Array.from({ length: 1200 }, (_, at) => entry(`${at + 1}`, { supersedes: `${at}` }))
-    const { writes, reconcile } = keeping(many)
-    expect(await reconcile()).toEqual({ requeueAfterMs: 1000 })
+    const { writes, pass } = keeping({ entries: many })
+    expect(await pass()).toEqual({ requeueAfterMs: 1000 })
     expect(writes).toHaveLength(2000)
+  })
+
+  it('are looked after again when the next certificate ends, and not sooner than a pass is due', async () => {
+    const { pass } = keeping({ entries: [entry('1')] })
+    expect(await pass()).toEqual({ requeueAfterMs: 90 * day + 1 })
+    const soon = keeping({ entries: [entry('1', { notAfter: born + 1000 })] })
+    expect(await soon.pass()).toEqual({ requeueAfterMs: sweepIntervalMs })
   })
 
   it.each([
     { status: 404, reason: 'NotFound' },
     { status: 409, reason: 'Conflict' },
-  ])('passes over an entry that changed meanwhile ($reason)', async (init) => {
+    { status: 403, reason: 'Forbidden' },
+  ])('pass over an entry that changed meanwhile ($reason)', async (init) => {
     const entries = [entry('1'), entry('2', { supersedes: '1' }), entry('3', { supersedes: '2' })]
-    const { writes, reconcile } = keeping(entries, new ApiError({ message: 'm', ...init }))
-    expect(await reconcile()).toEqual({})
+    const { writes, pass } = keeping({ entries, fails: new ApiError({ message: 'm', ...init }) })
+    await pass()
     expect(writes).toHaveLength(2)
   })
 
-  it('is tried again when the server has trouble', async () => {
-    const trouble = new ApiError({ status: 500, reason: 'x', message: 'm' })
-    expect(await rejection(keeping([entry('1'), entry('2', { supersedes: '1' })], trouble).reconcile())).toBe(trouble)
+  it('are tried again when the server has trouble', async () => {
+    const fails = new ApiError({ status: 500, reason: 'x', message: 'm' })
+    expect(await rejection(keeping({ entries: [entry('1'), entry('2', { supersedes: '1' })], fails }).pass())).toBe(
+      fails,
+    )
+  })
+
+  it('follow a revocation without waiting for a pass, with its date, and leave what was replaced to the pass', async () => {
+    const { writes, marks, told } = keeping({
+      entries: [entry('1'), entry('2', { supersedes: '1', state: 'Revoked', revocation: hold })],
+    })
+    await marks()
+    expect(told()).toEqual(['apply ca-2', 'updateStatus ca-2'])
+    expect(writes[1]?.object).toMatchObject({ status: { state: 'Revoked', revokedAt: expect.any(String) } })
+  })
+
+  it('follow a hold that was taken back', async () => {
+    const { writes, marks } = keeping({ entries: [entry('1', { marked: 'Revoked' })] })
+    await marks()
+    expect(writes[1]?.object).toMatchObject({ status: { state: 'Valid' } })
+    expect(writes[1]?.object).not.toMatchObject({ status: { revokedAt: expect.any(String) } })
+  })
+})
+
+describe('pruning', () => {
+  const past = {
+    createdAt: born - 200 * day,
+    notBefore: born - 200 * day - 300_000,
+    notAfter: born - 100 * day,
+    state: 'Expired',
+    marked: 'Expired',
+  } as const
+  const gone = {
+    ...past,
+    state: 'Revoked',
+    marked: 'Revoked',
+    revocation: { ...hold, reason: 'keyCompromise' },
+  } as const
+
+  it('deletes the very entry that was kept for long enough', async () => {
+    const { writes, pass, stores } = keeping({ entries: [entry('1', past), entry('2')], spec: {} })
+    await pass()
+    expect(writes).toMatchObject([{ verb: 'delete', options: { uid: 'u-1', resourceVersion: '1' } }])
+    expect([...stores.ledger.keys()]).toEqual(['data/ca-2'])
+  })
+
+  it('does not happen while nobody says for how long', async () => {
+    const { writes, pass } = keeping({ entries: [entry('1', past)] })
+    await pass()
+    expect(writes).toEqual([])
+  })
+
+  const crl = { crl: { enabled: true, onDelete: 'Keep', onSupersede: 'Keep' } }
+  it.each([
+    { name: 'is kept while the list names it', listed: new Set(['1']), spec: crl, deleted: false },
+    { name: 'is kept while the list cannot be read', spec: crl, deleted: false },
+    { name: 'goes when the list has let it go', listed: new Set<string>(), spec: crl, deleted: true },
+    { name: 'goes where no list is made', spec: {}, deleted: true },
+  ])('a revoked entry $name', async ({ listed, spec, deleted }) => {
+    const { told, pass } = keeping({ entries: [entry('1', gone)], spec, ...(listed === undefined ? {} : { listed }) })
+    const { requeueAfterMs } = await pass()
+    expect(told()).toEqual(deleted ? ['delete ca-1'] : [])
+    if (!deleted) expect(requeueAfterMs).toBe(sweepIntervalMs)
   })
 })

@@ -1,14 +1,32 @@
 /**
- * Bookkeeping of the ledger, off the path of any issuance, as `openssl ca -updatedb` is: entries whose certificate has
- * been replaced are marked Superseded. Who superseded whom is on record from the first moment (`spec.supersedes`), so
- * the mark may come later, in one quiet pass.
+ * Bookkeeping of the ledger, off the path of any issuance, as `openssl ca -updatedb` is: what was replaced, has ended or
+ * was revoked is marked so; what the CA wants revoked with its holder or its successor is revoked; what has been kept for
+ * long enough is deleted. Everything follows from what is on record, so that it may come later, in one quiet pass.
  */
 
-import { isConflict, isNotFound } from '../cluster/errors.ts'
+import { isConflict, isForbidden, isNotFound } from '../cluster/errors.ts'
+import { keyOf } from '../cluster/port.ts'
 import { type Context, fieldManager, marks } from '../control/context.ts'
-import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
+import { toTimestamp } from '../control/schedule.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import { parseDuration } from '../resources/duration.ts'
+import { issuedCertificates, type IssuedCertificate, type RevocationReason } from '../resources/issued-certificate.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
-import type { LedgerEntry } from './entry.ts'
+import type { EntryState, LedgerEntry } from './entry.ts'
+import { cachedHolders, liveHolder } from './holders.ts'
+import {
+  deleteGraceMs,
+  type Deletion,
+  nextExpiry,
+  orphans,
+  prunable,
+  replacements,
+  supersededForRevocation,
+  verdictOf,
+  verdictOfReplaced,
+  wantedMark,
+} from './rules.ts'
 
 /** Between two passes over one CA's ledger, and from a renewal to its mark, ms. */
 export const sweepIntervalMs = 10 * 60 * 1000
@@ -16,56 +34,243 @@ export const sweepIntervalMs = 10 * 60 * 1000
 /** Entries marked in one pass; what is left over is for the next one, so that a mass renewal does not become a burst of writes. */
 const marksPerPass = 1000
 
-/** Entries that another entry of the same holder names as replaced, and that are not marked yet. Pure. */
-export const superseded = (entries: readonly LedgerEntry[]): LedgerEntry[] => {
-  const replaced = new Set(
-    entries.flatMap(({ holder, supersedes }) =>
-      holder === undefined || supersedes === undefined ? [] : [`${holder} ${supersedes}`],
-    ),
-  )
-  return entries.filter(
-    ({ holder, serialNumber, state }) => state === 'Valid' && replaced.has(`${holder} ${serialNumber}`),
-  )
+/** The same of entries that were revoked: somebody waits for it, and others for the worker. */
+const revokedPerPass = 100
+
+const soonMs = 1000
+
+/** A revocation has a manager of its own: an apply of the label must not take it away. */
+const revocationManager = 'dbtls.dev/revocation'
+
+export interface KeeperOptions {
+  /** Serial numbers on the revocation list that is published now; undefined where there is none to be read. */
+  readonly listed: (authority: CertificateAuthority, signal: AbortSignal) => Promise<ReadonlySet<string> | undefined>
+  /** ms; default: sweepIntervalMs. */
+  readonly sweepIntervalMs?: number | undefined
+}
+
+interface Pass {
+  readonly key: string
+  readonly authority: CertificateAuthority | undefined
+  readonly entries: readonly LedgerEntry[]
+  readonly signal: AbortSignal
+}
+
+/** When there is more to do: at an instant on the wall clock, or so many ms from now. */
+interface Later {
+  readonly at?: number | undefined
+  readonly inMs?: number | undefined
 }
 
 export class LedgerKeeper {
   readonly #context: Context
+  readonly #options: KeeperOptions
+  /** Holders that went while we watched, by `namespace/name`. */
+  readonly #deleted = new Map<string, Deletion & { readonly at: number }>()
+  /** Since when a holder is missed, monotonic, by uid. */
+  readonly #missed = new Map<string, number>()
 
-  constructor(context: Context) {
+  constructor(context: Context, options: KeeperOptions) {
     this.#context = context
+    this.#options = options
   }
 
-  /** `key` is the CA's. */
+  /** A DatabaseCertificate is gone; a pass after `deleteGraceMs` acts on it. */
+  deleted({ metadata, status }: DatabaseCertificate): void {
+    const at = this.#context.clock.monotonic()
+    this.#deleted.set(keyOf({ metadata }), { uid: metadata.uid ?? '', serialNumber: status?.serialNumber, at })
+    this.#missed.set(metadata.uid ?? '', at)
+  }
+
+  /** Marks what was revoked, and what was taken back. `key` is the CA's. */
+  async reconcileRevoked(key: string, { signal }: ReconcileContext): Promise<Result> {
+    const { caches, clock } = this.#context
+    const due = caches.ledger.store
+      .by('authority', key)
+      .filter(({ marked, revocation }) => (marked === 'Revoked') !== (revocation !== undefined))
+    const replaced = due.some(({ revocation }) => revocation === undefined)
+      ? replacements(caches.ledger.store.by('authority', key))
+      : new Map<LedgerEntry, LedgerEntry>()
+    for (const entry of due.slice(0, revokedPerPass))
+      await this.#mark(entry, wantedMark(entry, replaced.has(entry), clock.now()), signal)
+    return due.length > revokedPerPass ? { requeueAfterMs: 100 } : {}
+  }
+
+  /** The quiet pass. `key` is the CA's. */
   async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
-    const { caches } = this.#context
-    const due = superseded(caches.ledger.store.by('authority', key))
-    for (const entry of due.slice(0, marksPerPass)) await this.#mark(entry, signal)
-    return due.length > marksPerPass ? { requeueAfterMs: 1000 } : {}
+    const { caches, clock } = this.#context
+    const entries = caches.ledger.store.by('authority', key)
+    if (entries.length === 0) return {}
+    const authority = caches.authorities.store.get(key)
+    const isHere = authority !== undefined && authority.metadata.deletionTimestamp === undefined
+    const pass: Pass = { key, authority: isHere ? authority : undefined, entries, signal }
+    const replaced = replacements(entries)
+    const more: Later[] = [
+      await this.#markAll(pass, replaced),
+      await this.#revokeReplaced(pass, replaced),
+      await this.#revokeOrphans(pass),
+      await this.#prune(pass),
+    ]
+    const waits = more.flatMap(({ at, inMs }) => [
+      ...(at === undefined ? [] : [Math.max(at + 1 - clock.now(), this.#intervalMs)]),
+      ...(inMs === undefined ? [] : [inMs]),
+    ])
+    return waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }
+  }
+
+  get #intervalMs(): number {
+    return this.#options.sweepIntervalMs ?? sweepIntervalMs
+  }
+
+  async #markAll({ entries, signal }: Pass, replaced: ReadonlyMap<LedgerEntry, LedgerEntry>): Promise<Later> {
+    const now = this.#context.clock.now()
+    const due = entries
+      .map((entry) => [entry, wantedMark(entry, replaced.has(entry), now)] as const)
+      .filter(([{ marked }, wanted]) => marked !== wanted)
+    for (const [entry, wanted] of due.slice(0, marksPerPass)) await this.#mark(entry, wanted, signal)
+    return due.length > marksPerPass ? { inMs: soonMs } : { at: nextExpiry(entries, now) }
+  }
+
+  async #revokeReplaced({ authority, signal }: Pass, replaced: ReadonlyMap<LedgerEntry, LedgerEntry>): Promise<Later> {
+    if (authority?.spec.crl?.onSupersede !== 'Revoke') return {}
+    const { caches, clock } = this.#context
+    const { due, next } = supersededForRevocation(replaced, cachedHolders(caches), clock.now())
+    let revoked = 0
+    for (const entry of due.slice(0, marksPerPass)) {
+      const live = await liveHolder(this.#context, entry.holderKey ?? '', signal)
+      if (verdictOfReplaced(entry, live) === 'Wait') continue
+      await this.#revoke(authority, entry, 'superseded', 'it was replaced', signal)
+      revoked += 1
+    }
+    if (revoked === due.length) return { at: next }
+    return { inMs: revoked > 0 ? soonMs : this.#intervalMs }
+  }
+
+  async #revokeOrphans({ authority, entries, signal }: Pass): Promise<Later> {
+    if (authority?.spec.crl?.onDelete !== 'Revoke') return {}
+    const { caches, clock } = this.#context
+    const found = orphans(entries, cachedHolders(caches), this.#deleted, clock.now())
+    const since = (uid: string): number => {
+      const known = this.#missed.get(uid) ?? clock.monotonic()
+      this.#missed.set(uid, known)
+      return known
+    }
+    let inMs: number | undefined
+    let revoked = 0
+    for (const entry of found.slice(0, marksPerPass)) {
+      const left = since(entry.holder ?? '') + deleteGraceMs - clock.monotonic()
+      const verdict =
+        left > 0 ? 'Wait' : verdictOf(entry, await liveHolder(this.#context, entry.holderKey ?? '', signal))
+      if (verdict === 'Revoke') {
+        await this.#revoke(authority, entry, 'cessationOfOperation', `${entry.holderKey} was deleted`, signal)
+        revoked += 1
+      }
+      if (verdict === 'Wait') inMs = Math.min(inMs ?? Number.POSITIVE_INFINITY, left > 0 ? left : this.#intervalMs)
+    }
+    this.#forgetOld()
+    return { inMs: found.length > marksPerPass && revoked > 0 ? soonMs : inMs }
+  }
+
+  /** What went is of interest until the pass after it; what that pass could not decide, it counts anew. */
+  #forgetOld(): void {
+    const before = this.#context.clock.monotonic() - 24 * 3600 * 1000
+    for (const [key, { at }] of this.#deleted) if (at < before) this.#deleted.delete(key)
+    for (const [uid, at] of this.#missed) if (at < before) this.#missed.delete(uid)
+  }
+
+  async #prune({ authority, entries, signal }: Pass): Promise<Later> {
+    // Without its CA nobody says for how long.
+    if (authority === undefined) return {}
+    const { caches, clock } = this.#context
+    const keepExpiredForMs = parseDuration(authority.spec.ledger.keepExpiredFor)
+    const { due, next } = prunable(entries, { keepExpiredForMs, holders: cachedHolders(caches) }, clock.now())
+    const some = due.slice(0, marksPerPass)
+    // A revoked one stays on the list until one list after its end (RFC 5280 §3.3), and the list is made from the ledger.
+    const makesList = authority.spec.crl?.enabled === true && some.some(({ revocation }) => revocation !== undefined)
+    const listed = makesList ? await this.#options.listed(authority, signal) : undefined
+    let kept = false
+    for (const entry of some) {
+      if (entry.revocation !== undefined && makesList && listed?.has(entry.serialNumber) !== false) kept = true
+      else await this.#delete(entry, signal)
+    }
+    if (due.length > marksPerPass && !kept) return { inMs: soonMs }
+    return kept ? { inMs: this.#intervalMs } : { at: next }
   }
 
   /** The label for selectors, then the status; whichever is missing after a crash is written at the next pass. */
-  async #mark(entry: LedgerEntry, signal: AbortSignal): Promise<void> {
-    const { cluster, caches } = this.#context
+  async #mark(entry: LedgerEntry, state: EntryState, signal: AbortSignal): Promise<void> {
+    const { cluster, caches, clock } = this.#context
     const { name, namespace, uid } = entry.metadata
     const head = { apiVersion: entry.apiVersion, kind: entry.kind }
     const options = { fieldManager, signal }
-    try {
+    await unlessChanged(async () => {
       const labelled = await cluster.apply(
         issuedCertificates,
         {
           ...head,
-          metadata: { name, namespace, uid, labels: { [marks.state]: 'Superseded' } },
+          metadata: { name, namespace, uid, labels: { [marks.state]: state } },
         } as unknown as IssuedCertificate,
         { ...options, force: true },
       )
+      const { revokedAt, ...others } = labelled.status ?? {}
+      const status = {
+        ...others,
+        state,
+        ...(state === 'Revoked' ? { revokedAt: revokedAt ?? toTimestamp(clock.now()) } : {}),
+      }
       const { resourceVersion } = labelled.metadata
-      const status = { ...head, metadata: { name, namespace, uid, resourceVersion }, status: { state: 'Superseded' } }
+      const update = { ...head, metadata: { name, namespace, uid, resourceVersion }, status }
       caches.ledger.wrote(
-        await cluster.updateStatus(issuedCertificates, status as unknown as IssuedCertificate, options),
+        await cluster.updateStatus(issuedCertificates, update as unknown as IssuedCertificate, options),
       )
-    } catch (error) {
-      // Deleted or revoked meanwhile: the next event brings it back here if anything is left to do.
-      if (!isNotFound(error) && !isConflict(error)) throw error
+    })
+  }
+
+  async #revoke(
+    authority: CertificateAuthority,
+    entry: LedgerEntry,
+    reason: RevocationReason,
+    why: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { cluster, caches, clock, events } = this.#context
+    const { name, namespace, uid } = entry.metadata
+    // The version that was judged: somebody may have revoked it for a better reason meanwhile.
+    const { resourceVersion } = caches.ledger.store.get(keyOf(entry))?.metadata ?? entry.metadata
+    const revoked = {
+      apiVersion: entry.apiVersion,
+      kind: entry.kind,
+      metadata: { name, namespace, uid, resourceVersion },
+      spec: { revocation: { reason, time: toTimestamp(clock.now()) } },
     }
+    await unlessChanged(async () => {
+      caches.ledger.wrote(
+        await cluster.apply(issuedCertificates, revoked as unknown as IssuedCertificate, {
+          fieldManager: revocationManager,
+          signal,
+        }),
+      )
+      const note = `Revoked certificate ${entry.serialNumber} (${reason}): ${why}.`
+      events.record({ regarding: authority, type: 'Normal', reason: 'Revoked', action: 'Revoke', note })
+    })
+  }
+
+  async #delete(entry: LedgerEntry, signal: AbortSignal): Promise<void> {
+    const { cluster, caches } = this.#context
+    const { name, namespace, uid = '', resourceVersion } = entry.metadata
+    await unlessChanged(async () => {
+      const only = { uid, ...(resourceVersion === undefined ? {} : { resourceVersion }), signal }
+      await cluster.delete(issuedCertificates, { namespace, name }, only)
+      caches.ledger.removed(keyOf(entry), uid)
+    })
+  }
+}
+
+/** Deleted or changed meanwhile, or its namespace is being deleted: the next event or pass finds what is left to do. */
+const unlessChanged = async (write: () => Promise<void>): Promise<void> => {
+  try {
+    await write()
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error) && !isForbidden(error)) throw error
   }
 }

@@ -9,7 +9,7 @@ audit log of a real API server. `create` on secrets is what server-side apply ne
   verbs: [list, watch]
 - apiGroups: [dbtls.dev]
   resources: [issuedcertificates]
-  verbs: [create, list, watch, patch]
+  verbs: [create, list, watch, patch, delete]
 - apiGroups: [dbtls.dev]
   resources:
     - certificateauthorities/status

@@ -1,0 +1,88 @@
+/** Reads everything one decision about a revocation list needs. Decides nothing. */
+
+import type { Keyring } from '../authority/keyring.ts'
+import { ApiError } from '../cluster/errors.ts'
+import { keyOf } from '../cluster/port.ts'
+import type { Context } from '../control/context.ts'
+import { fromTimestamp } from '../control/schedule.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { findCondition } from '../resources/conditions.ts'
+import { contentHash, type ListKey } from './entries.ts'
+import type { Observed, SignerSeen } from './observed.ts'
+import { listCondition } from './report.ts'
+import { readConfigMap, revocationListName, seeStored } from './stored.ts'
+import { dueAt, type ListPolicy } from './wanted.ts'
+
+export const keyOfAuthority = ({ status }: CertificateAuthority): ListKey | undefined =>
+  status?.certificate === undefined
+    ? undefined
+    : { keyId: status.certificate.subjectKeyId, publicKeyHash: status.certificate.publicKeyHash }
+
+/**
+ * When the next list is due, where the caches alone show that the present one is right: its ConfigMap is the one that was
+ * verified, and the ledger says what it was made from. Costs no request.
+ */
+export const settledUntil = (
+  { caches, clock }: Pick<Context, 'caches' | 'clock'>,
+  authority: CertificateAuthority,
+  policy: ListPolicy,
+  /** resourceVersion of the ConfigMap found good since the status was written. */
+  verified: string | undefined,
+): number | undefined => {
+  const { crl, conditions } = authority.status ?? {}
+  const key = keyOfAuthority(authority)
+  const [thisUpdate, nextUpdate] = [fromTimestamp(crl?.thisUpdate), fromTimestamp(crl?.nextUpdate)]
+  if (crl?.contentHash === undefined || key === undefined || thisUpdate === undefined || nextUpdate === undefined)
+    return undefined
+  if (findCondition(conditions, listCondition)?.status !== 'True') return undefined
+  const due = dueAt(policy, nextUpdate, authority.metadata.uid ?? '')
+  // A list that lasts longer than a new one would is judged by the decision.
+  if (due <= clock.now() || nextUpdate > clock.now() + policy.durationMs) return undefined
+  const map = caches.configMaps.store.get(`${authority.metadata.namespace}/${revocationListName(authority)}`)?.metadata
+  if (map === undefined || map.uid !== crl.configMapUid) return undefined
+  if (map.resourceVersion !== crl.configMapResourceVersion && map.resourceVersion !== verified) return undefined
+  const ledger = caches.ledger.store.by('authority', keyOf(authority))
+  return contentHash(ledger, key, thisUpdate) === crl.contentHash ? due : undefined
+}
+
+export const gather = async (
+  context: Context,
+  keyring: Pick<Keyring, 'load'>,
+  authority: CertificateAuthority,
+  policy: ListPolicy,
+  tried: bigint | undefined,
+  signal: AbortSignal,
+): Promise<Observed> => {
+  const [map, signer] = await Promise.all([
+    readConfigMap(context.cluster, authority, signal),
+    seeSigner(keyring, authority),
+  ])
+  return {
+    name: `CertificateAuthority ${keyOf(authority)}`,
+    uid: authority.metadata.uid ?? '',
+    listName: revocationListName(authority),
+    policy,
+    status: authority.status?.crl,
+    key: keyOfAuthority(authority),
+    signer,
+    stored: seeStored(authority, map),
+    ledger: context.caches.ledger.store.by('authority', keyOf(authority)),
+    tried,
+  }
+}
+
+const seeSigner = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAuthority): Promise<SignerSeen> => {
+  if (authority.status?.certificate === undefined) return { state: 'unusable', message: 'it has no certificate yet' }
+  try {
+    const { signer, certificate } = await keyring.load(authority)
+    return {
+      state: 'usable',
+      notBefore: certificate.notBefore,
+      notAfter: certificate.notAfter,
+      mayIssue: signer.mayIssueRevocationLists,
+    }
+  } catch (error) {
+    if (error instanceof ApiError || !(error instanceof Error)) throw error
+    return { state: 'unusable', message: error.message.replace(/\.$/, '') }
+  }
+}

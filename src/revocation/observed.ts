@@ -1,0 +1,41 @@
+/** Everything one decision about a revocation list needs; filled by gather.ts, judged by decide.ts. */
+
+import type { LedgerEntry } from '../ledger/entry.ts'
+import type { ParsedRevocationList } from '../pki/revocation-list.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { ListKey } from './entries.ts'
+import type { ListPolicy } from './wanted.ts'
+
+export type StoredSeen =
+  | { readonly state: 'absent' }
+  | {
+      readonly state: 'present'
+      readonly uid: string
+      readonly resourceVersion: string
+      readonly ours: boolean
+      readonly owner: string | undefined
+      /** Where the CA's present key signed it. */
+      readonly list: ParsedRevocationList | undefined
+      /** Bytes or marks that differ from those written last, in words. */
+      readonly drift: readonly string[]
+    }
+
+export type SignerSeen =
+  | { readonly state: 'usable'; readonly notBefore: number; readonly notAfter: number; readonly mayIssue: boolean }
+  /** `message`: a clause that says why. */
+  | { readonly state: 'unusable'; readonly message: string }
+
+export interface Observed {
+  readonly name: string
+  readonly uid: string
+  readonly listName: string
+  readonly policy: ListPolicy
+  readonly status: NonNullable<CertificateAuthority['status']>['crl']
+  /** Undefined while the CA has no certificate. */
+  readonly key: ListKey | undefined
+  readonly signer: SignerSeen
+  readonly stored: StoredSeen
+  readonly ledger: readonly LedgerEntry[]
+  /** The largest number that this process has tried to publish. */
+  readonly tried: bigint | undefined
+}

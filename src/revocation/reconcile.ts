@@ -1,0 +1,223 @@
+/**
+ * One look at the revocation list of a CA: gather, decide, issue, write, report. The ConfigMap is written over the very
+ * version that was read, and before the status: of two leaders one is refused, and a crash in between leaves a list
+ * from which the status is mended. So no number is ever published with two contents.
+ */
+
+import { keyOf } from '../cluster/port.ts'
+import type { Keyring } from '../authority/keyring.ts'
+import { ClockSkew, probeIntervalMs } from '../control/clock-guard.ts'
+import type { Context } from '../control/context.ts'
+import { waitingMs } from '../control/report.ts'
+import { toTimestamp } from '../control/schedule.ts'
+import { applyOwned, maxSecretBytes } from '../control/write-secret.ts'
+import { isAlreadyExists } from '../cluster/errors.ts'
+import {
+  issueRevocationList,
+  type ParsedRevocationList,
+  parseRevocationList,
+  RevocationListError,
+} from '../pki/revocation-list.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { type ConfigMap, configMaps } from '../resources/core.ts'
+import type { Reason } from '../resources/reasons.ts'
+import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
+import { Retryable, Terminal } from '../runtime/errors.ts'
+import { backdatedMs, decide } from './decide.ts'
+import { contentHash, listedEntries } from './entries.ts'
+import { gather, settledUntil } from './gather.ts'
+import { hasSignedBefore, nextNumber } from './number.ts'
+import type { Observed } from './observed.ts'
+import { type Finding, type ListStatus, report } from './report.ts'
+import { configMapOf } from './stored.ts'
+import { dueAt, listPolicy } from './wanted.ts'
+
+export class RevocationReconciler {
+  readonly #context: Context
+  readonly #keyring: Pick<Keyring, 'load'>
+  /** Versions of ConfigMaps found good since the status was written: a foreign label does not cost a read at every look. */
+  readonly #verified = new Map<string, string>()
+  /** The largest number tried for each CA, whether or not the answer came back. */
+  readonly #tried = new Map<string, bigint>()
+
+  constructor(context: Context, keyring: Pick<Keyring, 'load'>) {
+    this.#context = context
+    this.#keyring = keyring
+  }
+
+  /** `key` is the CA's. */
+  async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
+    const { caches, clock } = this.#context
+    const authority = caches.authorities.store.get(key)
+    if (authority === undefined || authority.metadata.deletionTimestamp !== undefined) {
+      this.#verified.delete(key)
+      return {}
+    }
+    const policy = listPolicy(authority)
+    if (policy === undefined) {
+      // The last list stays where it is, and its number in the status.
+      await report(this.#context, authority, undefined, undefined, signal)
+      return {}
+    }
+    const settled = settledUntil(this.#context, authority, policy, this.#verified.get(key))
+    if (settled !== undefined) return { requeueAfterMs: settled - clock.now() }
+
+    const seen = await gather(this.#context, this.#keyring, authority, policy, this.#tried.get(key), signal)
+    const verdict = decide(seen, clock.now())
+    switch (verdict.verdict) {
+      case 'Wait':
+        return {}
+      case 'Stall':
+        return this.#blocked(authority, verdict, signal)
+      case 'Keep':
+        return this.#keep(authority, seen, verdict.until, signal)
+      case 'Issue':
+        return this.#issue(authority, seen, verdict.why, signal)
+    }
+  }
+
+  async #blocked(
+    authority: CertificateAuthority,
+    { reason, message }: { readonly reason: Reason; readonly message: string },
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const wrote = await report(this.#context, authority, undefined, { status: 'False', reason, message }, signal)
+    if (wrote) this.#event(authority, 'Warning', reason, message)
+    return { requeueAfterMs: longestRequeueMs }
+  }
+
+  /** Nothing to do: remember what was verified, and mend a status that a crash left behind. */
+  async #keep(authority: CertificateAuthority, seen: Observed, until: number, signal: AbortSignal): Promise<Result> {
+    const { stored } = seen
+    if (stored.state === 'absent' || stored.list === undefined) return {}
+    this.#verified.set(keyOf(authority), stored.resourceVersion)
+    const facts = factsOf(seen, stored.list, stored)
+    const present = authority.status?.crl
+    // A foreign label moves the version; that alone is not worth a write.
+    const known = present?.configMapUid === stored.uid ? present.configMapResourceVersion : undefined
+    const kept = known === undefined ? facts : { ...facts, configMapResourceVersion: known }
+    await report(this.#context, authority, kept, currentFinding(seen.listName, stored.list), signal)
+    return { requeueAfterMs: Math.max(until - this.#context.clock.now(), 0) }
+  }
+
+  async #issue(authority: CertificateAuthority, seen: Observed, why: string, signal: AbortSignal): Promise<Result> {
+    const held = this.#context.clockGuard.hold()
+    if (held !== undefined) return { requeueAfterMs: held }
+    try {
+      const { list, written } = await this.#publish(authority, seen, signal)
+      const facts = factsOf(seen, list, written)
+      // What was reported of the CA meanwhile stays.
+      const present = this.#present(authority)
+      if (present !== undefined)
+        await report(this.#context, present, facts, currentFinding(seen.listName, list), signal)
+      const note = `Issued revocation list ${list.number} with ${counted(facts.entries)} into ConfigMap "${seen.listName}"; the next one comes before ${facts.nextUpdate}. ${why}`
+      this.#event(authority, 'Normal', 'RevocationListIssued', note)
+      const due = dueAt(seen.policy, list.nextUpdate ?? list.thisUpdate, seen.uid)
+      return { requeueAfterMs: due - this.#context.clock.now() }
+    } catch (error) {
+      return this.#failed(authority, error, signal)
+    }
+  }
+
+  #present(authority: CertificateAuthority): CertificateAuthority | undefined {
+    const present = this.#context.caches.authorities.store.get(keyOf(authority))
+    return present?.metadata.uid === authority.metadata.uid ? present : undefined
+  }
+
+  async #publish(
+    authority: CertificateAuthority,
+    seen: Observed,
+    signal: AbortSignal,
+  ): Promise<{ readonly list: ParsedRevocationList; readonly written: Version }> {
+    const { caches, clock, clockGuard } = this.#context
+    const { signer } = await this.#keyring.load(authority)
+    const { ledger, policy, stored, status, tried, uid } = seen
+    const now = clock.now()
+    const previous = stored.state === 'present' ? stored.list : undefined
+    const key = seen.key ?? { keyId: '', publicKeyHash: '' }
+    const number = nextNumber(
+      { listed: previous?.number, reported: status?.number, tried },
+      hasSignedBefore(ledger, { uid }, now),
+      now,
+    )
+    const der = await issueRevocationList(signer, {
+      issuer: signer.subject,
+      authorityKeyId: signer.subjectKeyId,
+      thisUpdate: Math.max(now - backdatedMs, signer.notBefore),
+      nextUpdate: now + policy.durationMs,
+      number,
+      revoked: listedEntries(ledger, key, previous, policy.durationMs, now),
+    })
+    const version = stored.state === 'present' ? stored : undefined
+    const map = configMapOf(authority, der, signer.spki, version)
+    refuseOversized(map, seen)
+    this.#tried.set(keyOf(authority), number)
+    const { metadata } = await applyOwned(
+      this.#context,
+      configMaps,
+      caches.configMaps,
+      map,
+      version === undefined,
+      signal,
+    )
+    // Only a new object is dated by the server.
+    if (version === undefined) clockGuard.judge(metadata.creationTimestamp)
+    return {
+      list: parseRevocationList(der),
+      written: { uid: metadata.uid ?? '', resourceVersion: metadata.resourceVersion ?? '' },
+    }
+  }
+
+  async #failed(authority: CertificateAuthority, error: unknown, signal: AbortSignal): Promise<Result> {
+    if (isAlreadyExists(error)) throw new Retryable('Conflict', 'The ConfigMap appeared while it was being written.')
+    if (error instanceof ClockSkew) {
+      this.#event(authority, 'Warning', 'RevocationListNotSigned', error.message)
+      return { requeueAfterMs: probeIntervalMs }
+    }
+    const isRefused = error instanceof Retryable && error.reason === 'WriteFailed'
+    if (!isRefused && !(error instanceof Terminal) && !(error instanceof RevocationListError)) throw error
+    const reason = error instanceof RevocationListError ? 'RevocationListNotSigned' : (error.reason as Reason)
+    await this.#blocked(this.#present(authority) ?? authority, { reason, message: error.message }, signal)
+    if (isRefused) throw error
+    return { requeueAfterMs: error instanceof Terminal ? longestRequeueMs : waitingMs }
+  }
+
+  #event(regarding: CertificateAuthority, type: 'Normal' | 'Warning', reason: Reason, note: string): void {
+    this.#context.events.record({ regarding, type, reason, action: 'Issue', note })
+  }
+}
+
+interface Version {
+  readonly uid: string
+  readonly resourceVersion: string
+}
+
+/** The largest whole number that JSON keeps; the list itself holds the true one. */
+const largestNumber = BigInt(Number.MAX_SAFE_INTEGER)
+
+const factsOf = ({ ledger, key }: Observed, list: ParsedRevocationList, map: Version): ListStatus => ({
+  number: Number((list.number ?? 0n) < largestNumber ? (list.number ?? 0n) : largestNumber),
+  thisUpdate: toTimestamp(list.thisUpdate),
+  nextUpdate: toTimestamp(list.nextUpdate ?? list.thisUpdate),
+  entries: list.revoked.length,
+  ...(key === undefined ? {} : { contentHash: contentHash(ledger, key, list.thisUpdate) }),
+  configMapUid: map.uid,
+  configMapResourceVersion: map.resourceVersion,
+})
+
+const currentFinding = (listName: string, list: ParsedRevocationList): Finding => ({
+  status: 'True',
+  reason: 'RevocationListIssued',
+  message: `ConfigMap "${listName}" holds list ${list.number} with ${counted(list.revoked.length)}, valid until ${toTimestamp(list.nextUpdate ?? list.thisUpdate)}.`,
+})
+
+const counted = (entries: number): string => (entries === 1 ? '1 revocation' : `${entries} revocations`)
+
+const refuseOversized = ({ data = {} }: ConfigMap, { listName }: Observed): void => {
+  const bytes = Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+  if (bytes <= maxSecretBytes) return
+  throw new Terminal(
+    'RevocationListTooLarge',
+    `The list would have ${bytes} bytes, and Kubernetes takes at most ${maxSecretBytes} in ConfigMap "${listName}". The last list stays. Shorten the lifetime of certificates, or spread them over several CAs.`,
+  )
+}
