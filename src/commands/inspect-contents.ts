@@ -115,7 +115,8 @@ const entriesOf = ({ keys, trusted }: Keystore): Content[] => {
   const found = [
     ...keys.flatMap(({ alias, pkcs8, chain }) => [
       ...guarded('private key', () => ({ ...privateKeyFacts(decodePrivateKey(pkcs8), true), alias })),
-      ...chain.flatMap((der) => certificate(der, { alias })),
+      // The alias names the key and its own certificate, not the CAs above.
+      ...chain.flatMap((der, index) => certificate(der, index === 0 ? { alias } : {})),
     ]),
     ...trusted.flatMap(({ alias, certificate: der }) => certificate(der, { alias, trusted: true })),
   ]

@@ -197,7 +197,7 @@ const describe = (content: Content, now: Instant): Line[] => {
 
 const certificateLines = (certificate: CertificateFacts, now: Instant): Line[] => {
   const { subject, issuer, ca, pathLength, usages, revocationLists } = certificate
-  const below = pathLength === undefined ? '' : `, at most ${pathLength} CAs below it`
+  const below = pathLength === undefined ? '' : `, path length ${pathLength}`
   const trust = certificate.trusted === true ? ', trusted' : ''
   return [
     ['', `${ca ? 'CA certificate' : 'certificate'}${named(certificate.alias)}${trust}`],
