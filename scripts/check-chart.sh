@@ -10,11 +10,12 @@ render() {
 }
 for values in \
   replicaCount=1,operator.leaderElection=false \
+  publish.enabled=false \
   'namespaces={orders,billing}' \
   metrics.serviceMonitor.enabled=true,networkPolicy.enabled=false,crds.enabled=false; do
   render --set "$values" >/dev/null
 done
-for values in unknown=1 replicaCount=2,operator.leaderElection=false 'namespaces={No_Name}' image.pullPolicy=Sometimes; do
+for values in unknown=1 replicaCount=2,operator.leaderElection=false 'namespaces={No_Name}' image.pullPolicy=Sometimes publish.service.type=Other; do
   if render --set "$values" >/dev/null 2>&1; then
     echo "charts/dbtls/values.schema.json accepts $values, which is wrong" >&2
     exit 1

@@ -4,6 +4,7 @@ import { randomBytes, webcrypto } from 'node:crypto'
 import { hostname } from 'node:os'
 import { ClusterEvents } from '../cluster/events.ts'
 import { fenced } from '../cluster/fence.ts'
+import type { Cluster } from '../cluster/port.ts'
 import { KubernetesCluster } from '../cluster/kubernetes/client.ts'
 import { ConfigError } from '../cluster/kubernetes/cluster-config.ts'
 import { loadClusterConfig } from '../cluster/kubernetes/config.ts'
@@ -16,9 +17,10 @@ import { createLogger, type Logger, type LogLevel } from '../runtime/log.ts'
 import { favourMemory } from '../runtime/memory.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
-import { listen, operationsHandler } from '../server/http.ts'
+import { listenToPublish, type PublishOptions } from '../publish/server.ts'
+import { listen, type ListeningServer, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
-import { duration, namespaceList, parseOptions, UsageError, wholeNumber } from './options.ts'
+import { duration, namespaceList, parseOptions, publishAddress, UsageError, wholeNumber } from './options.ts'
 import type { Io, Main } from './io.ts'
 
 const usage = `usage: dbtls operator [options]
@@ -29,6 +31,7 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --context NAME            context of the kubeconfig
   --namespaces A,B          watch only these namespaces (default: all)
   --workers N               certificates worked on at the same time (default: 16)
+  --publish-address ADDR    CA certificates and revocation lists over HTTP, or none (default: :8080)
   --metrics-address ADDR    /metrics, /healthz, /readyz (default: :9090)
   --leader-elect=false      act without asking for the Lease; only ever with one replica
   --lease-namespace NS      namespace of the Lease (default: $POD_NAMESPACE, or the kubeconfig's)
@@ -44,6 +47,7 @@ const flags = {
   context: { type: 'string' },
   namespaces: { type: 'string' },
   workers: { type: 'string', default: '16' },
+  'publish-address': { type: 'string', default: ':8080' },
   'metrics-address': { type: 'string', default: ':9090' },
   'leader-elect': { type: 'string', default: 'true' },
   'lease-namespace': { type: 'string' },
@@ -64,7 +68,8 @@ export const main: Main = async (args, io) => {
     const workers = wholeNumber('workers', options.workers, 1, 1000)
     const sweepIntervalMs = duration('sweep-interval', options['sweep-interval'] ?? '')
     const watched = namespaceList(options.namespaces)
-    return await operate({ ...options, workers, sweepIntervalMs, watched }, io, log)
+    const publish = publishAddress(options['publish-address']) ?? undefined
+    return await operate({ ...options, workers, sweepIntervalMs, watched, publish }, io, log)
   } catch (error) {
     if (error instanceof UsageError) {
       io.stderr.write(`dbtls operator: ${error.message}\n`)
@@ -80,6 +85,8 @@ interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'w
   readonly workers: number
   readonly sweepIntervalMs: number
   readonly watched: readonly string[] | undefined
+  /** Undefined: nothing is published. */
+  readonly publish: string | undefined
 }
 
 const operate = async (options: Options, io: Io, log: Logger): Promise<number> => {
@@ -145,6 +152,7 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     sweepIntervalMs: options.sweepIntervalMs,
   })
 
+  const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })
   const health = new Health()
   health.addReady('caches', () => (operator.synced ? undefined : 'the caches are not filled yet'))
   if (elector !== undefined)
@@ -157,7 +165,13 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     log,
     clock,
   })
-  log.info('started', { version: version(), server: config.server.origin, identity, metrics: server.address })
+  log.info('started', {
+    version: version(),
+    server: config.server.origin,
+    identity,
+    metrics: server.address,
+    publish: publishing?.address ?? 'none',
+  })
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.once(signal, () => {
@@ -173,10 +187,27 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
   await events.stop()
   await elector?.stop()
   leading.leading(false)
+  await publishing?.close()
   await server.close()
   lag.stop()
   log.info('stopped')
   return lost ? 1 : 0
+}
+
+/** Every replica serves what is published, the leader or not: readers need no leader. */
+const publishOf = async (
+  address: string | undefined,
+  cluster: Cluster,
+  { caches, trustOf }: Operator,
+  shared: Pick<PublishOptions, 'clock' | 'log' | 'registry'>,
+): Promise<ListeningServer | undefined> => {
+  if (address === undefined) return undefined
+  try {
+    return await listenToPublish({ ...shared, address, cluster, caches, rootsOf: trustOf })
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error)
+    throw new ConfigError(`cannot publish on ${address}: ${why}; name another address with --publish-address, or none`)
+  }
 }
 
 /** Acts while it leads. True when leadership was lost: the process must end, because another one may act by now. */

@@ -90,6 +90,10 @@ export const listenAddress = (flag: string, text: string | undefined): string | 
   }
 }
 
+/** As `listenAddress`; `none` and an empty text are null: nothing is published. */
+export const publishAddress = (text: string | undefined): string | null | undefined =>
+  text === '' || text === 'none' ? null : listenAddress('publish-address', text)
+
 /** RFC 1123 label, as namespaces are named. */
 const namespaceForm = /^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -25,7 +26,7 @@ interface Run {
   readonly exit: Promise<number | null>
 }
 
-const run = (): Run => {
+const run = (publish = '127.0.0.1:0'): Run => {
   const args = [
     'run',
     '--manifests',
@@ -36,6 +37,8 @@ const run = (): Run => {
     'out',
     '--metrics-address',
     '127.0.0.1:0',
+    '--publish-address',
+    publish,
   ]
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], { cwd: folder })
   let text = ''
@@ -91,6 +94,28 @@ describe('dbtls run', () => {
       expect(await first.end('SIGINT')).toBe(0)
     },
   )
+  it('publishes where it is told to, or says in words why not', { timeout: 60_000 }, async () => {
+    put('one.svc')
+    const first = run()
+    await says(first, /^publish +http:\/\/127\.0\.0\.1:\d+\/$/m)
+    const address = /^publish +http:\/\/(.*)\/$/m.exec(first.text())?.[1] ?? ''
+    await says(first, /^ready +2 of 2 ready/m)
+    const index = await fetch(`http://${address}/`)
+    expect([index.status, await index.text()]).toEqual([200, expect.stringContaining('None is published here.')])
+    expect(await first.end('SIGINT')).toBe(0)
+    const other = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => void other.once('listening', resolve))
+    const taken = `127.0.0.1:${(other.address() as AddressInfo).port}`
+    const second = run(taken)
+    expect(await second.exit).toBe(1)
+    expect(second.text()).toContain(`dbtls run: cannot listen on ${taken}: EADDRINUSE`)
+    other.close()
+    const third = run('none')
+    await says(third, /^ready +2 of 2/m)
+    expect(third.text()).not.toMatch(/^publish /m)
+    expect(await third.end('SIGINT')).toBe(0)
+    expect(await run('8080').exit).toBe(2)
+  })
   it('goes on where it was after a kill, and shares its state with nobody', { timeout: 60_000 }, async () => {
     put('one.svc')
     const first = run()

@@ -12,6 +12,8 @@ import { createLogger } from '../runtime/log.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
+import { listenToPublish } from '../publish/server.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { listen, operationsHandler } from '../server/http.ts'
 import type { ListeningServer } from '../server/http.ts'
 import { Exporter } from './exporter.ts'
@@ -19,7 +21,7 @@ import { CommandError, exitCodeOf } from './failures.ts'
 import { Journal, named } from './journal.ts'
 import { ManifestFolder } from './manifest-folder.ts'
 import { problemText } from './manifests.ts'
-import { listenAddress, namespaceList, parseOptions, wholeNumber } from './options.ts'
+import { listenAddress, namespaceList, parseOptions, publishAddress, wholeNumber } from './options.ts'
 import { OutputFolder } from './output.ts'
 import type { Readiness } from './readiness.ts'
 import { Session } from './session.ts'
@@ -37,6 +39,8 @@ on where it was.
   --include-authority-keys  write the private keys of CAs, too
   --namespaces A,B          work on these namespaces only (default: all)
   --workers N               certificates worked on at the same time (default: 8)
+  --publish-address ADDR    CA certificates and revocation lists over HTTP, or none (default: 127.0.0.1:8080, or nowhere
+                            if that is taken)
   --metrics-address ADDR    /metrics, /healthz, /readyz (default: 127.0.0.1:9090, or nowhere if that is taken)
   --log-level LEVEL         debug, info, warn, error, silent (default: warn)
   --help                    this text
@@ -52,6 +56,7 @@ const flags = {
   'include-authority-keys': { type: 'boolean', default: false },
   namespaces: { type: 'string' },
   workers: { type: 'string', default: '8' },
+  'publish-address': { type: 'string' },
   'metrics-address': { type: 'string' },
   'log-level': { type: 'string', default: 'warn' },
 } as const
@@ -64,6 +69,8 @@ interface Settings {
   readonly namespaces: readonly string[] | undefined
   readonly workers: number
   readonly metricsAddress: string | undefined
+  /** null: nothing is published. */
+  readonly publishAddress: string | null | undefined
 }
 
 export const main: Main = async (args, io) => {
@@ -79,6 +86,7 @@ export const main: Main = async (args, io) => {
       namespaces: namespaceList(options.namespaces),
       workers: wholeNumber('workers', options.workers, 1, 1000),
       metricsAddress: listenAddress('metrics-address', options['metrics-address']),
+      publishAddress: publishAddress(options['publish-address']),
     }
     await new Run(settings, io, log).untilStopped()
     return 0
@@ -101,7 +109,7 @@ class Run {
   readonly #exporter: Exporter
   readonly #folder: ManifestFolder
   readonly #lag = new LagMonitor()
-  #server: ListeningServer | undefined
+  readonly #servers: ListeningServer[] = []
   #timer: Timer | undefined
   /** Secrets that are being read back. */
   #verifying = 0
@@ -169,9 +177,10 @@ class Run {
   }
 
   async #start(): Promise<void> {
-    const { manifests, metricsAddress, out, state } = this.#settings
+    const { manifests, metricsAddress, out, publishAddress: publish, state } = this.#settings
     registerProcessMetrics(this.#metrics.registry, this.#lag, this.#clock)
-    await this.#serve(metricsAddress)
+    await this.#serveMetrics(metricsAddress)
+    if (publish !== null) await this.#publish(publish)
     this.#journal.line('watching', `${manifests}; state in ${state}, Secrets go to ${out}`)
     await this.#out.prepare()
     await this.#session.start()
@@ -187,22 +196,44 @@ class Run {
     await this.#session.operator.stop()
     await this.#exporter.stop()
     await this.#session.stop()
-    await this.#server?.close()
+    await Promise.all(this.#servers.map((server) => server.close()))
     this.#lag.stop()
   }
 
-  async #serve(address: string | undefined): Promise<void> {
+  async #serveMetrics(address: string | undefined): Promise<void> {
     const health = new Health()
     health.addReady('caches', () => (this.#session.operator.synced ? undefined : 'the caches are not filled yet'))
     const handler = operationsHandler(health, this.#metrics.registry)
-    const wanted = address ?? '127.0.0.1:9090'
+    await this.#serve('metrics', '/metrics', address, 9090, (wanted) =>
+      listen({ address: wanted, handler, log: this.#log, clock: this.#clock }),
+    )
+  }
+
+  async #publish(address: string | undefined): Promise<void> {
+    const { cluster, operator } = this.#session
+    const { caches } = operator
+    const rootsOf = (authority: CertificateAuthority) => operator.trustOf(authority)
+    const shared = { cluster, caches, rootsOf, clock: this.#clock, log: this.#log, registry: this.#metrics.registry }
+    await this.#serve('publish', '/', address, 8080, (wanted) => listenToPublish({ ...shared, address: wanted }))
+  }
+
+  /** An address that was asked for must be had; the one that nobody named may be taken by something else. */
+  async #serve(
+    what: 'metrics' | 'publish',
+    path: string,
+    address: string | undefined,
+    port: number,
+    serve: (address: string) => Promise<ListeningServer>,
+  ): Promise<void> {
+    const wanted = address ?? `127.0.0.1:${port}`
     try {
-      this.#server = await listen({ address: wanted, handler, log: this.#log, clock: this.#clock })
-      this.#journal.line('metrics', `http://${this.#server.address}/metrics`)
+      const server = await serve(wanted)
+      this.#servers.push(server)
+      this.#journal.line(what, `http://${server.address}${path}`)
     } catch (error) {
       const why = `cannot listen on ${wanted}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
       if (address !== undefined) throw new CommandError(why)
-      this.#journal.line('metrics', `off (${why}; name another address with --metrics-address)`)
+      this.#journal.line(what, `off (${why}; name another address with --${what}-address)`)
     }
   }
 

@@ -112,8 +112,9 @@ describe('In a minute, without a cluster', () => {
   })
 
   it('prints what the README shows', () => {
-    const all = printed.split('\n').filter((text) => !text.startsWith('metrics'))
-    const wanted = (first?.output ?? []).filter((text) => !text.startsWith('metrics'))
+    const served = /^(metrics|publish) /
+    const all = printed.split('\n').filter((text) => !served.test(text))
+    const wanted = (first?.output ?? []).filter((text) => !served.test(text))
     expect(normalised(all)).toEqual(normalised(wanted))
   })
 

@@ -24,6 +24,8 @@ export interface Operator {
   readonly pid: number
   /** `http://127.0.0.1:PORT`, with /metrics, /healthz and /readyz. */
   readonly metricsUrl: string
+  /** `http://127.0.0.1:PORT`, where authorities are published. */
+  readonly publishUrl: string
   readonly exited: Promise<Exit>
   readonly running: boolean
   /** Resolves when /readyz answers 200; rejects with the log when the process ends before, or after `timeoutMs` (60 s). */
@@ -50,9 +52,11 @@ export const startOperator = async (
   options: OperatorOptions = {},
 ): Promise<Operator> => {
   const metricsAddress = `127.0.0.1:${await freePort()}`
+  const publishAddress = `127.0.0.1:${await freePort()}`
   const podName = options.podName ?? `dbtls-${metricsAddress.replace(/.*:/, '')}`
   const where = chart.namespaces === undefined ? [] : [`--namespaces=${chart.namespaces.join(',')}`]
-  const chartArgs = [`--metrics-address=${metricsAddress}`, `--lease-name=${chart.release}`, ...where]
+  const addresses = [`--metrics-address=${metricsAddress}`, `--publish-address=${publishAddress}`]
+  const chartArgs = [...addresses, `--lease-name=${chart.release}`, ...where]
   const [command, ...before] = options.command ?? [launcher]
   const process = new ManagedProcess(plane.reaper, {
     name: podName,
@@ -77,6 +81,7 @@ export const startOperator = async (
   return {
     pid: process.pid,
     metricsUrl,
+    publishUrl: `http://${publishAddress}`,
     exited: process.exited,
     get running() {
       return process.running
