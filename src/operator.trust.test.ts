@@ -6,8 +6,21 @@ import { readJks } from './material/jks.ts'
 import { readPkcs12 } from './material/pkcs12-reader.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { type ConfigMap, configMaps, namespaces, type Secret, secrets } from './resources/core.ts'
+import { issuedCertificates } from './resources/issued-certificate.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
-import { authority, interrupted, namespace, newCluster, person, put, quiet, start, until } from './testing.ts'
+import {
+  authority,
+  certificate,
+  interrupted,
+  namespace,
+  newCluster,
+  person,
+  put,
+  quiet,
+  ready,
+  start,
+  until,
+} from './testing.ts'
 
 const pem = { key: 'ca.crt', content: 'TrustBundle' }
 const target = (more: object = {}) => ({ kind: 'ConfigMap', name: 'trust', items: [pem], ...more })
@@ -223,6 +236,41 @@ describe('the trust bundle', () => {
     await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
     await start(cluster, clock)
     await gone(cluster, 'one')
+  })
+
+  it('holds the revocation list, and each that follows', async () => {
+    const { cluster } = await fresh()
+    const items = [pem, { key: 'ca.crl', content: 'RevocationList' }]
+    await put(cluster, authority({ crl: {}, trustBundle: { targets: [target({ items })] } }))
+    await put(cluster, certificate())
+    await ready(cluster)
+    await current(cluster, 1)
+    const first = await configMap(cluster, namespace)
+    expect(first?.data?.['ca.crl']).toBe((await configMap(cluster, namespace, 'ca-crl'))?.data?.['ca.crl'])
+    expect(first?.data?.['ca.crl']).toMatch(/^-----BEGIN X509 CRL-----/)
+    const entries = await cluster.list(issuedCertificates, { namespace })
+    const entry = entries.items.find(({ spec }) => spec.certificateRef?.name === 'orders')
+    if (entry === undefined) throw new Error('no entry')
+    await cluster.update(
+      issuedCertificates,
+      { ...entry, spec: { ...entry.spec, revocation: { reason: 'keyCompromise' } } },
+      person,
+    )
+    await until('the next list', async () => {
+      const list = (await configMap(cluster, namespace, 'ca-crl'))?.data?.['ca.crl']
+      return list !== first?.data?.['ca.crl'] && (await configMap(cluster, namespace))?.data?.['ca.crl'] === list
+    })
+  })
+
+  it('is that of an authority which is only trusted', async () => {
+    const { cluster } = await fresh()
+    await put(cluster, authority())
+    await until('the root', async () => ((await secret(cluster, namespace, 'ca-ca')) === undefined ? undefined : true))
+    const root = Buffer.from((await secret(cluster, namespace, 'ca-ca'))?.data?.['ca.crt'] ?? '', 'base64').toString()
+    const source = { trustOnly: { inline: root } }
+    await put(cluster, authority({ source, subject: undefined, trustBundle: { targets: [target()] } }, 'anchor'))
+    await current(cluster, 1, 'anchor')
+    expect((await configMap(cluster, namespace))?.data).toEqual({ 'ca.crt': root })
   })
 
   it('forgets status.trustTargets with the last target', async () => {

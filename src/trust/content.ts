@@ -6,8 +6,9 @@ import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import { contents } from '../material/content-table.ts'
 import { encodeContents } from '../material/contents.ts'
+import { parseRevocationList } from '../pki/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import { NotReady } from '../runtime/errors.ts'
+import { NotReady, Retryable } from '../runtime/errors.ts'
 import { settings, storePassword, type Target } from './wanted.ts'
 
 /** DER of the authority's revocation list, or undefined while there is none. */
@@ -46,6 +47,9 @@ export const contentOf = async (
   if (trustHash(trust) !== authority.status?.trustBundleHash) throw notReady('its roots are not those it reports')
   const revocationList = uses.has('revocationList') ? await readRevocationList(authority, signal) : undefined
   if (uses.has('revocationList') && revocationList === undefined) throw notReady('its revocation list cannot be read')
+  // The cache of ConfigMaps may be behind the one of authorities: a former list must not pass for the one reported.
+  if (revocationList !== undefined && parseRevocationList(revocationList).number < (authority.status?.crl?.number ?? 0))
+    throw new Retryable('Conflict', `CertificateAuthority ${keyOf(authority)}: its revocation list is behind.`)
   const ingredients = {
     // No content of a trust target is made of a leaf.
     certificate: absent,
