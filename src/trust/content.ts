@@ -48,7 +48,10 @@ export const contentOf = async (
   const revocationList = uses.has('revocationList') ? await readRevocationList(authority, signal) : undefined
   if (uses.has('revocationList') && revocationList === undefined) throw notReady('its revocation list cannot be read')
   // The cache of ConfigMaps may be behind the one of authorities: a former list must not pass for the one reported.
-  if (revocationList !== undefined && parseRevocationList(revocationList).number < (authority.status?.crl?.number ?? 0))
+  if (
+    revocationList !== undefined &&
+    (parseRevocationList(revocationList).number ?? 0n) < (authority.status?.crl?.number ?? 0)
+  )
     throw new Retryable('Conflict', `CertificateAuthority ${keyOf(authority)}: its revocation list is behind.`)
   const ingredients = {
     // No content of a trust target is made of a leaf.
