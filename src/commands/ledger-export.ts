@@ -8,9 +8,11 @@ import { parseIndex } from '../ledger/openssl/index-file.ts'
 import { parseNumberFile } from '../ledger/openssl/small-files.ts'
 import { type ParsedCertificate, parseCertificate } from '../pki/parse.ts'
 import { certificatesOf } from '../pki/pem.ts'
+import { parseRevocationList } from '../pki/revocation-list.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'
 import type { IssuedCertificate } from '../resources/issued-certificate.ts'
+import { readRevocationList } from '../revocation/stored.ts'
 import { type Key, named, readAuthority, readLedger } from './ledger-entries.ts'
 import { makeFolder, namesIn, readBounded, writePrivate } from './ledger-folder.ts'
 import { exportedKey } from './ledger-key.ts'
@@ -70,6 +72,7 @@ export const main: Main = async (args, io) => {
       ...termsOf(authority),
       authority: stored.certificate.der,
       entries,
+      nextRevocationListNumber: await nextRevocationListNumber(target, authority),
       privateKey:
         withKey === true ? await exportedKey(io, stored.privateKey, { file, plain: plain === true }) : undefined,
       now: target.clock.now(),
@@ -87,13 +90,20 @@ export const main: Main = async (args, io) => {
 
 const day = 86_400_000
 
-const termsOf = ({ spec, status }: CertificateAuthority) => ({
+const termsOf = ({ spec }: CertificateAuthority) => ({
   policy: spec.policy?.subject,
   uniqueSubject: spec.policy?.uniqueCommonName === true,
   crlDays: Math.max(1, Math.floor(parseDuration(spec.crl?.duration ?? '31d') / day)),
   days: 90,
-  nextRevocationListNumber: BigInt(status?.crl?.number ?? 0) + 1n,
 })
+
+/** One more than that of the last list, which its ConfigMap knows better than a status that came back from a backup. */
+const nextRevocationListNumber = async ({ cluster }: Target, authority: CertificateAuthority): Promise<bigint> => {
+  const list = await readRevocationList(cluster, authority, new AbortController().signal)
+  const listed = (list === undefined ? undefined : parseRevocationList(list).number) ?? 0n
+  const reported = BigInt(authority.status?.crl?.number ?? 0)
+  return (listed > reported ? listed : reported) + 1n
+}
 
 interface Stored {
   readonly certificate: ParsedCertificate

@@ -1,6 +1,6 @@
 /** `dbtls ledger list`: index.txt for people, and as JSON for programs. */
 
-import type { EntryState } from '../ledger/openssl/stored.ts'
+import type { EntryState } from '../ledger/entry.ts'
 import { describeEntry, type EntryFacts, readAuthority, readLedger } from './ledger-entries.ts'
 import type { Io, Main } from './io.ts'
 import { parseOptions, UsageError } from './options.ts'

@@ -9,6 +9,7 @@ import {
   parseRevocation,
   type Revocation,
 } from './index-file.ts'
+import type { EntryState } from '../entry.ts'
 import { fromTimestamp, toTimestamp } from '../../control/schedule.ts'
 import { type ParsedCertificate, parseCertificate } from '../../pki/parse.ts'
 import { certificatesOf } from '../../pki/pem.ts'
@@ -21,8 +22,6 @@ export const origins = {
   /** The revocation field, where it says the same in other words than ours. */
   revocation: 'dbtls.dev/openssl-revocation',
 } as const
-
-export type EntryState = 'Valid' | 'Superseded' | 'Revoked' | 'Expired'
 
 /** Time alone decides between Valid and Expired, so that nobody has to wait for the mark in the status. */
 export const stateOf = ({ spec, status }: IssuedCertificate, notAfter: number, now: number): EntryState => {
