@@ -283,6 +283,16 @@ const refused: readonly Refused[] = [
     says: 'is not signed by the certificate of "CN=Acme Root,O=Acme" that is given',
   },
   {
+    name: 'a root of the right name and key under another key identifier, as openssl would refuse it',
+    files: () => {
+      const extensions = [...usual.slice(0, 2), 'subjectKeyIdentifier = 01020304']
+      const other = makeAuthority({ subject: '/O=Acme/CN=Acme Root', reuse: root.key, extensions })
+      return { ...middle, chain: other.certificate }
+    },
+    kind: 'CannotSign',
+    says: 'is not signed by the certificate of "CN=Acme Root,O=Acme" that is given',
+  },
+  {
     name: 'a path length that is used up above',
     files: () => {
       const short = makeAuthority({
