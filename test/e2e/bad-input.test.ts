@@ -176,7 +176,7 @@ const rows: readonly Row[] = [
     cure: () => rig.apply(certificate(ns, 'huge', { secret: opaque })),
   },
   {
-    what: 'a field for a later version: request',
+    what: 'a request that is none',
     name: 'requested',
     good: certificate(ns, 'requested', { secret: opaque }),
     bad: () =>
@@ -186,9 +186,18 @@ const rows: readonly Row[] = [
           secret: opaque,
         }),
       ),
-    reason: 'NotImplemented',
+    reason: 'RequestInvalid',
     says: 'spec.request',
     cure: () => rig.apply(certificate(ns, 'requested', { secret: opaque })),
+  },
+  {
+    what: 'a field for a later version: layout',
+    name: 'laid-out',
+    good: certificate(ns, 'laid-out', { secret: opaque }),
+    bad: () => rig.apply(certificate(ns, 'laid-out', { secret: { ...opaque, layout: 'CloudNativePG' } })),
+    reason: 'NotImplemented',
+    says: 'spec.secret.layout',
+    cure: () => rig.apply(certificate(ns, 'laid-out', { secret: opaque })),
   },
 ]
 
