@@ -153,7 +153,7 @@ describe('a revocation list', () => {
   it('is made anew before its end, with nothing changed but number and times', async () => {
     const { clock, cluster, first } = await withList()
     await pass(clock, 8 * day)
-    const next = await reported(cluster, 'that is new', (list) => list.number === 2n)
+    const next = await reported(cluster, 'that is new', (list) => (list.number ?? 0n) > 1n)
     expect(next.nextUpdate).toBeGreaterThan(first.nextUpdate ?? 0)
     expect(next.revoked).toEqual([])
   })
