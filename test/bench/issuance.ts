@@ -56,7 +56,7 @@ export const batchOf = ({ plane, chart }: Bench, span: Span): Batch => {
 
 /**
  * Holds the operator still while `prepare` changes the manifests, then lets it act on all of them at once: the server and
- * the processors are the operator's alone, as they are the raw loop's.
+ * the processors are the operator's alone, as they are the raw loop's. `present`: certificates that were there before.
  */
 export const measureBatch = async (
   bench: Bench,
@@ -64,6 +64,7 @@ export const measureBatch = async (
   namespace: string,
   count: number,
   prepare: () => Promise<void>,
+  present = 0,
 ): Promise<Batch> => {
   const from = Date.now()
   operator.sigstop()
@@ -73,7 +74,7 @@ export const measureBatch = async (
     operator.sigcont()
   }
   const [since, before] = [Date.now(), cpuMs(operator.pid)]
-  await bench.settled(namespace, count)
+  await bench.settled(namespace, present + count)
   return batchOf(bench, { namespace, count, since, from, cpuMs: cpuMs(operator.pid) - before })
 }
 

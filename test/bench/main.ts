@@ -1,13 +1,15 @@
 /**
  * `make bench`: the figures, each beside its limit, on a real control plane. They are told, not judged: the exit code is 0
- * unless something broke. `--quick` uses small sizes; `--only ecdsa,rsa,many,render` leaves the others out.
+ * unless something broke. `--quick` uses small sizes; `--only ecdsa,rsa,many,render,authority` leaves the others out.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Bench } from './bench.ts'
+import { authority } from './cases/authority.ts'
 import { ecdsa, type EcdsaResult } from './cases/ecdsa.ts'
 import { many } from './cases/many.ts'
 import { render } from './cases/render.ts'
+import { revocationList } from './cases/revocation-list.ts'
 import { rsa } from './cases/rsa.ts'
 import { holds, table } from './figures.ts'
 import type { Figure } from './figures.ts'
@@ -16,7 +18,10 @@ import { withProgram } from './program.ts'
 import { fullSizes, quickSizes } from './sizes.ts'
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: 'ecdsa,rsa,many,render' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'ecdsa,rsa,many,render,authority' },
+  },
 })
 const sizes = values.quick ? quickSizes : fullSizes
 const wanted = new Set(values.only.split(','))
@@ -52,6 +57,10 @@ await withProgram(async (program) => {
     })
   if (wanted.has('many')) figures.push(...(await onPlane(program, (bench) => many(bench, sizes, few, say))))
   if (wanted.has('render')) figures.push(...(await render(program, sizes)))
+  if (wanted.has('authority')) {
+    figures.push(...(await revocationList(sizes)))
+    figures.push(...(await onPlane(program, (bench) => authority(bench, sizes, say))))
+  }
 })
 
 mkdirSync('build', { recursive: true })

@@ -10,6 +10,8 @@ export interface Sizes {
   readonly many: number
   readonly restMs: number
   readonly rendered: number
+  /** Entries of a ledger, and of a revocation list. */
+  readonly ledger: number
 }
 
 export const fullSizes: Sizes = {
@@ -21,6 +23,7 @@ export const fullSizes: Sizes = {
   many: 5_000,
   restMs: 60_000,
   rendered: 1_000,
+  ledger: 10_000,
 }
 
 /** For a look at whether the benchmark still works; its figures prove nothing. */
@@ -33,4 +36,5 @@ export const quickSizes: Sizes = {
   many: 400,
   restMs: 5_000,
   rendered: 100,
+  ledger: 1_000,
 }
