@@ -40,11 +40,11 @@ export const seeEntry = (
     : { state: entry.state }
 }
 
-/** Certificates of other holders under one CA that have the name, and are not replaced, revoked or over. */
+/** Certificates of other holders under one CA that bear or bore the name. */
 const namesakes = ({ caches }: Caches, authority: string, commonName: string, uid: string): LedgerEntry[] =>
   caches.ledger.store
     .by('commonName', commonNameKey(authority, commonName))
-    .filter(({ holder, state, isCa }) => holder !== uid && state === 'Valid' && !isCa)
+    .filter(({ holder, isCa }) => holder !== uid && !isCa)
 
 /**
  * The newer DatabaseCertificate that has the common name; the newest has it, so that two never take it from each other in
@@ -93,9 +93,9 @@ export const replacedNamesake = (
   const authority = authorityKeyOf(certificate)
   const commonName = commonNameOf(subject)
   if (commonName === undefined || !isUnique(context.caches.authorities.store.get(authority))) return undefined
-  const [newest] = namesakes(context, authority, commonName, certificate.metadata.uid ?? '').toSorted(
-    (a, b) => (b.createdAt || 0) - (a.createdAt || 0),
-  )
+  const [newest] = namesakes(context, authority, commonName, certificate.metadata.uid ?? '')
+    .filter(({ state }) => state === 'Valid')
+    .toSorted((a, b) => (b.createdAt || 0) - (a.createdAt || 0))
   return newest?.serialNumber
 }
 

@@ -47,9 +47,9 @@ const authorityForbids: CertificateCheck = ({ authority, resolved, secret }) => 
   if (authority.state !== 'usable' || !('wanted' in resolved)) return undefined
   const [first, ...others] = violationsOfWanted(authority, resolved.wanted)
   if (first === undefined) return undefined
-  const kept = secret.state === 'present' && secret.ours && secret.leaf !== undefined
+  const kept = secret.state === 'present' && secret.ours
   const said = [first, ...others].map(({ message }) => message).join(' ')
-  return stall(first.reason, kept ? `${said} The certificate in the Secret stays as it is.` : said)
+  return stall(first.reason, kept ? `${said} The Secret stays as it is.` : said)
 }
 
 const keyInUse: CertificateCheck = ({ keyHolder }) =>

@@ -57,6 +57,9 @@ interface Pass {
 }
 
 /** When there is more to do: at an instant on the wall clock, or so many ms from now. */
+const isUnique = (authority: CertificateAuthority | undefined): boolean =>
+  authority?.spec.policy?.uniqueCommonName === true
+
 interface Later {
   readonly at?: number | undefined
   readonly inMs?: number | undefined
@@ -89,7 +92,7 @@ export class LedgerKeeper {
       .by('authority', key)
       .filter(({ marked, revocation }) => (marked === 'Revoked') !== (revocation !== undefined))
     const replaced = due.some(({ revocation }) => revocation === undefined)
-      ? replacements(caches.ledger.store.by('authority', key))
+      ? replacements(caches.ledger.store.by('authority', key), isUnique(caches.authorities.store.get(key)))
       : new Map<LedgerEntry, LedgerEntry>()
     for (const entry of due.slice(0, revokedPerPass))
       await this.#mark(entry, wantedMark(entry, replaced.has(entry), clock.now()), signal)
@@ -104,7 +107,7 @@ export class LedgerKeeper {
     const authority = caches.authorities.store.get(key)
     const isHere = authority !== undefined && authority.metadata.deletionTimestamp === undefined
     const pass: Pass = { key, authority: isHere ? authority : undefined, entries, signal }
-    const replaced = replacements(entries)
+    const replaced = replacements(entries, isUnique(authority))
     const more: Later[] = [
       await this.#markAll(pass, replaced),
       await this.#revokeReplaced(pass, replaced),
@@ -137,7 +140,7 @@ export class LedgerKeeper {
     const { due, next } = supersededForRevocation(replaced, cachedHolders(caches), clock.now())
     let revoked = 0
     for (const entry of due.slice(0, marksPerPass)) {
-      const live = await liveHolder(this.#context, entry.holderKey ?? '', signal)
+      const live = await liveHolder(this.#context, replaced.get(entry)?.holderKey ?? '', signal)
       if (verdictOfReplaced(entry, live) === 'Wait') continue
       await this.#revoke(authority, entry, 'superseded', 'it was replaced', signal)
       revoked += 1

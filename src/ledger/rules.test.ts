@@ -83,6 +83,41 @@ describe('the mark of an entry', () => {
   })
 })
 
+describe('a common name that one certificate has at a time', () => {
+  const older = entry('1', { holderKey: 'data/other', commonName: 'orders' })
+  const newer = entry('2', { supersedes: '1', commonName: 'orders', createdAt: now - supersedeGraceMs })
+  it.each([
+    { name: 'is taken over from another holder', entries: [older, newer], unique: true, count: 1 },
+    { name: 'is not taken over without the policy', entries: [older, newer], unique: false, count: 0 },
+    {
+      name: 'is not what a certificate of another name replaces',
+      entries: [older, { ...newer, commonName: 'billing' }],
+      unique: true,
+      count: 0,
+    },
+    {
+      name: 'is not taken over where there is none',
+      entries: [
+        { ...older, commonName: undefined },
+        { ...newer, commonName: undefined },
+      ],
+      unique: true,
+      count: 0,
+    },
+  ])('$name', ({ entries, unique, count }) => {
+    expect(replacements(entries, unique).size).toBe(count)
+  })
+
+  it('is revoked with its former holder when the new one has its certificate, whatever the former one reports', () => {
+    const replaced = replacements([older, newer], true)
+    const holders = (serial: string | undefined): Holders => ({
+      find: (key) => [key === 'data/other' ? { uid: 'o', serialNumber: '1' } : { uid: 'h', serialNumber: serial }],
+    })
+    expect(supersededForRevocation(replaced, holders('2'), now).due).toEqual([older])
+    expect(supersededForRevocation(replaced, holders(undefined), now).due).toEqual([])
+  })
+})
+
 describe('what is revoked because it was replaced', () => {
   const delivered = held({ uid: 'h', serialNumber: '2' })
   const old = { createdAt: now - supersedeGraceMs }

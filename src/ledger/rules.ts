@@ -22,8 +22,14 @@ export interface Holders {
   find(key: string): readonly { readonly uid: string; readonly serialNumber: string | undefined }[]
 }
 
-/** By the entry that is replaced: the one that names it. Serial numbers are those of one CA. */
-export const replacements = (entries: readonly LedgerEntry[]): ReadonlyMap<LedgerEntry, LedgerEntry> => {
+/**
+ * By the entry that is replaced: the one that names it. Serial numbers are those of one CA; `uniqueCommonName` is its policy's:
+ * a name then passes from one holder to another.
+ */
+export const replacements = (
+  entries: readonly LedgerEntry[],
+  uniqueCommonName = false,
+): ReadonlyMap<LedgerEntry, LedgerEntry> => {
   const bySerial = new Map<string, LedgerEntry>()
   for (const entry of entries) if (entry.supersedes !== undefined) bySerial.set(entry.supersedes, entry)
   const found = new Map<LedgerEntry, LedgerEntry>()
@@ -31,8 +37,9 @@ export const replacements = (entries: readonly LedgerEntry[]): ReadonlyMap<Ledge
   for (const entry of entries) {
     const successor = bySerial.get(entry.serialNumber)
     // A person may have put the certificate of another holder into a Secret: to replace that takes nothing from its holder.
-    if (successor !== undefined && entry.holderKey !== undefined && successor.holderKey === entry.holderKey)
-      found.set(entry, successor)
+    if (successor?.holderKey === undefined || entry.holderKey === undefined) continue
+    const passedOn = uniqueCommonName && entry.commonName !== undefined && entry.commonName === successor.commonName
+    if (passedOn || successor.holderKey === entry.holderKey) found.set(entry, successor)
   }
   return found
 }
@@ -63,17 +70,17 @@ export const supersededForRevocation = (
 ): { readonly due: readonly LedgerEntry[]; readonly next: number | undefined } => {
   const due: LedgerEntry[] = []
   let next: number | undefined
-  for (const [entry, { createdAt }] of replaced) {
+  for (const [entry, { createdAt, holderKey }] of replaced) {
     if (!isRevocable(entry, now)) continue
     const from = createdAt + supersedeGraceMs
-    if (from <= now && isDelivered(entry, holders)) due.push(entry)
+    if (from <= now && isDelivered(entry, holders, holderKey)) due.push(entry)
     else next = Math.min(next ?? from, from)
   }
   return { due, next }
 }
 
-const isDelivered = ({ holderKey, serialNumber }: LedgerEntry, holders: Holders): boolean => {
-  const found = holders.find(holderKey ?? '')
+const isDelivered = ({ serialNumber }: LedgerEntry, holders: Holders, successorKey: string | undefined): boolean => {
+  const found = holders.find(successorKey ?? '')
   return (
     found.some((holder) => holder.serialNumber !== undefined) && !found.some((one) => one.serialNumber === serialNumber)
   )
