@@ -220,7 +220,7 @@ describe('a policy', () => {
       maxDuration: day,
       privateKey: { algorithms: ['RSA'] },
     }
-    const finished = parseCertificate(await issueCertificate(plan, signer))
+    const issued = parseCertificate(await issueCertificate(plan, signer))
     const before = intentViolations(policy, signer.subject, {
       subject: plan.subject,
       names: plan.subjectAlternativeNames,
@@ -228,7 +228,7 @@ describe('a policy', () => {
       keyAlgorithm: key.algorithm,
     })
     expect(before).toHaveLength(6)
-    expect(before).toEqual(policyViolations(policy, signer.subject, finished))
+    expect(before).toEqual(policyViolations(policy, signer.subject, issued))
   })
 
   test('is judged on a certificate that was issued', async () => {
