@@ -1,16 +1,18 @@
 /** What is published of a running operator's authorities, asked for over HTTP and judged by openssl. */
 
+import { createPrivateKey } from 'node:crypto'
 import fc from 'fast-check'
 import { request } from 'node:http'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Cluster, KubeObject } from './cluster/port.ts'
 import type { Operator } from './operator.ts'
-import { certificatesOf } from './pki/pem.ts'
-import { openssl, opensslVersion } from './pki/testing.ts'
+import { certificatesOf, encodePem } from './pki/pem.ts'
+import { makeRoot, openssl, opensslVersion } from './pki/testing.ts'
 import { listenToPublish } from './publish/server.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
+import { secrets } from './resources/core.ts'
 import { silentLogger } from './runtime/log.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
 import { Registry } from './runtime/metrics.ts'
@@ -404,5 +406,31 @@ describe('authorities that only stand for roots', () => {
     expect(await bytes('/ca/data/rds.crt')).toEqual(await bytes('/ca/data/root.crt'))
     expect((await ask('/ca/data/rds.crl')).status).toBe(404)
     expect(await (await ask('/ca/data/rds')).text()).not.toContain('<form')
+  })
+})
+
+describe('an authority that was brought along', () => {
+  it('is served from its Secret with those above it, and never its key', async () => {
+    const { cluster, ask, bytes, operator, clock } = await running()
+    const root = await makeRoot({ now: clock.now() })
+    const key = Buffer.from(encodePem('PRIVATE KEY', root.key.pkcs8))
+    const { d = '' } = createPrivateKey(key).export({ format: 'jwk' })
+    const pem = Buffer.from(`preamble\r\n${encodePem('CERTIFICATE', root.certificate)}`)
+    const data = { 'my.crt': pem.toString('base64'), 'my.key': key.toString('base64') }
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'corp', namespace }, type: 'Opaque', data }
+    await cluster.apply(secrets, secret, person)
+    const source = { secret: { name: 'corp', certificateKey: 'my.crt', privateKeyKey: 'my.key' } }
+    const wanted = authority({ source, ...publish, subject: undefined }, 'corp')
+    await put(cluster, JSON.parse(JSON.stringify(wanted)) as KubeObject)
+    await authorityReady(cluster, 'corp')
+    await quiet(operator)
+    expect(Buffer.from(await bytes('/ca/data/corp.cer')).equals(root.certificate)).toBe(true)
+    for (const suffix of ['', '.crt', '.cer', '.pem', '.p7c']) {
+      const answer = await ask(`/ca/data/corp${suffix}`)
+      expect(answer.status).toBe(200)
+      const body = Buffer.from(await answer.arrayBuffer())
+      expect(body.includes('PRIVATE')).toBe(false)
+      expect(body.includes(Buffer.from(d, 'base64url'))).toBe(false)
+    }
   })
 })
