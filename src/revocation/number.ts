@@ -12,11 +12,14 @@ export interface KnownNumbers {
 }
 
 /**
- * One more than the largest known. Where none is known, 1 for a new CA; for one that has signed before, whose status and
- * ConfigMap may have been lost, the seconds since the epoch: no list made one by one has come so far.
+ * One more than the largest known. The status may be one list behind its ConfigMap, where a process died in between (it is
+ * never further behind): without the ConfigMap that one is left out. Where nothing is known, 1 for a new CA; for one that
+ * has signed before, whose status and ConfigMap may have been lost, the seconds since the epoch: no list made one by one
+ * has come so far.
  */
 export const nextNumber = ({ listed, reported, tried }: KnownNumbers, signedBefore: boolean, now: number): bigint => {
-  const known = [listed, reported === undefined ? undefined : BigInt(reported), tried].filter(
+  const unseen = listed === undefined ? 1n : 0n
+  const known = [listed, reported === undefined ? undefined : BigInt(reported) + unseen, tried].filter(
     (number) => number !== undefined,
   )
   if (known.length === 0) return signedBefore ? BigInt(Math.floor(now / 1000)) : 1n

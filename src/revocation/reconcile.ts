@@ -8,7 +8,7 @@ import { keyOf } from '../cluster/port.ts'
 import type { Keyring } from '../authority/keyring.ts'
 import { ClockSkew, probeIntervalMs } from '../control/clock-guard.ts'
 import type { Context } from '../control/context.ts'
-import { waitingMs } from '../control/report.ts'
+import { waitingMs, writeStatus } from '../control/report.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import { applyOwned, maxSecretBytes } from '../control/write-secret.ts'
 import { isAlreadyExists } from '../cluster/errors.ts'
@@ -18,7 +18,7 @@ import {
   parseRevocationList,
   RevocationListError,
 } from '../pki/revocation-list.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
@@ -104,6 +104,7 @@ export class RevocationReconciler {
     const held = this.#context.clockGuard.hold()
     if (held !== undefined) return { requeueAfterMs: held }
     try {
+      await this.#catchUp(authority, seen, signal)
       const { list, written } = await this.#publish(authority, seen, signal)
       const facts = factsOf(seen, list, written)
       // What was reported of the CA meanwhile stays.
@@ -117,6 +118,23 @@ export class RevocationReconciler {
     } catch (error) {
       return this.#failed(authority, error, signal)
     }
+  }
+
+  /** The status is never more than one list behind: a number that neither place knows would be given twice. */
+  async #catchUp(authority: CertificateAuthority, seen: Observed, signal: AbortSignal): Promise<void> {
+    const { stored } = seen
+    if (stored.state === 'absent' || stored.list?.number === undefined) return
+    if (BigInt(authority.status?.crl?.number ?? -1) >= stored.list.number) return
+    const { contentHash: _, ...crl } = factsOf(seen, stored.list, stored)
+    const { caches } = this.#context
+    await writeStatus(
+      this.#context,
+      certificateAuthorities,
+      caches.authorities,
+      authority,
+      { ...authority.status, crl },
+      signal,
+    )
   }
 
   #present(authority: CertificateAuthority): CertificateAuthority | undefined {
