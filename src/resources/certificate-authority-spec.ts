@@ -1,6 +1,7 @@
 /** Fields and rules of a CertificateAuthority. */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { policy } from './certificate-authority-policy.ts'
 import {
   authorityRef,
   configMapKeyRef,
@@ -15,8 +16,8 @@ import {
   secretKeyRef,
   text,
 } from './fields.ts'
-import { keyAlgorithm, keyAlgorithms, keySize, keySizeRule } from './keys.ts'
-import { emailAddress, ipRange, subject } from './names.ts'
+import { keyAlgorithm, keySize, keySizeRule } from './keys.ts'
+import { ipRange, subject } from './names.ts'
 import { rule } from './rule.ts'
 import { trustItem } from './secret-items.ts'
 
@@ -94,76 +95,6 @@ const subtrees = (description: string) =>
       uriDomains: z.array(subtree).max(64).optional().meta({ description: 'Hosts of URIs, or `.domain`.' }),
     })
     .meta({ description })
-
-const policyMatch = (description: string) => z.enum(['Match', 'Supplied', 'Optional']).optional().meta({ description })
-
-const policy = z
-  .object({
-    subject: z
-      .object({
-        countries: policyMatch('C'),
-        stateOrProvinces: policyMatch('ST'),
-        organizations: policyMatch('O'),
-        organizationalUnits: policyMatch('OU'),
-        localities: policyMatch('L'),
-        commonName: policyMatch('CN'),
-        emailAddress: policyMatch('emailAddress'),
-      })
-      .optional()
-      .meta({
-        description:
-          "For each attribute: Match (the same as the CA's), Supplied (must be there) or Optional. Once policy.subject is set, attributes not listed are refused. Absent: every subject.",
-      }),
-    allowedDNSNames: z
-      .array(z.string().min(1).max(253))
-      .max(128)
-      .optional()
-      .meta({ description: 'Patterns; `*` stands for one label at the left. Absent: everything; empty: nothing.' }),
-    allowedIPRanges: z
-      .array(ipRange)
-      .max(128)
-      .optional()
-      .meta({ description: 'Address ranges. Absent: everything; empty: nothing.' }),
-    allowedURIs: z
-      .array(z.string().min(1).max(1024))
-      .max(128)
-      .optional()
-      .meta({ description: 'Patterns; `*` at the end stands for anything. Absent: everything; empty: nothing.' }),
-    allowedEmailAddresses: z
-      .array(emailAddress)
-      .max(128)
-      .optional()
-      .meta({ description: 'Addresses. Absent: everything; empty: nothing.' }),
-    allowWildcards: z
-      .boolean()
-      .optional()
-      .meta({ description: 'Whether `*.example` may be certified. Default: true.' }),
-    maxDuration: durationText(
-      'Longest lifetime of a certificate. Default: as long as the CA itself.',
-      '10s',
-    ).optional(),
-    privateKey: z
-      .object({
-        algorithms: z
-          .array(z.enum(keyAlgorithms))
-          .max(3)
-          .optional()
-          .meta({ description: 'Algorithms that may be certified. Default: all.', 'x-kubernetes-list-type': 'set' }),
-        minRSASize: z
-          .int()
-          .min(2048)
-          .max(16384)
-          .optional()
-          .meta({ description: 'Smallest RSA key in bits. Default: 2048.' }),
-      })
-      .optional()
-      .meta({ description: 'Keys that may be certified.' }),
-    uniqueCommonName: z.boolean().optional().meta({
-      description:
-        'As unique_subject of openssl ca: an older certificate of the same name is superseded. Default: false.',
-    }),
-  })
-  .meta({ description: 'What this CA signs; checked on the finished certificate.' })
 
 const crl = z
   .object({

@@ -141,13 +141,21 @@ export const authorityRef = z
   .meta({ description: 'The CertificateAuthority that signs.' })
 export type AuthorityRef = z.output<typeof authorityRef>
 
+const host = '([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\\[[0-9a-f:]+\\])'
+
+/** Where lists of certificates are fetched. Over https it would need the certificate that is being judged (RFC 5280 §8). */
 export const httpURL = (description: string) =>
   z
     .string()
     .max(1024)
     .meta({
       description,
-      rules: [matching('^https?://[!-~]+$', 'must begin with http:// or https:// and hold no spaces')],
+      rules: [
+        matching(
+          `^http://${host}(:[0-9]{1,5})?(/[-._~A-Za-z0-9]+)*/?$`,
+          'must be an address as http://pki.data.svc/lists: http, not https, which verifiers could not open before they trust anybody; the host in lower case, no query',
+        ),
+      ],
     })
 
 const labelSelector = z

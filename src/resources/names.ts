@@ -124,7 +124,7 @@ export const subject = z
   })
 export type Subject = z.output<typeof subject>
 
-const label = '([A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)'
+export const dnsLabel = '([A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)'
 
 /** netip.ParseAddr without zones and without IPv4 inside IPv6, which is what CEL's isIP() takes. */
 export const isAddress = (value: string): boolean => {
@@ -140,7 +140,7 @@ export const dnsName = z
   .meta({
     rules: [
       matching(
-        `^(\\*\\.)?${label}(\\.${label})*$`,
+        `^(\\*\\.)?${dnsLabel}(\\.${dnsLabel})*$`,
         "must be a DNS name: labels of at most 63 letters, digits, '-' and '_', a wildcard only as the whole first label, no dot at the end; write international names in their xn-- form",
       ),
       // Verifiers look for an address among the addresses alone (RFC 9525 §6.5): as a DNS name it would never match.
