@@ -107,6 +107,21 @@ describe('an operator with nothing to do', () => {
     restMs + 60_000,
   )
 
+  it('forgets a certificate that has ended, when its CA says so', async () => {
+    await rig.apply(
+      authority(ns, 'forgetful', { ledger: { keepExpiredFor: '0s' } }),
+      certificate(ns, 'short-lived', { authorityRef: { name: 'forgetful' }, duration: '10s' }),
+    )
+    await rig.ready(ns, certificates, 'short-lived')
+    const [first] = await entriesFor(rig.api, ns, 'short-lived')
+    await eventually(
+      'the entry to go',
+      async () =>
+        !(await entriesFor(rig.api, ns, 'short-lived')).some(({ metadata }) => metadata.name === first?.metadata.name),
+      { timeoutMs: 60_000 },
+    )
+  }, 90_000)
+
   it('has used every right that the chart grants, and asked for none beyond', async () => {
     const { user } = rig.chart
     // A watch is in the audit log when it ends.
