@@ -3,6 +3,7 @@ import type { AuthorityMaterial } from '../authority/keyring.ts'
 import { renewalTime } from '../control/schedule.ts'
 import { distinguishedName } from '../pki/names.ts'
 import type { ParsedCertificate } from '../pki/parse.ts'
+import type { SigningPolicy } from '../pki/policy.ts'
 import { checks, decide } from './decide.ts'
 import type { AuthoritySeen, Observed, SecretSeen } from './observed.ts'
 import type { Wanted } from './wanted.ts'
@@ -30,7 +31,9 @@ const wanted: Wanted = {
 
 const leaf = {
   subject: wanted.subject,
+  spki: new Uint8Array([1]),
   subjectAlternativeNames: wanted.names,
+  otherAlternativeNames: 0,
   keyUsage: wanted.keyUsage,
   extendedKeyUsage: wanted.extendedKeyUsage,
   notBefore: now - day,
@@ -69,6 +72,17 @@ const usable = (notAfter = now + 3650 * day): AuthoritySeen => ({
   } as unknown as AuthorityMaterial,
   published: { crlDistributionPoints: [], caIssuers: [] },
 })
+
+const forbidding = (rules: SigningPolicy): AuthoritySeen =>
+  ({ ...usable(), policy: { rules, hash: 'h' } }) as AuthoritySeen
+/** Signed for a key made elsewhere; no key in the Secret. */
+const requested = (key: number, change: Partial<Observed> = {}): Observed =>
+  seen({
+    resolved: { wanted: { ...wanted, request: { spki: new Uint8Array([key]), pem: 'PEM' } } },
+    secret: { ...secret, privateKey: undefined, keyAlgorithm: undefined },
+    ...change,
+  })
+const revokedFor = (reason: string) => ({ state: 'Revoked', reason }) as const
 
 const base: Observed = {
   name: 'DatabaseCertificate data/orders',
@@ -221,6 +235,139 @@ describe('decide', () => {
       name: 'a reason to issue outweighs one to encode',
       seen: withSecret({ outputsCurrent: false, signedByAuthority: false }),
       cure: 'Issue',
+    },
+    {
+      name: 'what the policy forbids is not issued',
+      seen: seen({ secret: { state: 'absent' }, authority: forbidding({ allowedDNSNames: ['*.example'] }) }),
+      cure: 'Stall',
+      reason: 'PolicyViolation',
+      says: 'CertificateAuthority data/ca does not sign this. The DNS name "orders.data.svc" is not in policy.allowedDNSNames',
+    },
+    {
+      name: 'what the policy forbids is not renewed, and the Secret stays',
+      seen: seen({
+        secret: { ...secret, renewTrigger: 'old' },
+        authority: forbidding({ allowedDNSNames: ['*.example'] }),
+      }),
+      cure: 'Stall',
+      reason: 'PolicyViolation',
+      says: 'The Secret stays as it is.',
+    },
+    {
+      name: 'what a later policy forbids stays in use',
+      seen: seen({ authority: forbidding({ allowedDNSNames: ['*.example'], maxDuration: day }) }),
+      cure: 'None',
+    },
+    {
+      name: 'what a later policy forbids is written again',
+      seen: seen({
+        secret: { ...secret, drift: ['label a'] },
+        authority: forbidding({ allowedDNSNames: ['*.example'] }),
+      }),
+      cure: 'Encode',
+    },
+    {
+      name: 'a lifetime asked for beyond the policy is refused',
+      seen: seen({ secret: { state: 'absent' }, authority: forbidding({ maxDuration: 30 * day }) }),
+      cure: 'Stall',
+      reason: 'PolicyViolation',
+      says: '90 days is longer than policy.maxDuration, 30 days',
+    },
+    {
+      name: 'a lifetime not asked for gives way to the policy',
+      seen: seen({
+        resolved: { wanted: { ...wanted, durationGiven: false } },
+        secret: { state: 'absent' },
+        authority: forbidding({ maxDuration: 30 * day }),
+      }),
+      cure: 'Issue',
+    },
+    {
+      name: 'a replaced certificate in use is left alone',
+      seen: seen({ entry: { state: 'Superseded' } }),
+      cure: 'None',
+    },
+    {
+      name: 'a revoked certificate is replaced',
+      seen: seen({ entry: revokedFor('keyCompromise') }),
+      cure: 'Issue',
+      says: 'Certificate 0A was revoked (keyCompromise).',
+    },
+    {
+      name: 'a certificate on hold is not replaced',
+      seen: seen({ entry: revokedFor('certificateHold'), secret: { ...secret, renewTrigger: 'old' } }),
+      cure: 'Stall',
+      reason: 'OnHold',
+    },
+    { name: 'a request that was signed needs no key', seen: requested(1), cure: 'None' },
+    {
+      name: 'a request for another key is signed',
+      seen: requested(2),
+      cure: 'Issue',
+      says: 'not for the key of spec.request',
+    },
+    {
+      name: 'outputs of a request that differ are encoded',
+      seen: requested(1, { secret: { ...secret, privateKey: undefined, outputsCurrent: false } }),
+      cure: 'Encode',
+    },
+    {
+      name: 'a request is not signed again for a key that is known to others',
+      seen: requested(1, { entry: revokedFor('keyCompromise') }),
+      cure: 'Stall',
+      reason: 'KeyInUse',
+    },
+    {
+      name: 'a request for another key is signed when the former one is known to others',
+      seen: requested(2, { entry: revokedFor('keyCompromise') }),
+      cure: 'Issue',
+    },
+    {
+      name: 'a request for the key of another is not signed',
+      seen: requested(2, { keyHolder: 'DatabaseCertificate data/other' }),
+      cure: 'Stall',
+      reason: 'KeyInUse',
+      says: 'that of DatabaseCertificate data/other',
+    },
+    {
+      name: 'a request that was signed is left alone when another has its key',
+      seen: requested(1, { keyHolder: 'DatabaseCertificate data/other' }),
+      cure: 'None',
+    },
+    {
+      name: 'a request that is not there stalls with a reason of its own',
+      seen: seen({
+        resolved: { problems: ['no Secret "csr"'] },
+        request: { state: 'missing', version: '', message: 'no Secret "csr"' },
+      }),
+      cure: 'Stall',
+      reason: 'RequestNotFound',
+      says: '"csr"',
+    },
+    {
+      name: 'a common name that has passed to another stalls',
+      seen: seen({ commonNameHolder: 'DatabaseCertificate data/newer', entry: revokedFor('superseded') }),
+      cure: 'Stall',
+      reason: 'CommonNameTaken',
+      says: 'data/newer',
+    },
+    {
+      name: 'a revocation list that is to come is waited for',
+      seen: seen({ secret: { state: 'absent' }, revocationList: { state: 'absent', made: true } }),
+      cure: 'Wait',
+      reason: 'RevocationListNotReady',
+    },
+    {
+      name: 'a revocation list that will never come stalls',
+      seen: seen({ secret: { state: 'absent' }, revocationList: { state: 'absent', made: false } }),
+      cure: 'Stall',
+      reason: 'RevocationListNotReady',
+      says: 'set spec.crl there',
+    },
+    {
+      name: 'a revocation list that is gone does not disturb a good certificate',
+      seen: seen({ revocationList: { state: 'absent', made: true } }),
+      cure: 'None',
     },
     {
       name: 'a reason to stall outweighs one to issue',

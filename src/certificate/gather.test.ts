@@ -3,6 +3,7 @@ import type { KubeObject } from '../cluster/port.ts'
 import { stubContext } from '../control/testing.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { settledUntil } from './gather.ts'
+import { policyOf } from './judge.ts'
 
 const hour = 3_600_000
 const start = Date.UTC(2026, 0, 1)
@@ -47,7 +48,26 @@ const authority = (change: Change = {}, ready = true): KubeObject =>
 const secret = (name: string, metadata: Change): KubeObject =>
   ({ metadata: { name, namespace: 'data', ...metadata } }) as unknown as KubeObject
 
+const policy = { allowedDNSNames: ['*.data.svc'] }
+const ruled = (ready = true): KubeObject =>
+  ({ ...authority({}, ready), spec: { source: { selfSigned: {} }, policy } }) as unknown as KubeObject
+const policyHash = policyOf(ruled() as never)?.hash ?? ''
+const observed = { secretUid: 's', secretResourceVersion: '5', passwordResourceVersion: '6' }
+const judged = (hash: string) => certificate({ status: { observed: { ...observed, policyHash: hash } } })
+const requesting = (version: string) =>
+  certificate({
+    spec: { request: { configMapRef: { name: 'csr' } } },
+    status: { observed: { ...observed, requestResourceVersion: version } },
+  })
+const listing = (number: string | undefined) =>
+  certificate({
+    spec: { secret: { name: 'orders-tls', items: [{ key: 'ca.crl', content: 'RevocationList' }] } },
+    status: { observed: { ...observed, ...(number === undefined ? {} : { revocationListNumber: number }) } },
+  })
+
 interface World {
+  request?: string
+  entry?: string
   of?: DatabaseCertificate
   ca?: KubeObject | undefined
   tls?: KubeObject | undefined
@@ -63,6 +83,8 @@ const settled = (world: World = {}): number | undefined => {
   if (ca !== undefined) stores.authorities.set('data/ca', ca)
   if (tls !== undefined) stores.secrets.set('data/orders-tls', tls)
   if (password !== undefined) stores.secrets.set('data/p', password)
+  if (world.request !== undefined) stores.configMaps.set('data/csr', secret('csr', { resourceVersion: world.request }))
+  if (world.entry !== undefined) stores.ledger.set('data/ca-0a', { state: world.entry } as unknown as KubeObject)
   return settledUntil(context, world.of ?? certificate(), world.verified)
 }
 
@@ -84,6 +106,23 @@ describe('a certificate is settled until its renewal', () => {
       name: 'when it has no password',
       world: { of: certificate({ spec: { keystore: undefined } }), password: undefined },
     },
+    { name: 'when it was judged under the policy', world: { of: judged(policyHash), ca: ruled() } },
+    { name: 'when its CA in trouble has another policy', world: { ca: ruled(false) } },
+    { name: 'when its request is the same', world: { of: requesting('7'), request: '7' } },
+    { name: 'when its request was gone before', world: { of: requesting('') } },
+    {
+      name: 'when a later version of its request was verified',
+      world: { of: requesting('7'), request: '8', verified: { secret: '5', password: '6', request: '8' } },
+    },
+    {
+      name: 'when the revocation list is the same',
+      world: { of: listing('2'), ca: authority({ crl: { number: 2 } }) },
+    },
+    { name: 'when a list is of no concern to it', world: { ca: authority({ crl: { number: 2 } }) } },
+    {
+      name: 'when the ledger has it',
+      world: { of: certificate({ status: { serialNumber: '0A' } }), entry: 'Valid' },
+    },
   ])('$name', ({ world }) => {
     expect(settled(world)).toBe(until)
   })
@@ -102,6 +141,20 @@ describe('a certificate is settled until its renewal', () => {
       name: 'its CA is of a namespace that does not share it',
       world: { of: certificate({ spec: { authorityRef: { name: 'ca', namespace: 'pki' } } }) },
     },
+    {
+      name: 'its trigger has changed by annotation',
+      world: { of: certificate({ metadata: { annotations: { 'dbtls.dev/renew-trigger': 'now' } } }) },
+    },
+    { name: 'its CA has a policy that it was not judged under', world: { ca: ruled() } },
+    { name: 'its CA has no policy any more', world: { of: judged('x') } },
+    { name: 'its request is gone', world: { of: requesting('7') } },
+    { name: 'its request has changed', world: { of: requesting('7'), request: '8' } },
+    { name: 'there is another revocation list', world: { of: listing('1'), ca: authority({ crl: { number: 2 } }) } },
+    {
+      name: 'there is a first revocation list',
+      world: { of: listing(undefined), ca: authority({ crl: { number: 1 } }) },
+    },
+    { name: 'it was revoked', world: { of: certificate({ status: { serialNumber: '0A' } }), entry: 'Revoked' } },
     { name: 'its Secret is gone', world: { tls: undefined } },
     { name: 'its Secret has changed', world: moved },
     { name: 'its Secret is another', world: { tls: secret('orders-tls', { uid: 'x', resourceVersion: '5' }) } },

@@ -27,6 +27,14 @@ describe('a certificate that did not reach its Secret', () => {
     expect(kept.find(of, by, wanted, now)).toBeUndefined()
   })
 
+  it('is not delivered when the request has changed, which the spec only points to', () => {
+    const request = (pem: string) => ({ ...wanted, request: { spki: new Uint8Array(), pem } })
+    const other = new Undelivered()
+    other.keep(certificate(), 'ca', request('a'), issued)
+    expect(other.find(certificate(), 'ca', request('a'), day)).toBe(issued)
+    expect(other.find(certificate(), 'ca', request('b'), day)).toBeUndefined()
+  })
+
   it('is forgotten once it was delivered', () => {
     const other = new Undelivered()
     other.keep(certificate(), 'ca', wanted, issued)
