@@ -12,8 +12,9 @@ export interface KnownNumbers {
 }
 
 /**
- * One more than the largest known. The status may be one list behind its ConfigMap, where a process died in between (it is
- * never further behind): without the ConfigMap that one is left out. Where nothing is known, 1 for a new CA; for one that
+ * One more than the largest known. The status may be one behind its ConfigMap, where a process died in between; it is
+ * never further behind, because it is brought up to one less before a list is published. Without the ConfigMap that one is
+ * left out. Where nothing is known, 1 for a new CA; for one that
  * has signed before, whose status and ConfigMap may have been lost, the seconds since the epoch: no list made one by one
  * has come so far.
  */

@@ -104,7 +104,6 @@ export class RevocationReconciler {
     const held = this.#context.clockGuard.hold()
     if (held !== undefined) return { requeueAfterMs: held }
     try {
-      await this.#catchUp(authority, seen, signal)
       const { list, written } = await this.#publish(authority, seen, signal)
       const facts = factsOf(seen, list, written)
       // What was reported of the CA meanwhile stays.
@@ -120,21 +119,20 @@ export class RevocationReconciler {
     }
   }
 
-  /** The status is never more than one list behind: a number that neither place knows would be given twice. */
-  async #catchUp(authority: CertificateAuthority, seen: Observed, signal: AbortSignal): Promise<void> {
-    const { stored } = seen
-    if (stored.state === 'absent' || stored.list?.number === undefined) return
-    if (BigInt(authority.status?.crl?.number ?? -1) >= stored.list.number) return
-    const { contentHash: _, ...crl } = factsOf(seen, stored.list, stored)
+  /**
+   * The status is never more than one number behind what is published. Only after a crash, or where the list was lost,
+   * is it further behind; without this write the loss of the next list would give its number twice.
+   */
+  async #reserve(authority: CertificateAuthority, seen: Observed, number: bigint, signal: AbortSignal): Promise<void> {
+    const { stored, status } = seen
+    if (status !== undefined && BigInt(status.number) >= smaller(number, largestNumber)) return
+    const known = stored.state === 'present' && stored.list !== undefined ? factsOf(seen, stored.list, stored) : status
+    if (known === undefined) return
+    const { contentHash: _, ...facts } = known
+    const crl = { ...facts, number: Number(smaller(number, largestNumber)) }
     const { caches } = this.#context
-    await writeStatus(
-      this.#context,
-      certificateAuthorities,
-      caches.authorities,
-      authority,
-      { ...authority.status, crl },
-      signal,
-    )
+    const wanted = { ...authority.status, crl }
+    await writeStatus(this.#context, certificateAuthorities, caches.authorities, authority, wanted, signal)
   }
 
   #present(authority: CertificateAuthority): CertificateAuthority | undefined {
@@ -158,6 +156,7 @@ export class RevocationReconciler {
       hasSignedBefore(ledger, { uid }, now),
       now,
     )
+    await this.#reserve(authority, seen, number - 1n, signal)
     const der = await issueRevocationList(signer, {
       issuer: signer.subject,
       authorityKeyId: signer.subjectKeyId,
@@ -212,9 +211,10 @@ interface Version {
 
 /** The largest whole number that JSON keeps; the list itself holds the true one. */
 const largestNumber = BigInt(Number.MAX_SAFE_INTEGER)
+const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 
 const factsOf = ({ ledger, key }: Observed, list: ParsedRevocationList, map: Version): ListStatus => ({
-  number: Number((list.number ?? 0n) < largestNumber ? (list.number ?? 0n) : largestNumber),
+  number: Number(smaller(list.number ?? 0n, largestNumber)),
   thisUpdate: toTimestamp(list.thisUpdate),
   nextUpdate: toTimestamp(list.nextUpdate ?? list.thisUpdate),
   entries: list.revoked.length,
