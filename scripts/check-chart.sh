@@ -11,6 +11,7 @@ render() {
 for values in \
   replicaCount=1,operator.leaderElection=false \
   publish.enabled=false \
+  "signer.enabled=true,namespaces={orders}" \
   'namespaces={orders,billing}' \
   metrics.serviceMonitor.enabled=true,networkPolicy.enabled=false,crds.enabled=false; do
   render --set "$values" >/dev/null

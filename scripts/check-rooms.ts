@@ -7,7 +7,7 @@ import { basename, dirname, join, normalize } from 'node:path'
 
 const below = {
   domain: ['pki', 'material', 'resources', 'runtime', 'cluster'],
-  controllers: ['control', 'ledger', 'authority', 'revocation', 'trust', 'certificate', 'profile'],
+  controllers: ['control', 'ledger', 'authority', 'revocation', 'trust', 'certificate', 'signing', 'profile'],
 } as const
 
 /**
@@ -29,6 +29,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   revocation: [...below.domain, 'control', 'ledger', 'authority'],
   trust: [...below.domain, 'control', 'ledger', 'authority'],
   certificate: [...below.domain, 'control', 'ledger', 'authority'],
+  signing: [...below.domain, 'control', 'ledger', 'authority', 'certificate'],
   profile: [...below.domain, 'control', 'ledger', 'authority', 'certificate', 'database'],
   publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],
   caches: [...below.domain, ...below.controllers],

@@ -30,6 +30,9 @@ import { Controller, type Reconcile } from './runtime/controller.ts'
 import type { Logger } from './runtime/log.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import type { Priority } from './runtime/queue.ts'
+import { createRequestCache } from './signing/cache.ts'
+import type { CertificateSigningRequest } from './signing/kind.ts'
+import { SigningReconciler, wakeSigning } from './signing/reconcile.ts'
 import { TrustReconciler } from './trust/reconcile.ts'
 import { wakeTrust } from './trust/wakes.ts'
 
@@ -53,6 +56,8 @@ export interface OperatorOptions {
   readonly workers: number
   /** ms; default: keeper.ts. */
   readonly sweepIntervalMs?: number | undefined
+  /** Sign approved CertificateSigningRequests of `dbtls.dev/<namespace>.<ca>`. Default: false. */
+  readonly signsRequests?: boolean | undefined
 }
 
 export class Operator {
@@ -68,7 +73,9 @@ export class Operator {
     readonly marks: Controller
     readonly revocations: Controller
     readonly trust: Controller
+    readonly signing?: Controller
   }
+  readonly #signingRequests: Informer<CertificateSigningRequest> | undefined
 
   constructor(options: OperatorOptions) {
     this.#options = options
@@ -109,6 +116,9 @@ export class Operator {
       namespaces,
       readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
     })
+    this.#signingRequests =
+      options.signsRequests === true ? createRequestCache({ cluster, clock, random, log }) : undefined
+    const signing = this.#signingRequests && new SigningReconciler(context, keyring, this.#signingRequests)
     this.#controllers = {
       authorities: this.#controller('certificateauthority', (key, about) => authorities.reconcile(key, about), 4),
       certificates: this.#controller(
@@ -121,6 +131,7 @@ export class Operator {
       marks: this.#controller('ledgermarks', (key, about) => keeper.reconcileRevoked(key, about), 1),
       revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
+      ...(signing && { signing: this.#controller('signingrequest', (key, about) => signing.reconcile(key, about), 1) }),
     }
     this.#connect()
     const {
@@ -140,6 +151,8 @@ export class Operator {
       deleted: (certificate) => keeper.deleted(certificate),
     })
     wakeTrust(this.caches, (key, how) => this.#controllers.trust.enqueue(key, how))
+    if (this.#signingRequests)
+      wakeSigning(this.caches, this.#signingRequests, (key) => this.#controllers.signing?.enqueue(key))
   }
 
   #controller(name: string, reconcile: Reconcile, workers: number): Controller {
@@ -159,7 +172,7 @@ export class Operator {
   }
 
   #informers(): Informer<KubeObject>[] {
-    return Object.values(this.caches).filter((cache) => cache !== undefined)
+    return [...Object.values(this.caches), this.#signingRequests].filter((cache) => cache !== undefined)
   }
 
   /** Begins to act: only with filled caches, and only one operator at a time. */

@@ -37,6 +37,7 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --lease-namespace NS      namespace of the Lease (default: $POD_NAMESPACE, or the kubeconfig's)
   --lease-name NAME         name of the Lease (default: dbtls)
   --sweep-interval DURATION from a renewal to the mark of what it replaced in the ledger (default: 10m)
+  --sign-requests           sign approved CertificateSigningRequests of the signers dbtls.dev/<namespace>.<ca>
   --log-level LEVEL         debug, info, warn, error (default: info)
   --log-format FORMAT       json or text (default: json)
   --help                    this text
@@ -53,6 +54,7 @@ const flags = {
   'lease-namespace': { type: 'string' },
   'lease-name': { type: 'string', default: 'dbtls' },
   'sweep-interval': { type: 'string', default: '10m' },
+  'sign-requests': { type: 'boolean', default: false },
   'log-level': { type: 'string', default: 'info' },
   'log-format': { type: 'string', default: 'json' },
 } as const
@@ -81,9 +83,10 @@ export const main: Main = async (args, io) => {
   }
 }
 
-interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'workers'>, string>>> {
+interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'workers' | 'sign-requests'>, string>>> {
   readonly workers: number
   readonly sweepIntervalMs: number
+  readonly 'sign-requests'?: boolean
   readonly watched: readonly string[] | undefined
   /** Undefined: nothing is published. */
   readonly publish: string | undefined
@@ -150,6 +153,7 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     events,
     workers: options.workers,
     sweepIntervalMs: options.sweepIntervalMs,
+    signsRequests: options['sign-requests'] === true,
   })
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })

@@ -135,7 +135,7 @@ describe('In a minute, without a cluster', () => {
 })
 
 describe('manifests shown in the documents', () => {
-  const pages = ['README.md', 'docs/certificates.md', 'docs/authorities.md', 'docs/publishing.md']
+  const pages = ['README.md', 'docs/certificates.md', 'docs/authorities.md', 'docs/publishing.md', 'docs/revocation.md']
   const manifests = pages.flatMap((page) =>
     [...readFileSync(join(repository, page), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) =>
       parseAllDocuments(text).map((document) => ({ page, object: document.toJS() as KubeObject })),

@@ -1,0 +1,145 @@
+/** Signs one request under the rules of a CA and records it. Nothing is delivered here. */
+
+import type { Keyring } from '../authority/keyring.ts'
+import { publishedUrls } from '../authority/published.ts'
+import { refuseUnfit } from '../certificate/issue.ts'
+import { lifetimeOf, policyOf } from '../certificate/judge.ts'
+import type { UsableAuthority } from '../certificate/observed.ts'
+import { requestedOf } from '../certificate/requested.ts'
+import { commonNameKey, isUnique } from '../certificate/rivals.ts'
+import { ApiError } from '../cluster/errors.ts'
+import { keyOf } from '../cluster/port.ts'
+import type { Context } from '../control/context.ts'
+import { record } from '../ledger/record.ts'
+import { issueCertificate } from '../pki/certificate.ts'
+import { commonNameOf, emptyName } from '../pki/names.ts'
+import { parseCertificate, type ParsedCertificate } from '../pki/parse.ts'
+import { encodePem } from '../pki/pem.ts'
+import { leafPlan, serialNumber } from '../pki/plans.ts'
+import { requestProblems } from '../pki/request-problems.ts'
+import { parseRequest, RequestError } from '../pki/request.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { NotReady, Terminal } from '../runtime/errors.ts'
+import { usagesOf } from './usages.ts'
+
+export interface ToSign {
+  /** PEM with any text around it, or DER. */
+  readonly request: string | Uint8Array
+  /** Names of certificates.k8s.io. */
+  readonly usages: readonly string[]
+  /** ms; undefined: what the CA gives by default. A longer one than its policy allows is shortened. */
+  readonly duration: number | undefined
+}
+
+export interface Signed {
+  readonly certificate: ParsedCertificate
+  /** PEM, the leaf and the intermediates above it. */
+  readonly pem: string
+}
+
+/** Of a certificate whose requester leaves it open, ms. */
+const defaultDuration = 90 * 24 * 3_600_000
+/** What is left of the CA must be worth a certificate, ms. */
+const leastLifetime = 60_000
+
+/**
+ * Rejects with Terminal, its reason and a sentence, where this request is never signed; with NotReady while the CA cannot
+ * sign; with ClockSkew as `record` does.
+ */
+export const signRequest = async (
+  context: Context,
+  keyring: Pick<Keyring, 'load'>,
+  authority: CertificateAuthority,
+  { request: bytes, usages: listed, duration }: ToSign,
+  signal: AbortSignal,
+): Promise<Signed> => {
+  const usable = await usableOf(keyring, authority)
+  const { signer, certificate: own, chain, trust } = usable.material
+  const { clock, random } = context
+  if (own.notAfter - clock.now() <= leastLifetime)
+    throw new NotReady('AuthorityExpiring', `${usable.name} ends too soon to sign anything.`)
+  const request = read(bytes)
+  const usages = usagesOf(listed, request.keyAlgorithm?.algorithm)
+  if (typeof usages === 'string') throw invalid(usages)
+  const above = [...chain, ...trust].map((der) => parseCertificate(der).spki)
+  const [first, ...others] = requestProblems(request, { authorityKeys: [signer.spki, ...above] })
+  if (first !== undefined) throw invalid([first, ...others].join(' '))
+  const requested = requestedOf({ usages: [...usages] }, { subject: emptyName, names: [] }, request)
+  if ('problems' in requested) throw invalid(requested.problems.join(' '))
+  const supersedes = namesakeOf(context, authority, requested.subject)
+  const { rules } = usable.policy ?? {}
+  const plan = leafPlan({
+    signer,
+    ...requested,
+    duration: lifetimeOf({ duration: duration ?? defaultDuration, durationGiven: false }, rules),
+    now: clock.now(),
+    serialNumber: serialNumber(random(16)),
+    ...usable.published,
+  })
+  const certificate = parseCertificate(await issueCertificate(plan, signer))
+  refuseUnfit(usable, certificate)
+  const { namespace = 'default', name } = authority.metadata
+  await record(
+    context,
+    {
+      certificate,
+      authority: { namespace, name, uid: usable.uid, fingerprint: own.fingerprint },
+      request: requested.pem,
+      supersedes,
+    },
+    signal,
+  )
+  return { certificate, pem: [certificate.der, ...chain].map((der) => encodePem('CERTIFICATE', der)).join('') }
+}
+
+const invalid = (message: string): Terminal => new Terminal('RequestInvalid', message)
+
+const read = (bytes: string | Uint8Array) => {
+  try {
+    return parseRequest(bytes)
+  } catch (error) {
+    if (error instanceof RequestError) throw invalid(error.message)
+    throw error
+  }
+}
+
+const usableOf = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAuthority): Promise<UsableAuthority> => {
+  const name = `CertificateAuthority ${keyOf(authority)}`
+  try {
+    const policy = policyOf(authority)
+    return {
+      state: 'usable',
+      name,
+      uid: authority.metadata.uid ?? '',
+      material: await keyring.load(authority),
+      ...(policy === undefined ? {} : { policy }),
+      published: publishedUrls(authority),
+    }
+  } catch (error) {
+    if (error instanceof ApiError || !(error instanceof Error)) throw error
+    throw new NotReady('AuthorityNotReady', `${name} cannot sign: ${error.message}.`)
+  }
+}
+
+/**
+ * Where the CA gives a name to one certificate alone: the serial number that this one takes the place of. A name that a
+ * DatabaseCertificate has is not given away under it; one that was signed for a request is, as a renewal.
+ */
+const namesakeOf = (
+  { caches }: Pick<Context, 'caches'>,
+  authority: CertificateAuthority,
+  subject: Uint8Array,
+): string | undefined => {
+  const commonName = commonNameOf(subject)
+  if (commonName === undefined || !isUnique(authority)) return undefined
+  const others = caches.ledger.store
+    .by('commonName', commonNameKey(keyOf(authority), commonName))
+    .filter(({ state, isCa }) => state === 'Valid' && !isCa)
+  if (others.some(({ holder }) => holder !== undefined))
+    throw new Terminal(
+      'PolicyViolation',
+      `CertificateAuthority ${keyOf(authority)} gives each common name to one certificate alone (spec.policy.uniqueCommonName), and a DatabaseCertificate has this one.`,
+    )
+  const [newest] = others.toSorted((a, b) => (b.createdAt || 0) - (a.createdAt || 0))
+  return newest?.serialNumber
+}
