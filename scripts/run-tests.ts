@@ -7,12 +7,14 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 interface Tally {
   passed: number
   failed: number
   skipped: number
+  /** A line for each failure, said again at the end: thousands of lines stand between most failures and the count. */
+  readonly failures: string[]
 }
 
 interface VitestReport {
@@ -21,7 +23,27 @@ interface VitestReport {
   readonly numPendingTests: number
   readonly numTodoTests: number
   readonly success: boolean
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly message: string
+    readonly assertionResults: readonly {
+      readonly fullName: string
+      readonly status: string
+      readonly failureMessages?: readonly string[]
+    }[]
+  }[]
 }
+
+const firstLine = (text: string | undefined): string => (text ?? '').split('\n', 1)[0] ?? ''
+
+const failuresOf = (report: VitestReport): string[] =>
+  report.testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(process.cwd(), name)
+    const failed = assertionResults.filter((test) => test.status === 'failed')
+    if (failed.length === 0 && status === 'failed') return [`${file}: ${firstLine(message)}`]
+    return failed.map((test) => `${file} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`)
+  })
 
 const runVitest = (tally: Tally, args: readonly string[]): void => {
   const outputFile = 'build/test/vitest.json'
@@ -30,7 +52,7 @@ const runVitest = (tally: Tally, args: readonly string[]): void => {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${outputFile}`]
   const { status } = spawnSync('vitest', ['run', ...reporters, ...args], { stdio: ['ignore', 'inherit', 'inherit'] })
   if (!existsSync(outputFile)) {
-    console.error(`vitest ended with ${status} before it could report`)
+    tally.failures.push(`vitest ended with ${status} before it could report`)
     tally.failed++
     return
   }
@@ -38,6 +60,7 @@ const runVitest = (tally: Tally, args: readonly string[]): void => {
   tally.passed += report.numPassedTests
   tally.failed += report.numFailedTests
   tally.skipped += report.numPendingTests + report.numTodoTests
+  tally.failures.push(...failuresOf(report))
   // A file that does not load and an unhandled rejection fail the run without failing a test.
   if (report.numFailedTests === 0 && (status !== 0 || !report.success)) tally.failed++
   if (report.numPassedTests === 0 && report.numFailedTests === 0) tally.failed++
@@ -49,12 +72,13 @@ const runShellTest = (tally: Tally, file: string): void => {
   const lines = stdout.split('\n')
   const count = (word: string): number => lines.filter((line) => line.startsWith(`${word} `)).length
   const failed = count('not ok')
+  tally.failures.push(...lines.filter((line) => line.startsWith('not ok ')).map((line) => `${file} > ${line}`))
   tally.passed += count('ok')
   tally.skipped += count('skip')
   tally.failed += failed === 0 && status !== 0 ? 1 : failed
 }
 
-const tally: Tally = { passed: 0, failed: 0, skipped: 0 }
+const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] }
 const args = process.argv.slice(2)
 runVitest(tally, args)
 if (args.length === 0) {
@@ -62,5 +86,6 @@ if (args.length === 0) {
   for (const name of names.toSorted()) runShellTest(tally, join('test/shell', name))
 }
 const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''
+for (const line of tally.failures) console.log(`FAILED ${line}`)
 console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`)
 process.exitCode = tally.failed > 0 ? 1 : 0

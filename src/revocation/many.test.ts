@@ -60,7 +60,7 @@ const world = async () => {
     },
   } as unknown as KubeObject)
   const reconciler = new RevocationReconciler(context, {
-    load: async () => ({ signer: root.signer, certificate, chain: [], trust: [], trustHash: '' }) as never,
+    load: async () => ({ signer: root.signer, certificate, chain: [], trust: [], trustHash: '' }),
   })
   return {
     fill: (count: number): void => {

@@ -288,7 +288,7 @@ describe('a cluster that refuses the Secret', () => {
       selectRequests(rig.plane.auditLog(), { user: rig.chart.user }).filter(
         ({ objectRef, verb }) => verb === 'patch' && objectRef?.name === 'unwelcome-tls',
       ).length
-    await eventually('several attempts', async () => attempts() >= 4, { timeoutMs: 30_000 })
+    await eventually('several attempts', async () => attempts() >= 4, { timeoutMs: 90_000 })
     expect(await entriesFor(rig.api, ns, 'unwelcome')).toHaveLength(1)
     await rig.plane.kubectlOk(['delete', policies, name])
     const { status } = await rig.ready(ns, certificates, 'unwelcome', 60_000)

@@ -71,7 +71,7 @@ describe('two operators', () => {
   it('go on when the leader is killed in the middle of issuance', async () => {
     const [ns] = namespaces
     pair.leader.sigkill()
-    await otherLeads(25_000)
+    await otherLeads(60_000)
     await nothingLost(ns)
   })
 
@@ -79,7 +79,7 @@ describe('two operators', () => {
     const [, ns] = namespaces
     pair.leader.sigstop()
     const stoppedAt = Date.now()
-    await otherLeads(25_000)
+    await otherLeads(60_000)
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, stoppedAt + 20_000 - Date.now())))
     pair.leader.sigcont()
     // Whoever is no leader any more ends, so that its memory of the cluster goes with it.

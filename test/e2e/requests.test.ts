@@ -73,7 +73,7 @@ describe.runIf(withOpenssl)('a request made elsewhere, under the policy of a CA'
         const found = await rig.api.get<CustomThing>(certificates, ns, 'payments')
         return rig.isReady(found) && found.status?.serialNumber !== serial && found
       },
-      { timeoutMs: 40_000 },
+      { timeoutMs: 90_000 },
     )
 
   it('is signed, kept in the ledger, and signed again by itself, also when its Secret is gone', async () => {

@@ -12,7 +12,7 @@ import { Rig, certificates } from './support/rig.ts'
 const ns = 'e2e-tamper'
 const name = 'victim'
 const secretName = `${name}-tls`
-const repairedWithinMs = 5_000
+const repairedWithinMs = 30_000
 
 let rig: Rig
 let recorder: Recorder

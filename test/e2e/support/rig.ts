@@ -76,7 +76,7 @@ export class Rig {
   }
 
   /** Until `Ready` is True for the present generation. */
-  ready(namespace: string, plural: string, name: string, timeoutMs = 30_000): Promise<CustomThing> {
+  ready(namespace: string, plural: string, name: string, timeoutMs = 90_000): Promise<CustomThing> {
     return this.#until(`${plural} ${namespace}/${name} to be Ready`, namespace, plural, name, timeoutMs, (thing) =>
       this.isReady(thing),
     )
@@ -88,7 +88,7 @@ export class Rig {
     plural: string,
     name: string,
     reason: string,
-    timeoutMs = 15_000,
+    timeoutMs = 90_000,
   ): Promise<Condition> {
     const thing = await this.#until(
       `${plural} ${namespace}/${name} to say ${reason}`,
@@ -140,7 +140,7 @@ export class Rig {
     namespace: string,
     name: string,
     holds: (secret: SecretThing) => boolean,
-    timeoutMs = 15_000,
+    timeoutMs = 90_000,
   ): Promise<SecretThing> {
     return eventually(
       what,
@@ -153,7 +153,7 @@ export class Rig {
   }
 
   /** Until all of `count` certificates of the namespace are Ready. */
-  async allReady(namespace: string, count: number, timeoutMs = 60_000): Promise<readonly CustomThing[]> {
+  async allReady(namespace: string, count: number, timeoutMs = 120_000): Promise<readonly CustomThing[]> {
     return eventually(
       `${count} certificates of ${namespace} to be Ready`,
       async () => {
@@ -165,7 +165,7 @@ export class Rig {
   }
 
   /** Until the operator has asked for no write for `quietMs`; its Lease does not count. */
-  async quiet(quietMs = 1_000, timeoutMs = 30_000): Promise<void> {
+  async quiet(quietMs = 1_000, timeoutMs = 90_000): Promise<void> {
     const { user } = this.chart
     await eventually(
       'the operator to come to rest',
