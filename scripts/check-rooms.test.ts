@@ -13,7 +13,7 @@ describe('the rules of the rooms', () => {
     ['src/certificate/decide.ts', 'const now = Date.now()', 'the present time'],
     ['src/material/jks.ts', 'const at = new Date()', 'the present time'],
     ['src/material/jks.ts', 'const salt = randomBytes(8)', 'randomness'],
-    ['src/resources/core.ts', "await import('../commands/run.ts')", 'resources must not import commands'],
+    ['src/resources/core.ts', "await import('../commands/embedded/run.ts')", 'resources must not import commands'],
     ['src/certificate/issue.ts', "import { x } from '../../test/golden/x.ts'", 'src must not import test'],
     ['src/pki/keys.ts', "import { x } from './testing.ts'", 'for tests alone'],
     ['src/cellar/wine.ts', "import { x } from '../pki/der.ts'", 'room cellar is unknown'],
@@ -22,7 +22,7 @@ describe('the rules of the rooms', () => {
   })
 
   it.each([
-    ['src/commands/run.ts', "import { x } from '../pki/der.ts'"],
+    ['src/commands/embedded/run.ts', "import { x } from '../../pki/der.ts'"],
     ['src/material/jks.ts', "import { x } from '../pki/der.ts'"],
     ['src/resources/core.ts', "import type { Resource } from '../cluster/port.ts'"],
     ['src/resources/fields.ts', "import { isIP } from 'node:net'"],

@@ -1,6 +1,6 @@
 /** argv → a command. */
 
-import type { Io } from './commands/io.ts'
+import type { Io } from './commands/shared/io.ts'
 import { commands } from './commands/table.ts'
 import { keepAlive } from './runtime/clock.ts'
 import { version } from './version.ts'

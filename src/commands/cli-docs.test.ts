@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commands } from './table.ts'
-import { runVerb } from './verb.fixture.ts'
+import { runVerb } from './shared/verb.fixture.ts'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 const page = readFileSync(join(repository, 'docs/cli.md'), 'utf8')

@@ -20,8 +20,8 @@ import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listenToPublish, type PublishOptions } from '../publish/server.ts'
 import { listen, type ListeningServer, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
-import { duration, namespaceList, parseOptions, publishAddress, UsageError, wholeNumber } from './options.ts'
-import type { Io, Main } from './io.ts'
+import { duration, namespaceList, parseOptions, publishAddress, UsageError, wholeNumber } from './shared/options.ts'
+import type { Io, Main } from './shared/io.ts'
 
 const usage = `usage: dbtls operator [options]
 

@@ -1,6 +1,6 @@
-/** The verbs: a new one is a file beside this one and a line here. */
+/** The verbs: a new one is a file in the folder of its group and a line here. */
 
-import type { Main } from './io.ts'
+import type { Main } from './shared/io.ts'
 
 interface Command {
   readonly summary: string
@@ -11,15 +11,24 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['operator', { summary: 'run the controllers against a Kubernetes cluster', load: () => import('./operator.ts') }],
   [
     'run',
-    { summary: 'run the same controllers without a cluster, on a folder of manifests', load: () => import('./run.ts') },
+    {
+      summary: 'run the same controllers without a cluster, on a folder of manifests',
+      load: () => import('./embedded/run.ts'),
+    },
   ],
-  ['render', { summary: 'make everything in a set of manifests once, and end', load: () => import('./render.ts') }],
-  ['status', { summary: 'what is due, held and failing', load: () => import('./status.ts') }],
-  ['renew', { summary: 'have certificates issued anew, now', load: () => import('./renew.ts') }],
-  ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./revoke.ts') }],
-  ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger.ts') }],
-  ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect.ts') }],
-  ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify.ts') }],
-  ['completion', { summary: 'complete the command line in bash, zsh or fish', load: () => import('./completion.ts') }],
+  [
+    'render',
+    { summary: 'make everything in a set of manifests once, and end', load: () => import('./embedded/render.ts') },
+  ],
+  ['status', { summary: 'what is due, held and failing', load: () => import('./objects/status.ts') }],
+  ['renew', { summary: 'have certificates issued anew, now', load: () => import('./objects/renew.ts') }],
+  ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./objects/revoke.ts') }],
+  ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger/ledger.ts') }],
+  ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect/inspect.ts') }],
+  ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify/verify.ts') }],
+  [
+    'completion',
+    { summary: 'complete the command line in bash, zsh or fish', load: () => import('./completion/completion.ts') },
+  ],
   ['version', { summary: 'print the version', load: () => import('./version.ts') }],
 ])

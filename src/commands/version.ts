@@ -1,7 +1,7 @@
 /** `dbtls version` */
 
 import { version } from '../version.ts'
-import type { Main } from './io.ts'
+import type { Main } from './shared/io.ts'
 
 export const main: Main = async (args, { stdout, stderr }) => {
   if (args.includes('--help') || args.includes('-h')) {

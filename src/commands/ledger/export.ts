@@ -1,0 +1,189 @@
+/** `dbtls ledger export`: the folder of `openssl ca` from the ledger of a CertificateAuthority. */
+
+import { join, resolve } from 'node:path'
+import { dataOf, readSecret } from '../../control/secrets.ts'
+import { exportFolder, type Export } from '../../ledger/openssl/export.ts'
+import { maxIndexOctets } from '../../ledger/openssl/import.ts'
+import { parseIndex } from '../../ledger/openssl/index-file.ts'
+import { parseNumberFile } from '../../ledger/openssl/small-files.ts'
+import { type ParsedCertificate, parseCertificate } from '../../pki/parse.ts'
+import { certificatesOf } from '../../pki/pem.ts'
+import { parseRevocationList } from '../../pki/revocation-list.ts'
+import { authoritySecretName, type CertificateAuthority } from '../../resources/certificate-authority.ts'
+import { parseDuration } from '../../resources/duration.ts'
+import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
+import { readRevocationList } from '../../revocation/stored.ts'
+import { type Key, named, readAuthority, readLedger } from './entries.ts'
+import { makeFolder, namesIn, readBounded, writePrivate } from './folder.ts'
+import { exportedKey } from './key.ts'
+import { CommandError } from '../shared/failures.ts'
+import type { Io, Main } from '../shared/io.ts'
+import { parseArguments, UsageError } from '../shared/options.ts'
+import { passphraseFlags } from '../shared/passphrase.ts'
+import { writeLine, writeProblem } from '../shared/present.ts'
+import { parseName, type Target, targetFlags, targetUsage, withTarget } from '../shared/target.ts'
+
+const usage = `usage: dbtls ledger export --openssl DIR --authority [NS/]NAME [options]
+
+Writes the database of a CertificateAuthority as the folder that "openssl ca" works on: index.txt, index.txt.attr,
+serial, crlnumber, newcerts/SERIAL.pem, cacert.pem, and an openssl.cnf to go on with.
+
+  --openssl DIR             where to; new, empty, or an export of the same authority
+  --authority [NS/]NAME     the CertificateAuthority
+  --with-key                write private/cakey.pem, too: under the passphrase of the authority, or under the one given
+                            here where the authority has none
+  --passphrase-file FILE    of --with-key; asked for on a terminal when it is needed and not given
+  --plain-key               of --with-key: write the private key without any passphrase
+${targetUsage}  --help                    this text
+
+Examples:
+  dbtls ledger export --openssl corp-ca --authority data/corp-ca --with-key
+  cd corp-ca && openssl ca -config openssl.cnf -gencrl -out crl.pem
+
+What openssl signs or revokes there is taken back with dbtls ledger import.
+Exit codes: 0 done, 1 it could not be (reason on stderr), 2 wrong usage.
+`
+
+const flags = {
+  openssl: { type: 'string' },
+  authority: { type: 'string' },
+  'with-key': { type: 'boolean', default: false },
+  'plain-key': { type: 'boolean', default: false },
+  ...passphraseFlags,
+  ...targetFlags,
+} as const
+
+export const main: Main = async (args, io) => {
+  const parsed = parseArguments('ledger export', usage, flags, args, io)
+  if (typeof parsed === 'number') return parsed
+  const { values, words } = parsed
+  return withTarget('ledger export', values, io, async (target) => {
+    const { openssl: folder, 'with-key': withKey, 'plain-key': plain, 'passphrase-file': file } = values
+    if (folder === undefined || words.length > 0) throw new UsageError('say where to: --openssl DIR')
+    if (withKey !== true && (plain === true || file !== undefined))
+      throw new UsageError('--plain-key and --passphrase-file go with --with-key')
+    if (plain === true && file !== undefined)
+      throw new UsageError('--plain-key and --passphrase-file exclude each other')
+    const key = parseName('--authority', values.authority, target.namespace)
+    const authority = await readAuthority(target, key)
+    const stored = await readStored(target, authority, key)
+    const entries = await readLedger(target, { authority: key })
+    const made = exportFolder({
+      ...termsOf(authority),
+      authority: stored.certificate.der,
+      entries,
+      nextRevocationListNumber: await nextRevocationListNumber(target, authority),
+      privateKey:
+        withKey === true ? await exportedKey(io, stored.privateKey, { file, plain: plain === true }) : undefined,
+      now: target.clock.now(),
+    })
+    await write(io, resolve(folder), made, { certificate: stored.certificate, entries, key, now: target.clock.now() })
+    for (const note of made.notes) writeProblem(io, `note       ${note}`)
+    const count = `${entries.length} certificate${entries.length === 1 ? '' : 's'}`
+    writeLine(
+      io,
+      `exported   ${named(key)} with ${count} to ${folder}${withKey === true ? ', private key included' : ''}`,
+    )
+    return 0
+  })
+}
+
+const day = 86_400_000
+
+const termsOf = ({ spec }: CertificateAuthority) => ({
+  policy: spec.policy?.subject,
+  uniqueSubject: spec.policy?.uniqueCommonName === true,
+  crlDays: Math.max(1, Math.floor(parseDuration(spec.crl?.duration ?? '31d') / day)),
+  days: 90,
+})
+
+/** One more than that of the last list, which its ConfigMap knows better than a status that came back from a backup. */
+const nextRevocationListNumber = async ({ cluster }: Target, authority: CertificateAuthority): Promise<bigint> => {
+  const list = await readRevocationList(cluster, authority, new AbortController().signal)
+  const listed = (list === undefined ? undefined : parseRevocationList(list).number) ?? 0n
+  const reported = BigInt(authority.status?.crl?.number ?? 0)
+  return (listed > reported ? listed : reported) + 1n
+}
+
+interface Stored {
+  readonly certificate: ParsedCertificate
+  /** As the Secret holds it. */
+  readonly privateKey: string
+}
+
+/** Rejects with CommandError where the authority has no certificate of its own, or not yet. */
+export const readStored = async (
+  { cluster }: Target,
+  { metadata, spec }: CertificateAuthority,
+  key: Key,
+): Promise<Stored> => {
+  const { secret: brought, trustOnly } = spec.source
+  if (trustOnly !== undefined) throw new CommandError(`${named(key)} only trusts; it signs nothing and has no ledger`)
+  const name = brought?.name ?? authoritySecretName({ metadata, spec } as CertificateAuthority)
+  const secret = await readSecret(cluster, { namespace: key.namespace, name }, new AbortController().signal)
+  if (secret === undefined) throw new CommandError(`${named(key)} has no Secret "${name}" yet`)
+  const data = dataOf(secret)
+  const text = (of: string): string => Buffer.from(data.get(of) ?? new Uint8Array()).toString('latin1')
+  const [der] = certificatesOf(text(brought?.certificateKey ?? 'tls.crt'))
+  if (der === undefined) throw new CommandError(`Secret "${name}" of ${named(key)} holds no certificate`)
+  return { certificate: parseCertificate(der), privateKey: text(brought?.privateKeyKey ?? 'tls.key') }
+}
+
+interface Expected {
+  readonly certificate: ParsedCertificate
+  readonly entries: readonly IssuedCertificate[]
+  readonly key: Key
+  readonly now: number
+}
+
+const write = async (io: Io, folder: string, { files }: Export, expected: Expected): Promise<void> => {
+  await refuseOthers(folder, files, expected)
+  await makeFolder(folder)
+  await makeFolder(join(folder, 'newcerts'))
+  if (files.has('private/cakey.pem')) await makeFolder(join(folder, 'private'))
+  for (const [name, text] of files) await writePrivate(folder, name, text)
+  if (files.size > 5000) writeLine(io, `wrote      ${files.size} files`)
+}
+
+/** Only what this very authority has exported is overwritten, and only while nothing was added to it. */
+const refuseOthers = async (
+  folder: string,
+  files: Export['files'],
+  { certificate, entries, key, now }: Expected,
+): Promise<void> => {
+  const names = await namesIn(folder)
+  if (names === undefined || names.length === 0) return
+  const refuse = (why: string): CommandError => new CommandError(`${folder} ${why}`)
+  const there = await readBounded(join(folder, 'cacert.pem'), 1024 * 1024)
+  const index = await readBounded(join(folder, 'index.txt'), maxIndexOctets)
+  if (there === undefined || index === undefined)
+    throw refuse('is not empty, and no export of dbtls: name another folder')
+  if (!sameKey(there, certificate)) throw refuse('is the folder of another CA: name another one')
+  const importFirst = `so take it over first: dbtls ledger import ${folder} --authority ${key.namespace}/${key.name}`
+  const { lines, problems } = parseIndex(index)
+  if (problems.length > 0)
+    throw refuse(`has an index.txt with lines that cannot be read, the first is ${problems[0]?.number}`)
+  const known = new Map(entries.map((entry) => [entry.spec.serialNumber, entry]))
+  for (const { line } of lines) {
+    const entry = known.get(line.serialNumber)
+    // What has ended may have been pruned from the ledger.
+    if (entry === undefined && line.notAfter < now) continue
+    if (entry === undefined)
+      throw refuse(`has serial number ${line.serialNumber}, which is not in the ledger, ${importFirst}`)
+    if (line.state === 'R' && entry.spec.revocation === undefined)
+      throw refuse(`says that serial number ${line.serialNumber} is revoked, and the ledger does not, ${importFirst}`)
+  }
+  const theirs = await readBounded(join(folder, 'crlnumber'), 1024)
+  const ours = files.get('crlnumber') ?? ''
+  if (theirs !== undefined && parseNumberFile('crlnumber', theirs) > parseNumberFile('crlnumber', ours))
+    throw refuse(`has made revocation lists that dbtls does not know, ${importFirst}`)
+}
+
+export const sameKey = (pem: string, { spki }: ParsedCertificate): boolean => {
+  try {
+    const [der] = certificatesOf(pem)
+    return der !== undefined && Buffer.from(parseCertificate(der).spki).equals(spki)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,82 @@
+/** What one object's status says, as `dbtls status` shows it. Pure. */
+
+import { fromTimestamp } from '../../control/schedule.ts'
+import type { KubeObject } from '../../cluster/port.ts'
+import type { CertificateAuthorityStatus } from '../../resources/certificate-authority.ts'
+import type { DatabaseCertificateStatus } from '../../resources/database-certificate.ts'
+import type { Instant } from '../../runtime/clock.ts'
+import { readinessOf } from '../shared/readiness.ts'
+
+/** The stable shape of `--output json`: members may be added, none is taken away. Times are RFC 3339. */
+export interface ObjectState {
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+  /** Stalled: only a change of something else can help. Failing: tried again by itself. */
+  readonly state: 'Ready' | 'Pending' | 'Failing' | 'Stalled'
+  readonly reason: string
+  readonly message: string
+  readonly serialNumber?: string
+  readonly notAfter?: string
+  /** What the operator does next by itself, and when. */
+  readonly next?: { readonly action: 'Renew' | 'Retry' | 'RevocationList' | 'Rotation'; readonly at?: string }
+  /** A time for the next action that has passed. */
+  readonly due: boolean
+  readonly failedAttempts?: number
+  readonly lastFailure?: { readonly time: string; readonly reason: string; readonly message: string }
+  readonly crl?: CertificateAuthorityStatus['crl']
+  readonly rotation?: CertificateAuthorityStatus['rotation']
+}
+
+type AnyStatus = DatabaseCertificateStatus & CertificateAuthorityStatus
+export type WithStatus = KubeObject & { readonly status?: Partial<AnyStatus> }
+
+export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
+  const { kind, metadata, status = {} } = object
+  const { state, reason, message } = readinessOf(object)
+  const next = nextOf(status)
+  const at = fromTimestamp(next?.at)
+  const notAfter = status.notAfter ?? status.certificate?.notAfter
+  const serialNumber = status.serialNumber ?? status.certificate?.serialNumber
+  const failing = state !== 'Stalled' && (status.failedAttempts ?? 0) > 0
+  return {
+    kind,
+    namespace: metadata.namespace ?? 'default',
+    name: metadata.name,
+    state: failing ? 'Failing' : state,
+    reason,
+    message,
+    ...(serialNumber === undefined ? {} : { serialNumber }),
+    ...(notAfter === undefined ? {} : { notAfter }),
+    ...(next === undefined ? {} : { next }),
+    due: at !== undefined && at <= now,
+    ...(status.failedAttempts === undefined ? {} : { failedAttempts: status.failedAttempts }),
+    ...(status.lastFailure === undefined ? {} : { lastFailure: status.lastFailure }),
+    ...(status.crl === undefined ? {} : { crl: status.crl }),
+    ...(rotates(status) ? { rotation: status.rotation } : {}),
+  }
+}
+
+const rotates = ({ rotation }: Partial<AnyStatus>): boolean => rotation !== undefined && rotation.phase !== 'Idle'
+
+/** The earliest of what is to come; a retry before anything else, because the rest waits for it. */
+const nextOf = (status: Partial<AnyStatus>): ObjectState['next'] => {
+  if (status.nextAttemptAt !== undefined) return { action: 'Retry', at: status.nextAttemptAt }
+  if (rotates(status)) return { action: 'Rotation' }
+  const list = status.crl?.nextUpdate
+  const { renewAt } = status
+  if (renewAt === undefined) return list === undefined ? undefined : { action: 'RevocationList', at: list }
+  return list === undefined || renewAt <= list
+    ? { action: 'Renew', at: renewAt }
+    : { action: 'RevocationList', at: list }
+}
+
+const urgency: readonly ObjectState['state'][] = ['Stalled', 'Failing', 'Pending', 'Ready']
+
+/** What needs somebody first, then what comes first. */
+export const byUrgency = (a: ObjectState, b: ObjectState): number =>
+  urgency.indexOf(a.state) - urgency.indexOf(b.state) ||
+  compare(a.next?.at ?? '9', b.next?.at ?? '9') ||
+  compare(`${a.kind}/${a.namespace}/${a.name}`, `${b.kind}/${b.namespace}/${b.name}`)
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
