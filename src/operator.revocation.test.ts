@@ -121,6 +121,29 @@ describe('a revocation list', () => {
     expect(marked.status?.revokedAt).toBeDefined()
   })
 
+  it('is not made while the CA is held, nor before the CA was looked at after that', async () => {
+    const { cluster, clock, operator, serial } = await withList()
+    const change = async (metadata: object) => {
+      const { apiVersion, kind } = await getAuthority(cluster)
+      const object = { apiVersion, kind, metadata: { name: 'ca', namespace, ...metadata } }
+      await cluster.apply(certificateAuthorities, object as unknown as CertificateAuthority, {
+        fieldManager: 'restore',
+        force: true,
+      })
+    }
+    const before = await present(cluster)
+    await change({ annotations: { 'dbtls.dev/hold': 'not complete' } })
+    await until('the CA to say so', async () => !isReady(await getAuthority(cluster)))
+    await revoke(cluster, serial, { reason: 'keyCompromise' })
+    for (let rounds = 0; rounds < 3; rounds += 1) {
+      await quiet(operator)
+      await clock.advance(60_000)
+    }
+    expect((await present(cluster))?.number).toBe(before?.number)
+    await change({})
+    await reported(cluster, 'with the revocation', naming(serial))
+  })
+
   it('lets go of a certificate whose hold is taken back, and keeps one whose hold became final', async () => {
     const { cluster, serial } = await withList()
     await revoke(cluster, serial, { reason: 'certificateHold' })

@@ -47,6 +47,7 @@ const base: Observed = {
   stored: present,
   ledger: [],
   tried: undefined,
+  mayAct: true,
 }
 const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
 const stored = (change: Partial<Present>): Observed => seen({ stored: { ...present, ...change } })
@@ -68,6 +69,11 @@ describe('the decision about a revocation list', () => {
   const cases: { name: string; seen: Observed; says: string }[] = [
     { name: 'a list that says all of the ledger stays', seen: base, says: 'Keep' },
     { name: 'a CA without a certificate has none yet', seen: seen({ key: undefined }), says: 'Wait AuthorityNotReady' },
+    {
+      name: 'of a CA that is held, none is made',
+      seen: seen({ mayAct: false, stored: { state: 'absent' }, status: undefined }),
+      says: 'Wait Held',
+    },
     {
       name: 'the first list is made',
       seen: seen({ stored: { state: 'absent' }, status: undefined }),

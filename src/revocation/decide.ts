@@ -19,7 +19,8 @@ export const backdatedMs = 5 * 60_000
 const toleratedMs = 10 * 60_000
 
 export const decide = (seen: Observed, now: number): Verdict => {
-  const { stored, signer, listName, key } = seen
+  const { stored, signer, listName, key, mayAct } = seen
+  if (!mayAct) return { verdict: 'Wait', reason: 'Held', message: 'The CA is held, and signs nothing.' }
   if (key === undefined)
     return { verdict: 'Wait', reason: 'AuthorityNotReady', message: 'The CA has no certificate yet.' }
   if (stored.state === 'present' && !stored.ours) return inTheWay(listName, stored.owner)

@@ -3,7 +3,7 @@
 import type { Keyring } from '../authority/keyring.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
-import type { Context } from '../control/context.ts'
+import { type Context, marks } from '../control/context.ts'
 import { fromTimestamp } from '../control/schedule.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { findCondition } from '../resources/conditions.ts'
@@ -17,6 +17,13 @@ export const keyOfAuthority = ({ status }: CertificateAuthority): ListKey | unde
   status?.certificate === undefined
     ? undefined
     : { keyId: status.certificate.subjectKeyId, publicKeyHash: status.certificate.publicKeyHash }
+
+/** Whether the CA's own controller lets go of it: a hold counts at once, its end when that controller has looked again. */
+const mayAct = ({ metadata, status }: CertificateAuthority): boolean => {
+  if (metadata.annotations?.[marks.hold] !== undefined) return false
+  const ready = findCondition(status?.conditions, 'Ready')
+  return ready !== undefined && ready.reason !== 'Held'
+}
 
 /**
  * When the next list is due, where the caches alone show that the present one is right: its ConfigMap is the one that was
@@ -62,6 +69,7 @@ export const gather = async (
     uid: authority.metadata.uid ?? '',
     listName: revocationListName(authority),
     policy,
+    mayAct: mayAct(authority),
     status: authority.status?.crl,
     key: keyOfAuthority(authority),
     signer,

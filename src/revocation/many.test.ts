@@ -53,6 +53,7 @@ const world = async () => {
     metadata: { namespace: 'data', name: 'ca', uid: 'ca-uid', resourceVersion: '1' },
     spec: { crl: { enabled: true, duration: '31d', renewBefore: '7d' } },
     status: {
+      conditions: [{ type: 'Ready', status: 'True', reason: 'Ready', message: '', lastTransitionTime: '' }],
       certificate: {
         subjectKeyId: Buffer.from(certificate.subjectKeyId ?? []).toString('hex'),
         publicKeyHash: publicKeyHash(certificate),

@@ -30,6 +30,8 @@ export interface Observed {
   readonly uid: string
   readonly listName: string
   readonly policy: ListPolicy
+  /** Not while the CA is held: its ledger may not be complete yet. */
+  readonly mayAct: boolean
   readonly status: NonNullable<CertificateAuthority['status']>['crl']
   /** Undefined while the CA has no certificate. */
   readonly key: ListKey | undefined
