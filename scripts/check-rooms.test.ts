@@ -5,29 +5,29 @@ const breach = (file: string, line: string): string | undefined => breachesOf({ 
 
 describe('the rules of the rooms', () => {
   it.each([
-    ['src/pki/keys.ts', "import { now } from '../runtime/clock.ts'", 'pki must not import runtime'],
+    ['src/pki/keys/keys.ts', "import { now } from '../../runtime/clock.ts'", 'pki must not import runtime'],
     ['src/cluster/port.ts', "import { x } from '../resources/core.ts'", 'cluster must not import resources'],
     ['src/runtime/queue.ts', "export { x } from '../cluster/port.ts'", 'runtime must not import cluster'],
     ['src/resources/core.ts', "import type { C } from '../cluster/kubernetes/client.ts'", 'resources may import only'],
-    ['src/pki/keys.ts', "import { readFile } from 'node:fs/promises'", 'must not import node:fs/promises'],
+    ['src/pki/keys/keys.ts', "import { readFile } from 'node:fs/promises'", 'must not import node:fs/promises'],
     ['src/certificate/decide.ts', 'const now = Date.now()', 'the present time'],
     ['src/material/jks.ts', 'const at = new Date()', 'the present time'],
     ['src/material/jks.ts', 'const salt = randomBytes(8)', 'randomness'],
     ['src/resources/core.ts', "await import('../commands/embedded/run.ts')", 'resources must not import commands'],
     ['src/certificate/issue.ts', "import { x } from '../../test/golden/x.ts'", 'src must not import test'],
-    ['src/pki/keys.ts', "import { x } from './testing.ts'", 'for tests alone'],
-    ['src/cellar/wine.ts', "import { x } from '../pki/der.ts'", 'room cellar is unknown'],
+    ['src/pki/keys/keys.ts', "import { x } from '../testing.ts'", 'for tests alone'],
+    ['src/cellar/wine.ts', "import { x } from '../pki/encoding/der.ts'", 'room cellar is unknown'],
   ])('%s: %s', (file, line, sentence) => {
     expect(breach(file, line)).toContain(sentence)
   })
 
   it.each([
-    ['src/commands/embedded/run.ts', "import { x } from '../../pki/der.ts'"],
-    ['src/material/jks.ts', "import { x } from '../pki/der.ts'"],
+    ['src/commands/embedded/run.ts', "import { x } from '../../pki/encoding/der.ts'"],
+    ['src/material/jks.ts', "import { x } from '../pki/encoding/der.ts'"],
     ['src/resources/core.ts', "import type { Resource } from '../cluster/port.ts'"],
     ['src/resources/fields.ts', "import { isIP } from 'node:net'"],
-    ['src/pki/keys.ts', "import { createHash } from 'node:crypto'"],
-    ['src/pki/keys.ts', '// never new Date() here'],
+    ['src/pki/keys/keys.ts', "import { createHash } from 'node:crypto'"],
+    ['src/pki/keys/keys.ts', '// never new Date() here'],
     ['src/pki/keys.test.ts', "import { readFileSync } from 'node:fs'"],
     ['src/runtime/clock.ts', 'const now = Date.now()'],
     ['src/main.ts', "import { commands } from './commands/table.ts'"],
@@ -36,6 +36,6 @@ describe('the rules of the rooms', () => {
   })
 
   it('wants long files split', () => {
-    expect(breachesOf({ file: 'src/pki/keys.ts', lines: Array.from({ length: 401 }, () => '') })).toHaveLength(1)
+    expect(breachesOf({ file: 'src/pki/keys/keys.ts', lines: Array.from({ length: 401 }, () => '') })).toHaveLength(1)
   })
 })

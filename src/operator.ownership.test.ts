@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Cluster, KubeObject } from './cluster/port.ts'
 import { dataHash } from './material/hash.ts'
-import { certificatesOf, encodePem } from './pki/pem.ts'
+import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
 import { makeIntermediate, makeRoot } from './pki/testing.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'

@@ -1,8 +1,8 @@
 /** What status says of an authority's certificate. Pure. */
 
 import { toTimestamp } from '../control/schedule.ts'
-import { formatDistinguishedName } from '../pki/names.ts'
-import type { ParsedCertificate } from '../pki/parse.ts'
+import { formatDistinguishedName } from '../pki/names/names.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthorityStatus } from '../resources/certificate-authority-status.ts'
 import { publicKeyHash } from './trust.ts'
 

@@ -1,7 +1,7 @@
 /** Everything one decision about a CertificateAuthority needs; filled by gather.ts, judged by decide.ts. */
 
 import type { ReferencedText } from '../control/secrets.ts'
-import type { SigningPolicy } from '../pki/policy.ts'
+import type { SigningPolicy } from '../pki/policy/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { AuthorityMaterial } from './keyring.ts'

@@ -2,9 +2,9 @@
 
 import { type Context, marks } from '../control/context.ts'
 import type { SecretContent } from '../control/write-secret.ts'
-import { encryptPrivateKey } from '../pki/keys.ts'
-import type { ParsedCertificate } from '../pki/parse.ts'
-import { encodePem } from '../pki/pem.ts'
+import { encryptPrivateKey } from '../pki/keys/keys.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Observed } from './observed.ts'
 import type { Wanted } from './wanted.ts'

@@ -1,6 +1,6 @@
 /** `spec.policy` of a CA in the terms of the pki room. Pure. */
 
-import type { SigningPolicy } from '../pki/policy.ts'
+import type { SigningPolicy } from '../pki/policy/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../cluster/port.ts'
 import { never, stubContext } from '../control/testing.ts'
-import { encodePem } from '../pki/pem.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import { day, makeRoot, now } from '../pki/testing.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Secret } from '../resources/core.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { encryptPrivateKey } from '../pki/keys.ts'
-import { encodePem } from '../pki/pem.ts'
+import { encryptPrivateKey } from '../pki/keys/keys.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import { type Authority, generate, makeIntermediate, makeRoot } from '../pki/testing.ts'
 import { readStoredAuthority, StoredAuthorityError } from './stored.ts'
 
@@ -118,9 +118,9 @@ describe('a Secret that cannot be used', () => {
   })
 
   it('holds a certificate that is not of a CA', async () => {
-    const { leafPlan, usagesOf } = await import('../pki/plans.ts')
-    const { issueCertificate } = await import('../pki/certificate.ts')
-    const { distinguishedName } = await import('../pki/names.ts')
+    const { leafPlan, usagesOf } = await import('../pki/certificates/plans.ts')
+    const { issueCertificate } = await import('../pki/certificates/certificate.ts')
+    const { distinguishedName } = await import('../pki/names/names.ts')
     const { day, now, randomSerial, p256 } = await import('../pki/testing.ts')
     const key = await generate()
     const plan = leafPlan({

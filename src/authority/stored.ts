@@ -4,9 +4,9 @@
  * has a passphrase. Pure but for the key derivation.
  */
 
-import { algorithmOfSpki, decodePrivateKey, decryptPrivateKey, spkiOf, WrongPassphrase } from '../pki/keys.ts'
-import { parseCertificate, type ParsedCertificate, signatureVerifies } from '../pki/parse.ts'
-import { certificatesOf, decodePem } from '../pki/pem.ts'
+import { algorithmOfSpki, decodePrivateKey, decryptPrivateKey, spkiOf, WrongPassphrase } from '../pki/keys/keys.ts'
+import { parseCertificate, type ParsedCertificate, signatureVerifies } from '../pki/certificates/parse.ts'
+import { certificatesOf, decodePem } from '../pki/encoding/pem.ts'
 import { publicKeyHash } from './trust.ts'
 
 export interface StoredAuthority {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { distinguishedName } from '../pki/names.ts'
+import { distinguishedName } from '../pki/names/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { notImplementedFields, resolve } from './wanted.ts'
 

@@ -1,8 +1,8 @@
 /** What a CertificateAuthority asks for with every default resolved. Pure. */
 
 import type { RenewalRule } from '../control/schedule.ts'
-import { distinguishedName, emptyName, parseDistinguishedName } from '../pki/names.ts'
-import { closeOpenTypes, nameConstraints } from '../pki/name-constraints.ts'
+import { distinguishedName, emptyName, parseDistinguishedName } from '../pki/names/names.ts'
+import { closeOpenTypes, nameConstraints } from '../pki/constraints/name-constraints.ts'
 import type { KeyAlgorithm, NameConstraints } from '../pki/plan.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'

@@ -6,7 +6,7 @@
 import { type Check, type Decision, encode, evaluate, issue, stall } from '../control/decision.ts'
 import { renewalTime } from '../control/schedule.ts'
 import { passwordProblem } from '../material/passwords.ts'
-import { formatDistinguishedName } from '../pki/names.ts'
+import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { GeneralName } from '../pki/plan.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { signingChecks, writingChecks } from './signing-checks.ts'

@@ -6,7 +6,7 @@
 import { isNotFound } from '../cluster/errors.ts'
 import type { Context } from '../control/context.ts'
 import { dataOf, readSecret } from '../control/secrets.ts'
-import { type CertificateRequest, parseRequest, RequestError } from '../pki/request.ts'
+import { type CertificateRequest, parseRequest, RequestError } from '../pki/requests/request.ts'
 import { configMaps } from '../resources/core.ts'
 import type { DatabaseCertificate, DatabaseCertificateSpec } from '../resources/database-certificate.ts'
 import { issuedCertificates } from '../resources/issued-certificate.ts'

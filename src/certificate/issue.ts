@@ -1,11 +1,11 @@
 /** Issues one leaf: a key, a plan, a signature, the check of what came out. Nothing is written here. */
 
 import type { Context } from '../control/context.ts'
-import { issueCertificate } from '../pki/certificate.ts'
-import { generateKeyPair, spkiOf } from '../pki/keys.ts'
-import { parseCertificate, type ParsedCertificate } from '../pki/parse.ts'
-import { encodePem } from '../pki/pem.ts'
-import { leafPlan, serialNumber } from '../pki/plans.ts'
+import { issueCertificate } from '../pki/certificates/certificate.ts'
+import { generateKeyPair, spkiOf } from '../pki/keys/keys.ts'
+import { parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
+import { leafPlan, serialNumber } from '../pki/certificates/plans.ts'
 import { Terminal } from '../runtime/errors.ts'
 import { lifetimeOf, violationsOfCertificate } from './judge.ts'
 import type { UsableAuthority } from './observed.ts'

@@ -6,9 +6,9 @@
 
 import { hash } from 'node:crypto'
 import { signingPolicyOf } from '../authority/policy.ts'
-import { constraintViolations } from '../pki/name-constraint-check.ts'
-import type { ParsedCertificate } from '../pki/parse.ts'
-import { intentViolations, policyViolations, type SigningPolicy } from '../pki/policy.ts'
+import { constraintViolations } from '../pki/constraints/check.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import { intentViolations, policyViolations, type SigningPolicy } from '../pki/policy/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { UsableAuthority } from './observed.ts'
 import type { Wanted } from './wanted.ts'

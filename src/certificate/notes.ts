@@ -1,6 +1,6 @@
 /** What a person should know about a certificate that is in order all the same: sentences behind the one of `Ready`. Pure. */
 
-import type { ParsedCertificate } from '../pki/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { violationsOfCertificate } from './judge.ts'
 import type { Observed } from './observed.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ParsedCertificate } from '../pki/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Observed } from './observed.ts'

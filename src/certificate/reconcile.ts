@@ -13,7 +13,7 @@ import { KeyGate } from '../control/key-gate.ts'
 import { type Outcome, report, waitingMs } from '../control/report.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { SecretAppeared } from '../control/write-secret.ts'
-import type { ParsedCertificate } from '../pki/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import {

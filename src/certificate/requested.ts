@@ -3,14 +3,14 @@
  * spec may narrow what it asks for. Pure.
  */
 
-import { formatDistinguishedName, readName } from '../pki/names.ts'
-import { encodePem } from '../pki/pem.ts'
+import { formatDistinguishedName, readName } from '../pki/names/names.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import type { GeneralName, KeyAlgorithm } from '../pki/plan.ts'
-import { usageProblem } from '../pki/plan-rules.ts'
-import { PlanError, type Usages, usagesOf } from '../pki/plans.ts'
-import { requestedNames, requestedUsages } from '../pki/request-plan.ts'
-import { requestProblems } from '../pki/request-problems.ts'
-import type { CertificateRequest } from '../pki/request.ts'
+import { usageProblem } from '../pki/certificates/plan-rules.ts'
+import { PlanError, type Usages, usagesOf } from '../pki/certificates/plans.ts'
+import { requestedNames, requestedUsages } from '../pki/requests/plan.ts'
+import { requestProblems } from '../pki/requests/problems.ts'
+import type { CertificateRequest } from '../pki/requests/request.ts'
 import { type DatabaseCertificateSpec, roleOf } from '../resources/database-certificate.ts'
 
 /** What was found where `spec.request` points. */

@@ -3,7 +3,7 @@
 import type { ObjectMeta } from '../cluster/port.ts'
 import { noFailure } from '../control/failure.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
-import type { ParsedCertificate } from '../pki/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import type { Observed, UsableAuthority } from './observed.ts'
 import { publicKeyHash } from './rivals.ts'

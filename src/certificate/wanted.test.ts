@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { distinguishedName } from '../pki/names.ts'
+import { distinguishedName } from '../pki/names/names.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { notImplementedFields, resolve } from './wanted.ts'
 

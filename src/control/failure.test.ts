@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ApiError } from '../cluster/errors.ts'
-import { IssueError } from '../pki/certificate.ts'
-import { PlanError } from '../pki/plans.ts'
+import { IssueError } from '../pki/certificates/certificate.ts'
+import { PlanError } from '../pki/certificates/plans.ts'
 import { NotReady, Retryable, Terminal } from '../runtime/errors.ts'
 import { failed, isFailedIssuance, isRefused, untilNextAttempt } from './failure.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseCertificate } from '../pki/parse.ts'
-import { encodePem } from '../pki/pem.ts'
+import { parseCertificate } from '../pki/certificates/parse.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import { makeIntermediate, makeRoot } from '../pki/testing.ts'
 import { createProjection } from './entry.ts'
 

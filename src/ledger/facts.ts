@@ -3,8 +3,8 @@
  * thousands are read at a start, and an imported history may hold certificates that nobody would sign today.
  */
 
-import { children, DerError, type Element, expectTag, readOnly, readTime, Tag } from '../pki/der.ts'
-import { readAuthorityKeyId } from '../pki/extensions.ts'
+import { children, DerError, type Element, expectTag, readOnly, readTime, Tag } from '../pki/encoding/der.ts'
+import { readAuthorityKeyId } from '../pki/certificates/extensions.ts'
 
 export interface CertificateFacts {
   /** ms since the epoch. */

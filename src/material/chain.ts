@@ -1,5 +1,5 @@
-import type { ParsedCertificate } from '../pki/parse.ts'
-import { parseCertificate } from '../pki/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import { parseCertificate } from '../pki/certificates/parse.ts'
 
 const parsed = (der: Uint8Array): ParsedCertificate | undefined => {
   try {

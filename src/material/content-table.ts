@@ -3,8 +3,8 @@
  * of. What it is made of decides everything else: whether a password is needed, which problems an item can have (items.ts), and
  * which change of input calls for a new encoding (hash.ts).
  */
-import { encodePrivateKey, encryptPrivateKey } from '../pki/keys.ts'
-import { encodePem } from '../pki/pem.ts'
+import { encodePrivateKey, encryptPrivateKey } from '../pki/keys/keys.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import { defaultKeyAlias, defaultTrustAlias, trustAliases } from './aliases.ts'
 import { writeJks } from './jks.ts'
 import type { Random, TrustedEntry } from './keystore.ts'

@@ -1,6 +1,6 @@
 /** What goes into a Secret: from items and ingredients to bytes. */
-import { KeyError, spkiOf } from '../pki/keys.ts'
-import { CertificateError, parseCertificate } from '../pki/parse.ts'
+import { KeyError, spkiOf } from '../pki/keys/keys.ts'
+import { CertificateError, parseCertificate } from '../pki/certificates/parse.ts'
 import type { ContentName, EncodeSettings, Ingredients, OutputItem } from './content-table.ts'
 import { ContentError, contents, effectiveChoices } from './content-table.ts'
 import type { Random } from './keystore.ts'

@@ -1,5 +1,5 @@
 /** What every keystore format asks of its entries, checked before anything is encrypted. */
-import { children, DerError, readOnly, Tag } from '../pki/der.ts'
+import { children, DerError, readOnly, Tag } from '../pki/encoding/der.ts'
 import { aliasProblem } from './aliases.ts'
 import type { KeyEntry, TrustedEntry } from './keystore.ts'
 import { KeystoreError } from './keystore.ts'

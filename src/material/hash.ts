@@ -1,5 +1,5 @@
 import { createHash, createHmac, hash, pbkdf2Sync } from 'node:crypto'
-import { decodePrivateKey } from '../pki/keys.ts'
+import { decodePrivateKey } from '../pki/keys/keys.ts'
 import { fingerprintOf } from './aliases.ts'
 import type { EncodeSettings, Ingredient, Ingredients, OutputItem } from './content-table.ts'
 import { contents, effectiveChoices } from './content-table.ts'

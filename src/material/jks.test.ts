@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Identity } from '../../test/oracles/certificates.ts'
 import { makeIntermediate, makeLeaf, makeRoot } from '../../test/oracles/certificates.ts'
-import { parseCertificate } from '../pki/parse.ts'
+import { parseCertificate } from '../pki/certificates/parse.ts'
 import { modifiedUtf8, readJks, readModifiedUtf8, writeJks } from './jks.ts'
 import { KeystoreError } from './keystore.ts'
 

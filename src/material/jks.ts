@@ -15,8 +15,8 @@ import {
   readOnly,
   sequence,
   Tag,
-} from '../pki/der.ts'
-import { parseCertificate } from '../pki/parse.ts'
+} from '../pki/encoding/der.ts'
+import { parseCertificate } from '../pki/certificates/parse.ts'
 import { checkEntries } from './entries.ts'
 import type { KeyEntry, Keystore, Random, TrustedEntry } from './keystore.ts'
 import { KeystoreError, maxKeystoreBytes } from './keystore.ts'

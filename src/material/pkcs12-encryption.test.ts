@@ -2,10 +2,10 @@ import { Crypto } from '@peculiar/webcrypto'
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { integer, nullValue, octetString, oid, readOnly, sequence } from '../pki/der.ts'
+import { integer, nullValue, octetString, oid, readOnly, sequence } from '../pki/encoding/der.ts'
 import { KeystoreError } from './keystore.ts'
 import { decrypt, profiles } from './pkcs12-encryption.ts'
-import { derivePkcs12, KdfPurpose } from '../pki/pkcs12-kdf.ts'
+import { derivePkcs12, KdfPurpose } from '../pki/keys/pkcs12-kdf.ts'
 
 const { subtle } = new Crypto()
 const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))

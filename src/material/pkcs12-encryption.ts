@@ -3,7 +3,7 @@
  * appendix C). 3DES comes from node:crypto, because the platform's WebCrypto does not have it.
  */
 import { createCipheriv } from 'node:crypto'
-import type { Element } from '../pki/der.ts'
+import type { Element } from '../pki/encoding/der.ts'
 import {
   children,
   concat,
@@ -15,11 +15,11 @@ import {
   readSmallInteger,
   sequence,
   Tag,
-} from '../pki/der.ts'
-import { decryptCbc, decryptPbes2, encryptPbes2, pbes2, readPbes2, UnsupportedEncryption } from '../pki/pbes2.ts'
+} from '../pki/encoding/der.ts'
+import { decryptCbc, decryptPbes2, encryptPbes2, pbes2, readPbes2, UnsupportedEncryption } from '../pki/keys/pbes2.ts'
 import type { Random } from './keystore.ts'
 import { KeystoreError } from './keystore.ts'
-import { derivePkcs12, KdfPurpose } from '../pki/pkcs12-kdf.ts'
+import { derivePkcs12, KdfPurpose } from '../pki/keys/pkcs12-kdf.ts'
 import { Oid } from './pkcs12-oids.ts'
 
 export type Pkcs12Profile = 'Modern2023' | 'LegacyDES'

@@ -1,13 +1,22 @@
 import { createHmac, createPrivateKey, timingSafeEqual, X509Certificate } from 'node:crypto'
-import type { Element } from '../pki/der.ts'
-import { children, DerError, expectTag, readElement, readOid, readOnly, readSmallInteger, Tag } from '../pki/der.ts'
+import type { Element } from '../pki/encoding/der.ts'
+import {
+  children,
+  DerError,
+  expectTag,
+  readElement,
+  readOid,
+  readOnly,
+  readSmallInteger,
+  Tag,
+} from '../pki/encoding/der.ts'
 import { chainFrom } from './chain.ts'
 import type { KeyEntry, Keystore, TrustedEntry } from './keystore.ts'
 import { KeystoreError, maxKeystoreBytes } from './keystore.ts'
 import type { IterationBudget } from './pkcs12-encryption.ts'
 import { decrypt, members, spendIterations } from './pkcs12-encryption.ts'
-import type { KdfParameters } from '../pki/pkcs12-kdf.ts'
-import { derivePkcs12, KdfPurpose } from '../pki/pkcs12-kdf.ts'
+import type { KdfParameters } from '../pki/keys/pkcs12-kdf.ts'
+import { derivePkcs12, KdfPurpose } from '../pki/keys/pkcs12-kdf.ts'
 import { Oid } from './pkcs12-oids.ts'
 
 /** Half of what Java allows for one derivation, here for a whole store: about a second of one core. */

@@ -9,11 +9,11 @@ import {
   oid,
   sequence,
   setOf,
-} from '../pki/der.ts'
+} from '../pki/encoding/der.ts'
 import type { Pkcs12Profile } from './pkcs12-encryption.ts'
 import type { KeyEntry, Random, TrustedEntry } from './keystore.ts'
 import { profiles } from './pkcs12-encryption.ts'
-import { derivePkcs12, KdfPurpose } from '../pki/pkcs12-kdf.ts'
+import { derivePkcs12, KdfPurpose } from '../pki/keys/pkcs12-kdf.ts'
 import { Oid } from './pkcs12-oids.ts'
 import { checkEntries } from './entries.ts'
 

@@ -1,8 +1,8 @@
 /** Finds leaf and private key again in a stored Secret, so that another form of it needs no new certificate. */
-import { readElement, readOnly, Tag } from '../pki/der.ts'
-import { decodePrivateKey, decryptPrivateKey, spkiOf } from '../pki/keys.ts'
-import { parseCertificate } from '../pki/parse.ts'
-import { decodePem } from '../pki/pem.ts'
+import { readElement, readOnly, Tag } from '../pki/encoding/der.ts'
+import { decodePrivateKey, decryptPrivateKey, spkiOf } from '../pki/keys/keys.ts'
+import { parseCertificate } from '../pki/certificates/parse.ts'
+import { decodePem } from '../pki/encoding/pem.ts'
 import type { ContentName, OutputItem } from './content-table.ts'
 import { readJks } from './jks.ts'
 import type { Keystore } from './keystore.ts'

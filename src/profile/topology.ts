@@ -3,8 +3,8 @@
  * what it cannot check (lengths of names put together) is a TopologyError.
  */
 
-import { NameError } from '../pki/names.ts'
-import { normaliseDnsName, normaliseIpAddress } from '../pki/general-names.ts'
+import { NameError } from '../pki/names/names.ts'
+import { normaliseDnsName, normaliseIpAddress } from '../pki/names/general-names.ts'
 
 export interface Place {
   readonly namespace: string

@@ -9,8 +9,13 @@ import { type Cluster, keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { dataOf, readSecret } from '../control/secrets.ts'
 import { entryName } from '../ledger/record.ts'
-import { CertificateError, parseCertificate, type ParsedCertificate, signatureVerifies } from '../pki/parse.ts'
-import { certificatesOf, PemError } from '../pki/pem.ts'
+import {
+  CertificateError,
+  parseCertificate,
+  type ParsedCertificate,
+  signatureVerifies,
+} from '../pki/certificates/parse.ts'
+import { certificatesOf, PemError } from '../pki/encoding/pem.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { issuedCertificates } from '../resources/issued-certificate.ts'
 import { BoundedCache } from './bounded-cache.ts'

@@ -1,7 +1,7 @@
 /** Fingerprints for people to compare. */
 
 import { createHash } from 'node:crypto'
-import type { ParsedCertificate } from '../pki/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 
 /** Lower-case hex. Of use only to find a certificate in tools that show nothing else. */
 export const sha1Of = ({ der }: Pick<ParsedCertificate, 'der'>): string => createHash('sha1').update(der).digest('hex')

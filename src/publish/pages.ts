@@ -1,9 +1,9 @@
 /** The pages for people: what is published, one authority, one certificate. Links are relative, so that they also work below a path. */
 
 import { toTimestamp } from '../control/schedule.ts'
-import { certificateText } from '../pki/certificate-text.ts'
-import { commonNameOf, formatDistinguishedName } from '../pki/names.ts'
-import type { ParsedCertificate } from '../pki/parse.ts'
+import { certificateText } from '../pki/text/certificate-text.ts'
+import { commonNameOf, formatDistinguishedName } from '../pki/names/names.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { AuthorityCertificates } from './certificates.ts'
 import { sha1Of, withColons } from './fingerprints.ts'

@@ -1,6 +1,6 @@
 /** What is said of a published revocation list; its entries, tens of thousands perhaps, are not kept. */
 
-import { parseRevocationList } from '../pki/revocation-list.ts'
+import { parseRevocationList } from '../pki/revocation/revocation-list.ts'
 
 export interface RevocationListView {
   readonly der: Uint8Array

@@ -1,7 +1,7 @@
 /** Names a certificate can carry: its subject and its alternative names. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { NameError, parseDistinguishedName } from '../pki/names.ts'
+import { NameError, parseDistinguishedName } from '../pki/names/names.ts'
 import { matching } from './fields.ts'
 import { rule, twinOnly } from './rule.ts'
 

@@ -1,6 +1,6 @@
 /** Usages a leaf asks for one by one, and which of them its key can have. */
 import type { KeyAlgorithm } from '../pki/plan.ts'
-import { forbiddenUsages } from '../pki/plan-rules.ts'
+import { forbiddenUsages } from '../pki/certificates/plan-rules.ts'
 import { rule } from './rule.ts'
 import { celList } from './secret-items.ts'
 

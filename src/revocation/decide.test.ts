@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { entryOf } from '../ledger/testing.ts'
-import type { ParsedRevocationList } from '../pki/revocation-list.ts'
+import type { ParsedRevocationList } from '../pki/revocation/revocation-list.ts'
 import { decide } from './decide.ts'
 import type { Observed, StoredSeen } from './observed.ts'
 

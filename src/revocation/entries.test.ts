@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LedgerEntry, Revocation } from '../ledger/entry.ts'
 import { entryOf } from '../ledger/testing.ts'
-import type { ParsedRevocationList, RevokedEntry } from '../pki/revocation-list.ts'
+import type { ParsedRevocationList, RevokedEntry } from '../pki/revocation/revocation-list.ts'
 import { contentHash, listedEntries } from './entries.ts'
 
 const day = 24 * 3_600_000

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { LedgerEntry, Revocation } from '../ledger/entry.ts'
-import type { ParsedRevocationList, RevokedEntry } from '../pki/revocation-list.ts'
+import type { ParsedRevocationList, RevokedEntry } from '../pki/revocation/revocation-list.ts'
 
 /** The key whose certificates a list speaks of. */
 export interface ListKey {

@@ -1,7 +1,7 @@
 /** Everything one decision about a revocation list needs; filled by gather.ts, judged by decide.ts. */
 
 import type { LedgerEntry } from '../ledger/entry.ts'
-import type { ParsedRevocationList } from '../pki/revocation-list.ts'
+import type { ParsedRevocationList } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { ListKey } from './entries.ts'
 import type { ListPolicy } from './wanted.ts'

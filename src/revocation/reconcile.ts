@@ -17,7 +17,7 @@ import {
   type ParsedRevocationList,
   parseRevocationList,
   RevocationListError,
-} from '../pki/revocation-list.ts'
+} from '../pki/revocation/revocation-list.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
 import type { Reason } from '../resources/reasons.ts'

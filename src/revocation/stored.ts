@@ -5,8 +5,12 @@ import { isNotFound } from '../cluster/errors.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { dataHash } from '../material/hash.ts'
-import { decodePem, encodePem } from '../pki/pem.ts'
-import { type ParsedRevocationList, parseRevocationList, revocationListVerifies } from '../pki/revocation-list.ts'
+import { decodePem, encodePem } from '../pki/encoding/pem.ts'
+import {
+  type ParsedRevocationList,
+  parseRevocationList,
+  revocationListVerifies,
+} from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
 import type { StoredSeen } from './observed.ts'

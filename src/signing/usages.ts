@@ -1,7 +1,7 @@
 /** The usages of certificates.k8s.io, which have names of their own, as those of a leaf. Pure. */
 
 import type { ExtendedKeyUsage, KeyAlgorithm, KeyUsage } from '../pki/plan.ts'
-import { forbiddenUsages } from '../pki/plan-rules.ts'
+import { forbiddenUsages } from '../pki/certificates/plan-rules.ts'
 
 type LeafUsage = Exclude<KeyUsage, 'keyCertSign' | 'cRLSign'>
 

@@ -1,6 +1,6 @@
 /** Revocation lists that the program never makes, and revoked leaves; a part of bad-samples.ts. */
-import { boolean, integer, octetString, sequence, time, tlv } from '../../src/pki/der.ts'
-import type { RevocationListPlan } from '../../src/pki/revocation-list.ts'
+import { boolean, integer, octetString, sequence, time, tlv } from '../../src/pki/encoding/der.ts'
+import type { RevocationListPlan } from '../../src/pki/revocation/revocation-list.ts'
 import { type BadSample, leafUnder } from './bad-sample.ts'
 import {
   adding,

@@ -1,8 +1,8 @@
 /** Samples that the program never makes, each with one fault, and by whom it is found: the table of profile.test.ts. */
-import { issueCertificate } from '../../src/pki/certificate.ts'
-import { children, concat, integer, readOnly, sequence, Tag, tlv } from '../../src/pki/der.ts'
-import { nameConstraints } from '../../src/pki/name-constraints.ts'
-import { distinguishedName, emptyName } from '../../src/pki/names.ts'
+import { issueCertificate } from '../../src/pki/certificates/certificate.ts'
+import { children, concat, integer, readOnly, sequence, Tag, tlv } from '../../src/pki/encoding/der.ts'
+import { nameConstraints } from '../../src/pki/constraints/name-constraints.ts'
+import { distinguishedName, emptyName } from '../../src/pki/names/names.ts'
 import type { CertificatePlan, GeneralName } from '../../src/pki/plan.ts'
 import {
   adding,

@@ -1,12 +1,12 @@
 /** Small public key infrastructures for tests, made by the program's own signer; other tools judge what comes of them. */
 import { randomBytes, webcrypto } from 'node:crypto'
-import { issueCertificate } from '../../src/pki/certificate.ts'
-import type { KeyPair } from '../../src/pki/keys.ts'
-import { generateKeyPair } from '../../src/pki/keys.ts'
-import { distinguishedName } from '../../src/pki/names.ts'
+import { issueCertificate } from '../../src/pki/certificates/certificate.ts'
+import type { KeyPair } from '../../src/pki/keys/keys.ts'
+import { generateKeyPair } from '../../src/pki/keys/keys.ts'
+import { distinguishedName } from '../../src/pki/names/names.ts'
 import type { KeyAlgorithm } from '../../src/pki/plan.ts'
-import { authorityPlan, leafPlan, serialNumber, usagesOf } from '../../src/pki/plans.ts'
-import { createSigner, selfSigner } from '../../src/pki/signer.ts'
+import { authorityPlan, leafPlan, serialNumber, usagesOf } from '../../src/pki/certificates/plans.ts'
+import { createSigner, selfSigner } from '../../src/pki/certificates/signer.ts'
 
 export interface Identity {
   readonly certificate: Uint8Array

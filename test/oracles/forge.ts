@@ -1,6 +1,6 @@
 /** A public key infrastructure for samples: what the program issues, and what it never would. */
 import { randomBytes, webcrypto } from 'node:crypto'
-import { encodeTbs, issueCertificate } from '../../src/pki/certificate.ts'
+import { encodeTbs, issueCertificate } from '../../src/pki/certificates/certificate.ts'
 import {
   bitString,
   boolean,
@@ -10,14 +10,21 @@ import {
   oid,
   readOnly,
   sequence,
-} from '../../src/pki/der.ts'
-import { generateKeyPair, type KeyPair } from '../../src/pki/keys.ts'
-import { distinguishedName } from '../../src/pki/names.ts'
-import { type RawExtension, readExtension } from '../../src/pki/parse.ts'
+} from '../../src/pki/encoding/der.ts'
+import { generateKeyPair, type KeyPair } from '../../src/pki/keys/keys.ts'
+import { distinguishedName } from '../../src/pki/names/names.ts'
+import { type RawExtension, readExtension } from '../../src/pki/certificates/parse.ts'
 import type { CertificatePlan, KeyAlgorithm, NameConstraints } from '../../src/pki/plan.ts'
-import { authorityPlan, leafPlan, type LeafRequest, type Role, serialNumber, usagesOf } from '../../src/pki/plans.ts'
-import { issueRevocationList, type RevocationListPlan } from '../../src/pki/revocation-list.ts'
-import { createSigner, selfSigner, type Signer } from '../../src/pki/signer.ts'
+import {
+  authorityPlan,
+  leafPlan,
+  type LeafRequest,
+  type Role,
+  serialNumber,
+  usagesOf,
+} from '../../src/pki/certificates/plans.ts'
+import { issueRevocationList, type RevocationListPlan } from '../../src/pki/revocation/revocation-list.ts'
+import { createSigner, selfSigner, type Signer } from '../../src/pki/certificates/signer.ts'
 
 export const day = 24 * 3600 * 1000
 /** Tools judge by the machine's clock. */

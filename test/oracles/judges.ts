@@ -5,7 +5,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { certificatesOf, decodePem, encodePem } from '../../src/pki/pem.ts'
+import { certificatesOf, decodePem, encodePem } from '../../src/pki/encoding/pem.ts'
 import { must, run } from '../controlplane/harness/process.ts'
 import { host } from './forge.ts'
 import { ownProblems } from './own-checks.ts'

@@ -1,7 +1,7 @@
 /** What no tool looks at, checked on the bytes: see the table in profile.test.ts. */
-import { chainProblems } from '../../src/pki/chain.ts'
-import { equal, parseCertificate, type ParsedCertificate } from '../../src/pki/parse.ts'
-import { parseRevocationList, revocationListVerifies } from '../../src/pki/revocation-list.ts'
+import { chainProblems } from '../../src/pki/certificates/chain.ts'
+import { equal, parseCertificate, type ParsedCertificate } from '../../src/pki/certificates/parse.ts'
+import { parseRevocationList, revocationListVerifies } from '../../src/pki/revocation/revocation-list.ts'
 import type { CertificatePlan } from '../../src/pki/plan.ts'
 import type { Sample } from './samples.ts'
 

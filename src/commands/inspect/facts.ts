@@ -2,12 +2,12 @@
 
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { toTimestamp } from '../../control/schedule.ts'
-import { formatDistinguishedName } from '../../pki/names.ts'
-import type { ParsedCertificate } from '../../pki/parse.ts'
+import { formatDistinguishedName } from '../../pki/names/names.ts'
+import type { ParsedCertificate } from '../../pki/certificates/parse.ts'
 import type { GeneralName } from '../../pki/plan.ts'
-import { requestProblems } from '../../pki/request-problems.ts'
-import type { CertificateRequest } from '../../pki/request.ts'
-import type { ParsedRevocationList } from '../../pki/revocation-list-parse.ts'
+import { requestProblems } from '../../pki/requests/problems.ts'
+import type { CertificateRequest } from '../../pki/requests/request.ts'
+import type { ParsedRevocationList } from '../../pki/revocation/parse.ts'
 
 /** Members may be added, none is taken away: this is what `--output json` prints. Times are RFC 3339. */
 export interface CertificateFacts {

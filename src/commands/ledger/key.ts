@@ -1,8 +1,8 @@
 /** The private key of a CA on its way into a folder: never without a passphrase unless somebody says so. */
 
 import { randomBytes } from 'node:crypto'
-import { decodePrivateKey, encryptPrivateKey, KeyError } from '../../pki/keys.ts'
-import { encodePem } from '../../pki/pem.ts'
+import { decodePrivateKey, encryptPrivateKey, KeyError } from '../../pki/keys/keys.ts'
+import { encodePem } from '../../pki/encoding/pem.ts'
 import { CommandError } from '../shared/failures.ts'
 import type { Io } from '../shared/io.ts'
 import { readPassphrase } from '../shared/passphrase.ts'

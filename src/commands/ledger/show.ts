@@ -1,8 +1,8 @@
 /** `dbtls ledger show`: one certificate of the ledger, in the words of `openssl x509 -text` that matter, and its state. */
 
 import { fromTimestamp } from '../../control/schedule.ts'
-import { algorithmOfSpki } from '../../pki/keys.ts'
-import { formatDistinguishedName } from '../../pki/names.ts'
+import { algorithmOfSpki } from '../../pki/keys/keys.ts'
+import { formatDistinguishedName } from '../../pki/names/names.ts'
 import type { GeneralName } from '../../pki/plan.ts'
 import { describeEntry, type Entry, named, readAuthority, readLedger } from './entries.ts'
 import { CommandError } from '../shared/failures.ts'

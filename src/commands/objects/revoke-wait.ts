@@ -1,8 +1,8 @@
 /** Waiting for a revocation list that says what the ledger says. */
 
 import { isNotFound } from '../../cluster/errors.ts'
-import { decodePem } from '../../pki/pem.ts'
-import { type ParsedRevocationList, parseRevocationList } from '../../pki/revocation-list.ts'
+import { decodePem } from '../../pki/encoding/pem.ts'
+import { type ParsedRevocationList, parseRevocationList } from '../../pki/revocation/revocation-list.ts'
 import { certificateAuthorities } from '../../resources/certificate-authority.ts'
 import { configMaps } from '../../resources/core.ts'
 import type { Io } from '../shared/io.ts'

@@ -1,8 +1,8 @@
 /** What the parts of a folder or of somebody else's Secret are meant to be, from what they hold. */
 
 import type { ContentName, OutputItem } from '../../material/contents.ts'
-import { equal, parseCertificate, type ParsedCertificate } from '../../pki/parse.ts'
-import { certificatesOf } from '../../pki/pem.ts'
+import { equal, parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
+import { certificatesOf } from '../../pki/encoding/pem.ts'
 import type { Content, Part } from '../inspect/contents.ts'
 import type { CertificateFacts } from '../inspect/facts.ts'
 

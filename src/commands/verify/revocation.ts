@@ -1,12 +1,8 @@
 /** Whether the revocation lists beside a certificate are those of its CA, are current, and do not name it. */
 
-import { equal, type ParsedCertificate } from '../../pki/parse.ts'
-import { decodePem } from '../../pki/pem.ts'
-import {
-  parseRevocationList,
-  type ParsedRevocationList,
-  revocationListVerifies,
-} from '../../pki/revocation-list-parse.ts'
+import { equal, type ParsedCertificate } from '../../pki/certificates/parse.ts'
+import { decodePem } from '../../pki/encoding/pem.ts'
+import { parseRevocationList, type ParsedRevocationList, revocationListVerifies } from '../../pki/revocation/parse.ts'
 import type { Instant } from '../../runtime/clock.ts'
 
 /** One sentence each; undefined where no list here is of the certificate's CA, and nothing can be said. */

@@ -3,7 +3,7 @@
 import { formatIndex } from './index-file.ts'
 import { formatAttributes, formatConfiguration, formatNumberFile, type PolicyFields } from './small-files.ts'
 import { byIssuance, type Exported, exported } from './stored.ts'
-import { encodePem } from '../../pki/pem.ts'
+import { encodePem } from '../../pki/encoding/pem.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 
 export interface ExportInit {

@@ -2,8 +2,8 @@
 
 import { type NumberedLine, parseRevocation, formatIndex, formatRevocation } from './index-file.ts'
 import { oneLine } from './one-line.ts'
-import { type ParsedCertificate, parseCertificate, signatureVerifies } from '../../pki/parse.ts'
-import { certificatesOf, encodePem } from '../../pki/pem.ts'
+import { type ParsedCertificate, parseCertificate, signatureVerifies } from '../../pki/certificates/parse.ts'
+import { certificatesOf, encodePem } from '../../pki/encoding/pem.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { entryName, labelValue } from '../record.ts'
 import { marks } from '../../control/context.ts'

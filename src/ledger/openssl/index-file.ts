@@ -3,7 +3,7 @@
  * crypto/txt_db/txt_db.c). Pure.
  */
 
-import { DerError, readElement, readTime, Tag, time } from '../../pki/der.ts'
+import { DerError, readElement, readTime, Tag, time } from '../../pki/encoding/der.ts'
 import type { RevocationReason } from '../../resources/issued-certificate.ts'
 
 export type IndexState = 'V' | 'R' | 'E'

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bmpString, children, oid, readOnly, sequence, setOf, utf8String } from '../../pki/der.ts'
+import { bmpString, children, oid, readOnly, sequence, setOf, utf8String } from '../../pki/encoding/der.ts'
 import { makeRoot } from '../../pki/testing.ts'
 import { oneLine, shortNames } from './one-line.ts'
 

@@ -1,6 +1,6 @@
 /** Subjects as openssl's CA database writes them: X509_NAME_oneline (openssl 3.0, crypto/x509/x509_obj.c). Pure. */
 
-import { children, expectTag, readOid, readOnly, Tag } from '../../pki/der.ts'
+import { children, expectTag, readOid, readOnly, Tag } from '../../pki/encoding/der.ts'
 
 /**
  * openssl's short names of what occurs in names, by OID (`openssl list -objects`); everything else is written as its

@@ -11,8 +11,8 @@ import {
 } from './index-file.ts'
 import type { EntryState } from '../entry.ts'
 import { fromTimestamp, toTimestamp } from '../../control/schedule.ts'
-import { type ParsedCertificate, parseCertificate } from '../../pki/parse.ts'
-import { certificatesOf } from '../../pki/pem.ts'
+import { type ParsedCertificate, parseCertificate } from '../../pki/certificates/parse.ts'
+import { certificatesOf } from '../../pki/encoding/pem.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 
 /** Annotations of entries that were taken over from a folder, so that an export gives the same file again. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encodePem } from '../../../src/pki/pem.ts'
+import { encodePem } from '../../../src/pki/encoding/pem.ts'
 import type { Identity } from '../../oracles/certificates.ts'
 import { makeLeaf, makeRoot, testTime } from '../../oracles/certificates.ts'
 import type { LedgerThing, SecretThing } from './api.ts'
