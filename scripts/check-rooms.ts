@@ -28,7 +28,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   authority: [...below.domain, 'control', 'ledger'],
   revocation: [...below.domain, 'control', 'ledger', 'authority'],
   trust: [...below.domain, 'control', 'ledger', 'authority'],
-  certificate: [...below.domain, 'control', 'ledger', 'authority'],
+  certificate: [...below.domain, 'control', 'ledger', 'authority', 'database'],
   signing: [...below.domain, 'control', 'ledger', 'authority', 'certificate'],
   profile: [...below.domain, 'control', 'ledger', 'authority', 'certificate', 'database'],
   publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],

@@ -5,6 +5,7 @@
  */
 
 import type { Context } from '../control/context.ts'
+import { shapedItems } from '../database/layouts/shape.ts'
 import { findEntry } from '../ledger/record.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
@@ -42,8 +43,8 @@ const isJudged = ({ spec, status }: DatabaseCertificate, authority: CertificateA
   return !holdsRevocationList(spec) || revocationListNumber === numberOf(authority)
 }
 
-export const holdsRevocationList = ({ secret }: Pick<DatabaseCertificate['spec'], 'secret'>): boolean =>
-  (secret.items ?? []).some(({ content }) => content === 'RevocationList')
+export const holdsRevocationList = (spec: DatabaseCertificate['spec']): boolean =>
+  shapedItems(spec).some(({ content }) => content === 'RevocationList')
 
 const numberOf = ({ status }: CertificateAuthority): string | undefined =>
   status?.crl?.number === undefined ? undefined : String(status.crl.number)

@@ -183,6 +183,17 @@ describe('problems', () => {
     expect(problems?.map((text) => text.split(':')[0])).toEqual([says])
   })
 
+  it.each([
+    { layout: 'Nobody', says: 'spec.secret.layout: "Nobody" is no layout this version knows' },
+    {
+      layout: 'OpenXchange',
+      says: 'spec.secret.layout: of OpenXchange, items[2].encoding: PKCS1 cannot hold an ECDSA key',
+    },
+  ])('of the layout $layout name it and the cure', ({ layout, says }) => {
+    const { problems } = resolve(certificate(secret({ layout }))) as { problems?: readonly string[] }
+    expect(problems).toEqual([expect.stringContaining(says)])
+  })
+
   it('are all named at once', () => {
     const { problems } = resolve(certificate({ dnsNames: ['a b', 'c d'], duration: 'x' })) as { problems?: string[] }
     expect(problems).toHaveLength(3)
@@ -193,7 +204,11 @@ describe('fields of later versions', () => {
   it.each([
     { spec: {}, fields: [] },
     { spec: { secret: { name: 's', layout: '' } }, fields: [] },
-    { spec: { secret: { name: 's', layout: 'CloudNativePG' } }, fields: ['spec.secret.layout'] },
+    { spec: { secret: { name: 's', layout: 'CloudNativePG' } }, fields: [] },
+    {
+      spec: secret({ items: [item('a', 'AuthorityPrivateKey')] }),
+      fields: ['spec.secret.items[0].content: AuthorityPrivateKey'],
+    },
   ])('are $fields', ({ spec, fields }) => {
     expect(notImplementedFields(certificate(spec).spec)).toEqual(fields)
   })

@@ -5,6 +5,7 @@
 
 import { hash } from 'node:crypto'
 import { marks } from '../control/context.ts'
+import { shapeOf } from '../database/layouts/shape.ts'
 import { contentNeedsPassword, itemProblems, type OutputItem } from '../material/contents.ts'
 import { normaliseDnsName, normaliseEmail, normaliseIpAddress, normaliseUri } from '../pki/names/general-names.ts'
 import { commonNameOf, distinguishedName, NameError, parseDistinguishedName } from '../pki/names/names.ts'
@@ -18,9 +19,7 @@ import {
   type DatabaseCertificate,
   type DatabaseCertificateSpec,
   defaultDuration,
-  itemsOf,
   roleOf,
-  secretTypeOf,
 } from '../resources/database-certificate.ts'
 import { requestedOf, type RequestSeen } from './requested.ts'
 
@@ -90,14 +89,19 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
   const encoding = spec.privateKey?.encoding ?? 'PKCS8'
   const pkcs12Profile = spec.keystore?.pkcs12Profile ?? 'Modern2023'
   const passwordRef = spec.keystore?.passwordSecretRef
-  const items = withPassword(itemsOf(spec), passwordRef !== undefined)
+  const shaped = shapeOf(spec)
+  if ('problem' in shaped) problems.push(`spec.secret.layout: ${shaped.problem}`)
+  const shape = 'shape' in shaped ? shaped.shape : undefined
+  const items = withPassword(shape?.items ?? [], passwordRef !== undefined)
   const keyAlgorithm = bearer?.keyAlgorithm ?? keyAlgorithmOf(spec.privateKey)
   const have = { privateKey: spec.request === undefined, keyAlgorithm: keyAlgorithm.algorithm }
-  problems.push(...itemProblems(items, have, { encoding, pkcs12Profile }).map((problem) => `spec.secret.${problem}`))
+  const layout = spec.secret.layout ?? ''
+  const field = layout === '' ? 'spec.secret.' : `spec.secret.layout: of ${layout}, `
+  problems.push(...itemProblems(items, have, { encoding, pkcs12Profile }).map((problem) => `${field}${problem}`))
   const duration = attempt('duration', () => parseDuration(spec.duration ?? defaultDuration))
   const renewBefore =
     spec.renewBefore === undefined ? undefined : attempt('renewBefore', () => parseDuration(spec.renewBefore as string))
-  if (problems.length > 0 || bearer === undefined || duration === undefined) return { problems }
+  if (problems.length > 0 || bearer === undefined || duration === undefined || shape === undefined) return { problems }
   return {
     wanted: {
       authority: {
@@ -118,10 +122,8 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
       needsPassword: items.some(({ content }) => contentNeedsPassword(content)),
       secret: {
         name: spec.secret.name,
-        type: secretTypeOf(spec),
+        ...shape,
         items,
-        labels: spec.secret.labels ?? {},
-        annotations: spec.secret.annotations ?? {},
         retain: spec.secret.deletionPolicy === 'Retain',
       },
     },
@@ -245,7 +247,6 @@ const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean)
 
 /** Fields whose meaning comes with a later version: acting as if they were absent would deliver something else than asked for. */
 export const notImplementedFields = ({ secret }: DatabaseCertificateSpec): string[] => [
-  ...((secret.layout ?? '') === '' ? [] : ['spec.secret.layout']),
   ...(secret.items ?? []).flatMap(({ content }, index) =>
     content === 'AuthorityPrivateKey' ? [`spec.secret.items[${index}].content: ${content}`] : [],
   ),

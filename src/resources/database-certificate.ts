@@ -14,6 +14,7 @@ import {
 import { encodingFits, privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
+import { knownLayout, rsaLayouts } from './layout-names.ts'
 import { dnsName, emailAddress, ipAddress, subject, uri } from './names.ts'
 import { rule } from './rule.ts'
 import type { Item } from './secret-items.ts'
@@ -57,7 +58,15 @@ const secret = z
       description:
         'Type of the Secret. It cannot change while the Secret exists. Default: kubernetes.io/tls where the items have tls.crt and tls.key, else Opaque.',
     }),
-    layout: text(63, 'A preset of Secret names, keys and labels, instead of items.').optional(),
+    layout: z
+      .string()
+      .max(63)
+      .optional()
+      .meta({
+        description:
+          'What a database operator or chart expects, instead of items: keys, encodings, type, labels and annotations; as CloudNativePG, or CloudNativePG/replication for one Secret of several. The name alone stands for the first Secret that fits the role. type, labels and annotations given here go before it. See docs/layouts.md.',
+        rules: [knownLayout],
+      }),
     items: z
       .array(item)
       .max(64)
@@ -110,7 +119,7 @@ interface SpecValue {
   renewBeforePercentage?: number
   privateKey: { algorithm: string }
   request?: unknown
-  secret: { type?: string; items?: { content: string; encoding?: string }[] }
+  secret: { type?: string; layout?: string; items?: { content: string; encoding?: string }[] }
 }
 
 /** Not a default of the schema: an absent duration may be shortened by the policy of a CA, one that was asked for may not. */
@@ -153,6 +162,20 @@ const rules = [
     reason: 'FieldValueForbidden',
     holds: ({ request, secret: { items = [] } }) =>
       request === undefined || !items.some(({ content }) => (privateContents as readonly string[]).includes(content)),
+  }),
+  rule<SpecValue>({
+    rule: "!has(self.request) || !has(self.secret.layout) || self.secret.layout == ''",
+    message: 'with a request the private key is not here, which a layout has: leave out layout and say items',
+    fieldPath: '.secret.layout',
+    reason: 'FieldValueForbidden',
+    holds: ({ request, secret: { layout = '' } }) => request === undefined || layout === '',
+  }),
+  rule<SpecValue>({
+    rule: `!has(self.secret.layout) || !(self.secret.layout in ${celList(rsaLayouts)}) || self.privateKey.algorithm == 'RSA'`,
+    message: 'this layout has the private key as PKCS1, which is a form of RSA keys: set privateKey.algorithm: RSA',
+    fieldPath: '.privateKey.algorithm',
+    holds: ({ privateKey: { algorithm }, secret: { layout = '' } }) =>
+      !rsaLayouts.includes(layout) || algorithm === 'RSA',
   }),
   rule<SpecValue>({
     rule: "!has(self.request) || !has(self.secret.type) || self.secret.type != 'kubernetes.io/tls'",
@@ -273,13 +296,13 @@ const defaultItems: readonly Item[] = [
   { key: 'ca.crt', content: 'TrustBundle' },
 ]
 
-/** The items of the Secret, with the default where none are given. A layout's items are the layout's to say. */
+/** The items of a Secret without a layout, with the default where none are given. */
 export const itemsOf = (spec: DatabaseCertificateSpec): readonly Item[] => {
   if (spec.secret.items && spec.secret.items.length > 0) return spec.secret.items
   return spec.request ? defaultItems.filter((one) => one.content !== 'PrivateKey') : defaultItems
 }
 
-/** The type of the Secret: as given, else kubernetes.io/tls where its two keys are there. */
+/** The type of a Secret without a layout: as given, else kubernetes.io/tls where its two keys are there. */
 export const secretTypeOf = (spec: DatabaseCertificateSpec): 'kubernetes.io/tls' | 'Opaque' => {
   if (spec.secret.type) return spec.secret.type
   const keys = new Set(itemsOf(spec).map((one) => one.key))

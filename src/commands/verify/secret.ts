@@ -1,6 +1,7 @@
 /** Reads a delivered Secret back as a consumer would: does the chain hold, is the key its own, do the keystores open? */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
-import { contentNeedsPrivateKey } from '../../material/contents.ts'
+import { shapedItems } from '../../database/layouts/shape.ts'
+import { contentNeedsPrivateKey, type OutputItem as Item } from '../../material/contents.ts'
 import { readJks } from '../../material/jks.ts'
 import type { Keystore } from '../../material/keystore.ts'
 import { readPkcs12 } from '../../material/pkcs12-reader.ts'
@@ -9,7 +10,6 @@ import { chainProblems } from '../../pki/certificates/chain.ts'
 import { parseCertificate } from '../../pki/certificates/parse.ts'
 import type { ParsedCertificate } from '../../pki/certificates/parse.ts'
 import { certificatesOf } from '../../pki/encoding/pem.ts'
-import { itemsOf } from '../../resources/database-certificate.ts'
 import type { DatabaseCertificateSpec } from '../../resources/database-certificate.ts'
 import type { Instant } from '../../runtime/clock.ts'
 
@@ -28,8 +28,6 @@ interface Found {
   readonly problems: string[]
   readonly verified: Set<string>
 }
-
-type Item = ReturnType<typeof itemsOf>[number]
 
 const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a !== undefined && b !== undefined && Buffer.compare(a, b) === 0
@@ -99,7 +97,7 @@ export const verifySecret = (
   data: ReadonlyMap<string, Uint8Array>,
   password: string | undefined,
   now: Instant,
-): Promise<Verification> => verifyItems(itemsOf(spec), data, { password, now })
+): Promise<Verification> => verifyItems(shapedItems(spec), data, { password, now })
 
 export interface VerifySettings {
   readonly password: string | undefined

@@ -2,12 +2,13 @@
 
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
+import { shapedItems } from '../../database/layouts/shape.ts'
 import { recoverMaterial } from '../../material/recover.ts'
 import { normaliseGeneralName, sameGeneralName } from '../../pki/names/general-names.ts'
 import { parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
 import { certificatesOf, PemError } from '../../pki/encoding/pem.ts'
 import type { GeneralName } from '../../pki/plan.ts'
-import { type DatabaseCertificateSpec, itemsOf } from '../../resources/database-certificate.ts'
+import type { DatabaseCertificateSpec } from '../../resources/database-certificate.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
 import { givenPassword, inspect } from '../inspect/inspect.ts'
@@ -102,7 +103,7 @@ const verify = async (source: Source, wanted: Wanted): Promise<Verification> => 
   const { parts: data, certificate } = source
   const { parts } = await inspect(source, wanted.passwords)
   const meant = meantBy(parts, data)
-  const items = certificate === undefined ? meant.items : itemsOf(certificate.spec)
+  const items = certificate === undefined ? meant.items : shapedItems(certificate.spec)
   const password = await openingPassword(source, parts, wanted.passwords)
   const { certificate: der } = await recoverMaterial(items, data, password)
   if (der === undefined && meant.roots.length === 0 && items.length === 0)

@@ -1,0 +1,33 @@
+/** What a layout says of the Secrets that a database operator or chart expects. */
+import type { OutputItem } from '../../material/contents.ts'
+
+export type Role = 'Server' | 'Client' | 'Peer'
+
+/** One Secret, as the operator's own code or documentation fixes it. */
+export interface LayoutSecret {
+  /**
+   * Its name; `{cluster}`, `{component}` and `{client}` stand for those. What a person chooses in the operator's own
+   * resource is proposed here; what the operator looks for under exactly this name is `fixedName`.
+   */
+  readonly secretName: string
+  readonly fixedName?: boolean
+  /** What the certificate in it is used for; the preset's own name stands for the first Secret that has the role. */
+  readonly roles: readonly Role[]
+  readonly type: 'kubernetes.io/tls' | 'Opaque'
+  readonly items: readonly OutputItem[]
+  /** Values may hold `{cluster}` where the name is fixed. */
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  /** The common name that the operator takes for the identity. */
+  readonly commonName?: string
+}
+
+/** By the name of the Secret in layout-names.ts. */
+export type Layout<Name extends string> = Readonly<Record<Name, LayoutSecret>>
+
+/** tls.crt, tls.key and ca.crt, as cert-manager writes them and most operators read them. */
+export const usualItems: readonly OutputItem[] = [
+  { key: 'tls.crt', content: 'CertificateChain' },
+  { key: 'tls.key', content: 'PrivateKey' },
+  { key: 'ca.crt', content: 'TrustBundle' },
+]

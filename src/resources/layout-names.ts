@@ -1,0 +1,42 @@
+/**
+ * The layouts a manifest may name: the Secrets a database operator or chart expects. What each looks like is the business of
+ * src/database/layouts, which has a row for every name here.
+ */
+import type { Rule } from './rule.ts'
+import { rule } from './rule.ts'
+import { celList } from './secret-items.ts'
+
+/** Preset → its Secrets, the most important one first. */
+export const layoutSecrets = {
+  CloudNativePG: ['server', 'replication'],
+  MySQLDataDirectory: ['server', 'client'],
+  OpenXchange: ['client'],
+} as const
+
+export type Preset = keyof typeof layoutSecrets
+export type SecretOf<P extends Preset> = (typeof layoutSecrets)[P][number]
+
+export const presets = Object.keys(layoutSecrets) as Preset[]
+
+export const isPreset = (name: string): name is Preset => Object.hasOwn(layoutSecrets, name)
+
+/** As `spec.secret.layout` says them: the preset, or one Secret of it. */
+export const layoutNames: readonly string[] = presets.flatMap((preset) => [
+  preset,
+  ...layoutSecrets[preset].map((secret) => `${preset}/${secret}`),
+])
+
+/** Those that write the private key as PKCS #1: impossible for a key that is not RSA. */
+const ofRsaKeys = ['OpenXchange'] as const satisfies readonly Preset[]
+
+/** Layouts of a preset, by its own name and by those of its Secrets. */
+const allOf = (chosen: readonly Preset[]): string[] =>
+  layoutNames.filter((name) => chosen.some((preset) => name === preset || name.startsWith(`${preset}/`)))
+
+export const rsaLayouts = allOf(ofRsaKeys)
+
+export const knownLayout: Rule = rule<string>({
+  rule: `self == '' || self in ${celList(layoutNames)}`,
+  message: `no layout of that name; use one of ${presets.join(', ')}, or one Secret of it, as CloudNativePG/replication (docs/layouts.md)`,
+  holds: (self) => self === '' || layoutNames.includes(self),
+})
