@@ -14,6 +14,7 @@ import { rsa } from './cases/rsa.ts'
 import { holds, table } from './figures.ts'
 import type { Figure } from './figures.ts'
 import { commit, machine, noise } from './machine.ts'
+import { onServersProcessors } from './processors.ts'
 import { withProgram } from './program.ts'
 import { fullSizes, quickSizes } from './sizes.ts'
 
@@ -49,12 +50,12 @@ say(`commit ${about.commit}, ${about.busyProcessorsBefore} processors busy with 
 const figures: Figure[] = []
 await withProgram(async (program) => {
   let few: EcdsaResult | undefined
-  if (wanted.has('ecdsa') || wanted.has('rsa'))
-    await onPlane(program, async (bench) => {
-      if (wanted.has('ecdsa')) few = await ecdsa(bench, sizes, say)
-      if (few !== undefined) figures.push(...few.figures)
-      if (wanted.has('rsa')) figures.push(...(await rsa(bench, sizes, say)))
-    })
+  if (wanted.has('ecdsa')) {
+    few = await onPlane(program, (bench) => ecdsa(bench, sizes, say))
+    figures.push(...few.figures)
+  }
+  if (wanted.has('rsa'))
+    figures.push(...(await onServersProcessors(() => onPlane(program, (bench) => rsa(bench, sizes, say)))))
   if (wanted.has('many')) figures.push(...(await onPlane(program, (bench) => many(bench, sizes, few, say))))
   if (wanted.has('render')) figures.push(...(await render(program, sizes)))
   if (wanted.has('authority')) {
