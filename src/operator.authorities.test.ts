@@ -73,7 +73,7 @@ describe('the Secret of a CA', () => {
       now: clock.now(),
       serialNumber: randomSerial(),
     })
-    const crossed = encodePem('CERTIFICATE', await issueCertificate(plan, stranger.signer))
+    const crossed = encodePem('CERTIFICATE', (await issueCertificate(plan, stranger.signer)).der)
     const secret = await getSecret(cluster, 'ca-ca')
     const trust = encodePem('CERTIFICATE', stranger.certificate)
     const data = { ...secret.data, 'tls.crt': base64(crossed), 'ca.crt': base64(trust) }

@@ -87,7 +87,13 @@ const renewed = async (root: Authority, now: number): Promise<Uint8Array> => {
     now,
     serialNumber: randomSerial(),
   })
-  return issueCertificate(plan, { ...signer, notBefore: -Infinity, notAfter: Infinity, pathLength: undefined })
+  const { der } = await issueCertificate(plan, {
+    ...signer,
+    notBefore: -Infinity,
+    notAfter: Infinity,
+    pathLength: undefined,
+  })
+  return der
 }
 
 describe('a CA in a Secret of the user', () => {

@@ -200,7 +200,7 @@ export class AuthorityReconciler {
       now: clock.now(),
       serialNumber: serialNumber(random(16)),
     })
-    const certificate = parseCertificate(await issueCertificate(plan, signer))
+    const certificate = await issueCertificate(plan, signer)
     const violations = above?.policy === undefined ? [] : policyViolations(above.policy, signer.subject, certificate)
     if (violations.length > 0) throw new IssueError(violations)
     return {

@@ -133,7 +133,7 @@ describe('a Secret that cannot be used', () => {
       now,
       serialNumber: randomSerial(),
     })
-    const leaf = await issueCertificate(plan, root.signer)
+    const leaf = (await issueCertificate(plan, root.signer)).der
     const error = await refusal({ 'tls.crt': pem(leaf), 'tls.key': keyPem(key.pkcs8), 'ca.crt': pem(root.certificate) })
     expect(error.message).toContain('not one of a CA')
   })

@@ -38,7 +38,7 @@ export const issueLeaf = async (
     serialNumber: serialNumber(random(16)),
     ...authority.published,
   })
-  const certificate = parseCertificate(await issueCertificate(plan, signer))
+  const certificate = await issueCertificate(plan, signer)
   refuseUnfit(authority, certificate)
   return { certificate, privateKey: pair.pkcs8 }
 }

@@ -187,7 +187,7 @@ export class ClusterEvents implements EventRecorder {
 
   async #write(series: Series): Promise<void> {
     const { cluster } = this.#options
-    const options = { fieldManager, signal: this.#stopping.signal }
+    const options = { fieldManager, signal: this.#stopping.signal, metadataOnly: true }
     const { count, lastObservedTime } = series
     if (!series.created) {
       // The name is derived from the content: after an answer that got lost the second try finds the first.

@@ -74,7 +74,13 @@ export const writeStatus = async <T extends Reportable>(
     status,
   } as unknown as T
   try {
-    cache.wrote(await context.cluster.updateStatus(resource, update, { fieldManager, signal }))
+    // The server took it over the version that `object` is of: what it made of it is known but for the metadata.
+    const { metadata } = await context.cluster.updateStatus(resource, update, {
+      fieldManager,
+      signal,
+      metadataOnly: true,
+    })
+    cache.wrote({ ...object, metadata, status } as unknown as T)
     return true
   } catch (error) {
     if (isConflict(error)) throw new Retryable('Conflict', 'The object changed while its status was being written.')

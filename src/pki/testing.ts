@@ -65,7 +65,7 @@ export const makeRoot = async (
     now: options.now ?? now,
     serialNumber: randomSerial(),
   })
-  const certificate = await issueCertificate(plan, self)
+  const certificate = (await issueCertificate(plan, self)).der
   return { key, certificate, signer: await createSigner(crypto, { pkcs8: key.pkcs8, certificate }) }
 }
 
@@ -86,7 +86,7 @@ export const makeIntermediate = async (
     now: at,
     serialNumber: randomSerial(),
   })
-  const certificate = await issueCertificate(plan, above.signer)
+  const certificate = (await issueCertificate(plan, above.signer)).der
   const chain = [above.certificate]
   return { key, certificate, signer: await createSigner(crypto, { pkcs8: key.pkcs8, certificate, chain }) }
 }

@@ -76,7 +76,7 @@ export const signRequest = async (
     serialNumber: serialNumber(random(16)),
     ...usable.published,
   })
-  const certificate = parseCertificate(await issueCertificate(plan, signer))
+  const certificate = await issueCertificate(plan, signer)
   refuseUnfit(usable, certificate)
   const { namespace = 'default', name } = authority.metadata
   await record(

@@ -36,7 +36,7 @@ export interface RawResult {
 
 const job = JSON.parse(await text(process.stdin)) as RawJob
 const cluster = await connect(job.kubeconfig)
-const options = { fieldManager: 'dbtls.dev/operator' }
+const options = { fieldManager: 'dbtls.dev/operator', metadataOnly: true }
 const { items } = await cluster.list(databaseCertificates, { namespace: job.namespace })
 
 const shorn = <T extends KubeObject>(template: T, name: string, extra: object = {}): T => ({

@@ -175,7 +175,7 @@ const certificates: readonly BadSample[] = [
     make: async () => {
       const root = await makeAuthority()
       const key = await newKey()
-      const certificate = await issueCertificate(planLeaf(root, key), root.signer)
+      const certificate = (await issueCertificate(planLeaf(root, key), root.signer)).der
       return leafUnder(await authorityOf(key, certificate, root))
     },
   },

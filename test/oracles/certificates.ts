@@ -26,7 +26,7 @@ export const makeRoot = async (commonName: string, algorithm: KeyAlgorithm = p25
   const signer = await selfSigner(webcrypto, { pkcs8: key.pkcs8, subject })
   const request = { signer, selfSigned: true, subject, spki: key.spki, serialNumber: serial() }
   const plan = authorityPlan({ ...request, duration: 3650 * day, now: testTime })
-  return { certificate: await issueCertificate(plan, signer), key }
+  return { certificate: (await issueCertificate(plan, signer)).der, key }
 }
 
 const signerOf = ({ key, certificate }: Identity) => createSigner(webcrypto, { pkcs8: key.pkcs8, certificate })
@@ -41,7 +41,7 @@ export const makeIntermediate = async (
   const subject = distinguishedName({ commonName })
   const request = { signer, selfSigned: false, subject, spki: key.spki, serialNumber: serial() }
   const plan = authorityPlan({ ...request, duration: 1000 * day, now: testTime })
-  return { certificate: await issueCertificate(plan, signer), key }
+  return { certificate: (await issueCertificate(plan, signer)).der, key }
 }
 
 export const makeLeaf = async (
@@ -61,5 +61,5 @@ export const makeLeaf = async (
     duration: 90 * day,
     now: testTime,
   })
-  return { certificate: await issueCertificate(plan, signer), key }
+  return { certificate: (await issueCertificate(plan, signer)).der, key }
 }

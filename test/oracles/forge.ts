@@ -83,7 +83,9 @@ export const makeAuthority = async (options: AuthorityOptions = {}): Promise<Aut
     ...options.locations,
   })
   const certificate =
-    options.forged === undefined ? await issueCertificate(plan, signer) : await forge(plan, signer, options.forged)
+    options.forged === undefined
+      ? (await issueCertificate(plan, signer)).der
+      : await forge(plan, signer, options.forged)
   return authorityOf(key, certificate, under)
 }
 

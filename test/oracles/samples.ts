@@ -46,7 +46,7 @@ export const leafSample = async (
   { algorithm = p256, role = 'Server', lists = [], ...changes }: LeafOptions = {},
 ): Promise<Sample> => {
   const plan = planLeaf(authority, await newKey(algorithm), role, changes)
-  const leaf = await issueCertificate(plan, authority.signer)
+  const leaf = (await issueCertificate(plan, authority.signer)).der
   return { name, chain: [leaf, ...authority.chain], lists, purposes: purposesOf[role], plan }
 }
 
@@ -81,7 +81,7 @@ const requested = async (authority: Authority): Promise<Sample> => {
   const request = parseRequest(makeRequest(await newKey(), { subject: distinguishedName({ commonName: host }) }))
   const span = { duration: 90 * day, now, serialNumber: serialNumber(new Uint8Array(16).fill(0x5a)) }
   const plan = requestPlan({ signer: authority.signer, request, ...span })
-  const leaf = await issueCertificate(plan, authority.signer)
+  const leaf = (await issueCertificate(plan, authority.signer)).der
   return { name: 'leaf of a request', chain: [leaf, ...authority.chain], lists: [], purposes: ['server'], plan }
 }
 

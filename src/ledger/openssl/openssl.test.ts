@@ -34,7 +34,7 @@ const signed = async (
 ): Promise<IssuedCertificate> => {
   const subject = distinguishedName({ commonName, organizations: ['Acme'] })
   const { signer } = root
-  const [plain] = children(readOnly(await issueCertificate(planLeaf(signer, key, { subject }), signer)))
+  const [plain] = children(readOnly((await issueCertificate(planLeaf(signer, key, { subject }), signer)).der))
   const fields = children(plain!).map(({ encoded }) => encoded)
   const tbs = sequence(
     ...fields.with(1, unsignedInteger(Buffer.from(serial, 'hex'))).with(4, sequence(time(notBefore), time(notAfter))),

@@ -5,6 +5,7 @@ import { bitString, contextConstructed, integer, sequence, time, unsignedInteger
 import { encodeExtensions } from './extensions.ts'
 import { planProblems } from './plan-rules.ts'
 import type { CertificatePlan } from '../plan.ts'
+import { parseCertificate, type ParsedCertificate } from './parse.ts'
 import type { Signer } from './signer.ts'
 
 /** Nothing was issued: the plan breaks rules, or what was made is not what was planned. */
@@ -31,13 +32,22 @@ export const encodeTbs = (plan: CertificatePlan, signatureAlgorithm: Uint8Array)
     contextConstructed(3, encodeExtensions(plan)),
   )
 
-/** DER certificate. Rejects with IssueError; then nothing was returned that could be published. */
-export const issueCertificate = async (plan: CertificatePlan, signer: Signer): Promise<Uint8Array> => {
+/** The certificate as it was read back. Rejects with IssueError; then nothing was returned that could be published. */
+export const issueCertificate = async (plan: CertificatePlan, signer: Signer): Promise<ParsedCertificate> => {
   const problems = planProblems(plan, signer)
   if (problems.length > 0) throw new IssueError(problems)
   const tbs = encodeTbs(plan, signer.signatureAlgorithm)
   const der = sequence(tbs, signer.signatureAlgorithm, bitString(await signer.sign(tbs)))
-  const differences = differencesFromPlan(der, plan, signer.publicKey)
+  const certificate = readBack(der)
+  const differences = differencesFromPlan(certificate, plan, signer.publicKey)
   if (differences.length > 0) throw new IssueError(differences)
-  return der
+  return certificate
+}
+
+const readBack = (der: Uint8Array): ParsedCertificate => {
+  try {
+    return parseCertificate(der)
+  } catch (error) {
+    throw new IssueError([`The finished certificate cannot be read back: ${(error as Error).message}.`])
+  }
 }

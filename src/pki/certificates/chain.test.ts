@@ -17,7 +17,7 @@ beforeAll(async () => {
   root = await makeRoot({ commonName: 'Root', pathLength: 1 })
   middle = await makeIntermediate(root, 'Middle', 0)
   stranger = await makeRoot({ commonName: 'Root', pathLength: 1 })
-  leaf = parseCertificate(await issueCertificate(planLeaf(middle.signer, await generate()), middle.signer))
+  leaf = await issueCertificate(planLeaf(middle.signer, await generate()), middle.signer)
 })
 
 const parsed = ({ certificate }: Authority): ParsedCertificate => parseCertificate(certificate)

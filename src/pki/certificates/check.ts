@@ -11,7 +11,7 @@ import * as x509 from '@peculiar/x509'
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { extensionIds } from './extensions.ts'
 import { addressToBytes, bytesToAddress } from '../names/ip-address.ts'
-import { equal, parseCertificate, type ParsedCertificate } from './parse.ts'
+import { equal, type ParsedCertificate } from './parse.ts'
 import {
   type CertificatePlan,
   extendedKeyUsages,
@@ -29,16 +29,16 @@ class Structure extends x509.X509Certificate {
 
 /** One sentence for each difference; none means that the certificate is what was planned, and signed by the issuer's key. */
 export const differencesFromPlan = (
-  der: Uint8Array,
+  certificate: ParsedCertificate,
   plan: CertificatePlan,
   issuer: KeyObject | Uint8Array,
 ): string[] => {
   const differences: string[] = []
   const expect = expectInto(differences)
   try {
-    if (plan.basicConstraints.ca) differences.push(...differencesOfStructure(der, plan))
-    compareContents(parseCertificate(der), plan, expect)
-    compareWithOpenssl(new X509Certificate(der), plan, issuer, expect)
+    if (plan.basicConstraints.ca) differences.push(...differencesOfStructure(certificate.der, plan))
+    compareContents(certificate, plan, expect)
+    compareWithOpenssl(new X509Certificate(certificate.der), plan, issuer, expect)
   } catch (error) {
     differences.push(
       `The finished certificate cannot be read back: ${error instanceof Error ? error.message : 'unknown'}.`,

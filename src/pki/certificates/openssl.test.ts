@@ -49,7 +49,7 @@ describe.skipIf(opensslVersion === undefined)('openssl', () => {
           folder.write(
             `${name}.pem`,
             'CERTIFICATE',
-            await issueCertificate(planLeaf(signer, take(keys, name)), signer),
+            (await issueCertificate(planLeaf(signer, take(keys, name)), signer)).der,
           ),
         ),
       )
@@ -73,7 +73,7 @@ describe.skipIf(opensslVersion === undefined)('openssl', () => {
     using folder = pemFolder()
     const { signer } = take(roots, 'ECDSA-256')
     const plan = planLeaf(signer, take(keys, 'ECDSA-256'))
-    const file = folder.write('leaf.pem', 'CERTIFICATE', await issueCertificate(plan, signer))
+    const file = folder.write('leaf.pem', 'CERTIFICATE', (await issueCertificate(plan, signer)).der)
     const text = openssl([
       'x509',
       '-in',
@@ -135,7 +135,7 @@ describe.skipIf(opensslVersion === undefined)('openssl', () => {
     using folder = pemFolder()
     const top = await makeRoot({ commonName: 'Top', pathLength: 1 })
     const middle = await makeIntermediate(top, 'Middle')
-    const leaf = await issueCertificate(planLeaf(middle.signer, take(keys, 'Ed25519')), middle.signer)
+    const leaf = (await issueCertificate(planLeaf(middle.signer, take(keys, 'Ed25519')), middle.signer)).der
     const files = {
       root: folder.write('root.pem', 'CERTIFICATE', top.certificate),
       middle: folder.write('middle.pem', 'CERTIFICATE', middle.certificate),
@@ -149,7 +149,7 @@ describe.skipIf(opensslVersion === undefined)('openssl', () => {
     using folder = pemFolder()
     const old = take(roots, 'ECDSA-384')
     const renewed = await makeRoot({ key: old.key, pathLength: 0, now: now + 30 * day })
-    const leaf = await issueCertificate(planLeaf(old.signer, take(keys, 'ECDSA-256')), old.signer)
+    const leaf = (await issueCertificate(planLeaf(old.signer, take(keys, 'ECDSA-256')), old.signer)).der
     const root = folder.write('root.pem', 'CERTIFICATE', renewed.certificate)
     const file = folder.write('leaf.pem', 'CERTIFICATE', leaf)
     const later = String((now + 40 * day) / 1000)

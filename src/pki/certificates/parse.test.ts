@@ -22,7 +22,7 @@ let root: Authority
 let leaf: Uint8Array
 beforeAll(async () => {
   root = await makeRoot()
-  leaf = await issueCertificate(planLeaf(root.signer, await generate()), root.signer)
+  leaf = (await issueCertificate(planLeaf(root.signer, await generate()), root.signer)).der
 })
 
 const name = distinguishedName({ commonName: 'a' })

@@ -56,7 +56,7 @@ const rootUnder = async (webCrypto: WebCrypto, { pkcs8, spki }: KeyPair) => {
   const serialNumber = randomSerial()
   const span = { duration: 3650 * day, now }
   const plan = authorityPlan({ signer: self, selfSigned: true, subject, spki, pathLength: 0, serialNumber, ...span })
-  const certificate = await issueCertificate(plan, self)
+  const certificate = (await issueCertificate(plan, self)).der
   return { certificate, signer: await createSigner(webCrypto, { pkcs8, certificate }) }
 }
 
@@ -68,7 +68,7 @@ describe.each(providerNames)('a CA key made by %s', (maker) => {
     async (name, signing) => {
       using folder = pemFolder()
       const { certificate, signer } = await rootUnder(take(providers, signing), take(keys, `${maker} ${name}`))
-      const leaf = await issueCertificate(planLeaf(signer, leafKey), signer)
+      const leaf = (await issueCertificate(planLeaf(signer, leafKey), signer)).der
       const files = {
         root: folder.write('root.pem', 'CERTIFICATE', certificate),
         leaf: folder.write('leaf.pem', 'CERTIFICATE', leaf),

@@ -236,9 +236,9 @@ describe('a CA certificate', () => {
     const subject = distinguishedName({ commonName: 'Below' })
     const request = { signer, selfSigned: false, subject, spki, duration: day, now, serialNumber: randomSerial() }
     const planned = constraintsOf(everyType)
-    const der = await issueCertificate(authorityPlan({ ...request, nameConstraints: planned }), signer)
+    const issued = await issueCertificate(authorityPlan({ ...request, nameConstraints: planned }), signer)
     const found = (changed: NameConstraints | undefined): string =>
-      differencesFromPlan(der, authorityPlan({ ...request, nameConstraints: changed }), signer.publicKey).join(' ')
+      differencesFromPlan(issued, authorityPlan({ ...request, nameConstraints: changed }), signer.publicKey).join(' ')
     expect(found(planned)).toBe('')
     expect(found(undefined)).toContain('set of extensions')
     expect(found({ permitted: planned.excluded, excluded: planned.permitted })).toContain('set of name constraints')

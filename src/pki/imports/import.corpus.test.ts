@@ -464,7 +464,7 @@ const signsFor = async ({ certificate, pkcs8, chain, trust }: ImportedAuthority)
     now: present,
     serialNumber: randomSerial(),
   })
-  const leaf = await issueCertificate(plan, signer)
+  const leaf = (await issueCertificate(plan, signer)).der
   const [parsed, others, roots] = [parseCertificate(leaf), chain.map(parseCertificate), trust.map(parseCertificate)]
   expect(chainProblems(parsed, others, roots, present)).toEqual([])
   using folder = pemFolder()

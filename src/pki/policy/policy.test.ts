@@ -220,7 +220,7 @@ describe('a policy', () => {
       maxDuration: day,
       privateKey: { algorithms: ['RSA'] },
     }
-    const issued = parseCertificate(await issueCertificate(plan, signer))
+    const issued = await issueCertificate(plan, signer)
     const before = intentViolations(policy, signer.subject, {
       subject: plan.subject,
       names: plan.subjectAlternativeNames,
@@ -233,7 +233,7 @@ describe('a policy', () => {
 
   test('is judged on a certificate that was issued', async () => {
     const { signer } = await makeRoot()
-    const certificate = parseCertificate(await issueCertificate(planLeaf(signer, key), signer))
+    const certificate = await issueCertificate(planLeaf(signer, key), signer)
     expect(
       policyViolations(
         { allowedDNSNames: ['*.data.svc'], subject: { commonName: 'Supplied' } },

@@ -221,7 +221,7 @@ describe('a revocation list is refused', () => {
     const self = await selfSigner(crypto, { pkcs8: key.pkcs8, subject })
     const shape = { signer: self, selfSigned: true, subject, spki: key.spki, serialNumber: randomSerial() }
     const plan = { ...authorityPlan({ ...shape, duration: 100 * day, now }), keyUsage: ['keyCertSign'] as const }
-    const certificate = await issueCertificate(plan, self)
+    const certificate = (await issueCertificate(plan, self)).der
     const signer = await createSigner(crypto, { pkcs8: key.pkcs8, certificate })
     expect(signer.mayIssueRevocationLists).toBe(false)
     await expect(issueRevocationList(signer, planList(signer))).rejects.toThrow('cRLSign')
@@ -289,7 +289,7 @@ describe.skipIf(opensslVersion === undefined)('openssl', () => {
     ],
   ])('%s', async (_, revoked, verdict) => {
     using folder = pemFolder()
-    const leaf = await issueCertificate(planLeaf(root.signer, await generate()), root.signer)
+    const leaf = (await issueCertificate(planLeaf(root.signer, await generate()), root.signer)).der
     const list = await issue(revoked(parseCertificate(leaf).serialNumber))
     const files = {
       ca: folder.write('ca.crt', 'CERTIFICATE', root.certificate),

@@ -65,5 +65,5 @@ const authoritySigner = async (): Promise<Signer> => {
   const serial = serialNumber(new Uint8Array(randomBytes(16)))
   const lifetime = { duration: 3650 * day, backdate: 2 * day, now: Date.now() }
   const plan = authorityPlan({ signer, selfSigned: true, subject, spki, serialNumber: serial, ...lifetime })
-  return createSigner(webcrypto, { pkcs8, certificate: await issueCertificate(plan, signer) })
+  return createSigner(webcrypto, { pkcs8, certificate: (await issueCertificate(plan, signer)).der })
 }
