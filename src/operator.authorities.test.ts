@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Cluster, KubeObject } from './cluster/port.ts'
+import type { Cluster } from './cluster/port.ts'
 import { issueCertificate } from './pki/certificates/certificate.ts'
 import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
 import { parseCertificate } from './pki/certificates/parse.ts'
@@ -8,54 +8,40 @@ import { makeRoot, randomSerial } from './pki/testing.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import { secrets, type Secret } from './resources/core.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import {
   authority,
+  authoritySays,
+  base64,
   certificate,
+  emptyCluster,
+  fresh,
+  getAuthority,
   getCertificate,
   getSecret,
+  intermediate,
   issuedOnce,
   leafOf,
   namespace,
-  newCluster,
   put,
   quiet,
   ready,
+  secretOf,
+  somebody,
   start,
   text,
   until,
 } from './testing.ts'
 
-const somebody = { fieldManager: 'somebody', force: true }
-const base64 = (value: string): string => Buffer.from(value).toString('base64')
-const get = (cluster: Cluster, name = 'ca') => cluster.get(certificateAuthorities, { namespace, name })
-const said = (cluster: Cluster, reason: string, name = 'ca') =>
-  until(`${name} to say ${reason}`, async () => {
-    const found = (await get(cluster, name)).status?.conditions?.find(({ type }) => type === 'Ready')
-    return found?.reason === reason && found
-  })
-const passphrase = (data: Record<string, string>): Secret => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name: 'p', namespace },
-  stringData: data,
-})
+const passphrase = (data: Record<string, string>): Secret => secretOf('p', data)
 
 describe('the Secret of a CA', () => {
   it('is left alone when somebody else made it', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const foreign: Secret = {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'ca-ca', namespace },
-      type: 'Opaque',
-      data: { theirs: base64('x') },
-    }
+    const { clock, cluster } = emptyCluster()
+    const foreign = secretOf('ca-ca', { theirs: 'x' }, { type: 'Opaque' })
     const { metadata } = await cluster.create(secrets, foreign, somebody)
     await start(cluster, clock)
     await put(cluster, authority())
-    await said(cluster, 'SecretInTheWay')
+    await authoritySays(cluster, 'SecretInTheWay')
     expect((await getSecret(cluster, 'ca-ca')).metadata.resourceVersion).toBe(metadata.resourceVersion)
   })
 
@@ -78,7 +64,7 @@ describe('the Secret of a CA', () => {
     const trust = encodePem('CERTIFICATE', stranger.certificate)
     const data = { ...secret.data, 'tls.crt': base64(crossed), 'ca.crt': base64(trust) }
     await cluster.update(secrets, { ...secret, data }, somebody)
-    await said(cluster, 'AuthoritySecretInvalid')
+    await authoritySays(cluster, 'AuthoritySecretInvalid')
     await quiet(operator)
     expect((await getSecret(cluster, 'ca-ca')).data).toEqual(data)
     expect(text(await getSecret(cluster), 'ca.crt')).not.toBe(trust)
@@ -87,19 +73,17 @@ describe('the Secret of a CA', () => {
 
 describe('a passphrase', () => {
   it('encrypts the key, is changed with the old one beside it, and stops all signing while it is wrong', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const { operator } = await start(cluster, clock)
+    const { cluster, operator } = await fresh()
     await put(cluster, authority({ privateKey: { algorithm: 'ECDSA', passphraseSecretRef: { name: 'p' } } }))
-    await said(cluster, 'PassphraseNotFound')
+    await authoritySays(cluster, 'PassphraseNotFound')
     await cluster.apply(secrets, passphrase({ passphrase: 'one' }), somebody)
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
     const first = text(await getSecret(cluster, 'ca-ca'), 'tls.key')
     expect(first).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/)
-    const { fingerprint } = (await get(cluster)).status?.certificate ?? {}
+    const { fingerprint } = (await getAuthority(cluster)).status?.certificate ?? {}
 
     await cluster.apply(secrets, passphrase({ passphrase: 'two' }), somebody)
-    await said(cluster, 'PassphraseWrong')
+    await authoritySays(cluster, 'PassphraseWrong')
     await put(cluster, certificate())
     await quiet(operator)
     await expect(getSecret(cluster)).rejects.toThrow()
@@ -110,48 +94,40 @@ describe('a passphrase', () => {
     await until('the key under the new one', async () => text(await getSecret(cluster, 'ca-ca'), 'tls.key') !== first)
     await cluster.apply(secrets, passphrase({ passphrase: 'two' }), somebody)
     await quiet(operator)
-    const after = await get(cluster)
+    const after = await getAuthority(cluster)
     expect(isReady(after)).toBe(true)
     expect(after.status?.certificate?.fingerprint).toBe(fingerprint)
   })
 })
 
 describe('an intermediate', () => {
-  const middle = (): KubeObject => authority({ source: { intermediate: { authorityRef: { name: 'root' } } } })
-
   it('waits until its parent can sign, and says so', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     const root = { privateKey: { algorithm: 'ECDSA', passphraseSecretRef: { name: 'p' } } }
     await put(cluster, authority(root, 'root'))
-    await said(cluster, 'PassphraseNotFound', 'root')
-    await put(cluster, middle())
-    expect((await said(cluster, 'AuthorityNotReady')).message).toContain('data/root')
+    await authoritySays(cluster, 'PassphraseNotFound', '', 'root')
+    await put(cluster, intermediate())
+    expect((await authoritySays(cluster, 'AuthorityNotReady')).message).toContain('data/root')
     await cluster.apply(secrets, passphrase({ passphrase: 'one' }), somebody)
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
   })
 
   it('goes on signing while its parent is in trouble or gone', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const { operator } = await start(cluster, clock)
+    const { cluster, operator } = await fresh()
     await put(cluster, authority({}, 'root'))
-    await put(cluster, middle())
-    await said(cluster, 'Ready')
+    await put(cluster, intermediate())
+    await authoritySays(cluster, 'Ready')
     await cluster.delete(certificateAuthorities, { namespace, name: 'root' })
     await quiet(operator)
     await put(cluster, certificate())
     expect(leafOf(await getSecret(cluster, (await ready(cluster)).spec.secret.name)).issuer).toBeDefined()
-    expect(isReady(await get(cluster))).toBe(true)
+    expect(isReady(await getAuthority(cluster))).toBe(true)
   })
 
   it('cannot be its own parent', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'ca' } } } }))
-    await said(cluster, 'AuthorityNotAllowed')
+    await authoritySays(cluster, 'AuthorityNotAllowed')
   })
 })
 
@@ -178,17 +154,12 @@ describe('name constraints', () => {
   })
 
   it('of a root hold below its intermediates, too', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority(constrained('data.svc'), 'root'))
-    await put(
-      cluster,
-      authority({ source: { intermediate: { authorityRef: { name: 'root' } } }, ...constrained('svc') }),
-    )
-    await said(cluster, 'NameConstraintViolation')
-    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'root' } } } }))
-    await said(cluster, 'Ready')
+    await put(cluster, intermediate(constrained('svc')))
+    await authoritySays(cluster, 'NameConstraintViolation')
+    await put(cluster, intermediate())
+    await authoritySays(cluster, 'Ready')
     await put(cluster, certificate({ dnsNames: ['orders.web.svc'] }, 'web'))
     await put(cluster, certificate())
     await ready(cluster)
@@ -201,20 +172,18 @@ describe('name constraints', () => {
 
 describe('what the authority above publishes and allows', () => {
   it('stands in the certificate of an intermediate, which lives no longer than the policy says', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     const policy = { subject: { commonName: 'Supplied' }, maxDuration: '100d' }
     const root = (url: string) => authority({ publish: { url }, policy }, 'root')
     await put(cluster, root('http://one.example'))
-    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'root' } } } }))
+    await put(cluster, intermediate())
     const urlsOf = async () => {
       const der = certificatesOf(text(await getSecret(cluster, 'ca-ca'), 'tls.crt'))[0] as Uint8Array
       const { caIssuers, notAfter, notBefore } = parseCertificate(der)
       expect(notAfter - notBefore).toBe(100 * 24 * 3_600_000)
       return caIssuers
     }
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
     expect(await urlsOf()).toEqual(['http://one.example/ca/data/root.cer'])
     await put(cluster, root('http://two.example'))
     await until('the other address', async () => (await urlsOf())[0] === 'http://two.example/ca/data/root.cer')

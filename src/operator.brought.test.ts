@@ -6,15 +6,19 @@ import { encryptPrivateKey } from './pki/keys/keys.ts'
 import { encodePem } from './pki/encoding/pem.ts'
 import { authorityPlan } from './pki/certificates/plans.ts'
 import { type Authority, makeIntermediate, makeRoot, opensslVersion, randomSerial } from './pki/testing.ts'
-import { certificateAuthorities } from './resources/certificate-authority.ts'
-import { configMaps, type ConfigMap, secrets, type Secret } from './resources/core.ts'
+import { configMaps, secrets } from './resources/core.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
 import {
   authority,
+  authoritySays,
   certificate,
+  configMapOf,
   day,
+  fresh,
+  getAuthority,
   getCertificate,
   getSecret,
+  intermediate,
   leafOf,
   namespace,
   newCluster,
@@ -23,6 +27,8 @@ import {
   put,
   quiet,
   ready,
+  secretOf,
+  stalled,
   start,
   text,
   until,
@@ -31,34 +37,19 @@ import {
 const pem = (...ders: readonly Uint8Array[]): string => ders.map((der) => encodePem('CERTIFICATE', der)).join('')
 const keyPem = ({ key }: Authority): string => encodePem('PRIVATE KEY', key.pkcs8)
 
-const secretOf = (stringData: Record<string, string>, name = 'corp-ca'): Secret => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name, namespace },
-  stringData,
-})
 const files = (root: Authority): Record<string, string> => ({
   'tls.crt': pem(root.certificate),
   'tls.key': keyPem(root),
 })
-const fill = (cluster: Cluster, data: Record<string, string>, name?: string) =>
-  cluster.apply(secrets, secretOf(data, name), person)
+const fill = (cluster: Cluster, data: Record<string, string>, name = 'corp-ca') =>
+  cluster.apply(secrets, secretOf(name, data), person)
 const bringing = (source: object = {}) => ({ source: { secret: { name: 'corp-ca', ...source } } })
 
-const get = (cluster: Cluster, name = 'ca') => cluster.get(certificateAuthorities, { namespace, name })
-const said = (cluster: Cluster, reason: string, part = '') =>
-  until(`the authority to say ${reason} ${part}`, async () => {
-    const found = (await get(cluster)).status?.conditions?.find(({ type }) => type === 'Ready')
-    return found?.reason === reason && found.message.includes(part) && found
-  })
-
 const begin = async (data: Record<string, string> | undefined, source: object = {}) => {
-  const clock = new ManualClock()
-  const cluster = newCluster(clock)
-  const running = await start(cluster, clock)
-  if (data !== undefined) await fill(cluster, data)
-  await put(cluster, authority(bringing(source)))
-  return { clock, cluster, ...running }
+  const running = await fresh()
+  if (data !== undefined) await fill(running.cluster, data)
+  await put(running.cluster, authority(bringing(source)))
+  return running
 }
 const rootAt = (clock: ManualClock, commonName = 'Corp CA', more: object = {}): Promise<Authority> =>
   makeRoot({ commonName, now: clock.now(), ...more })
@@ -67,9 +58,9 @@ const rootAt = (clock: ManualClock, commonName = 'Corp CA', more: object = {}): 
 const signing = async () => {
   const running = await begin(undefined)
   const root = await rootAt(running.clock)
-  await said(running.cluster, 'SecretNotFound')
+  await authoritySays(running.cluster, 'SecretNotFound')
   await fill(running.cluster, files(root))
-  await said(running.cluster, 'Ready')
+  await authoritySays(running.cluster, 'Ready')
   await put(running.cluster, certificate())
   const { status } = await ready(running.cluster)
   await quiet(running.operator)
@@ -110,9 +101,7 @@ describe('a CA in a Secret of the user', () => {
   })
 
   it('brings its chain along, in any order and from other keys', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster, clock } = await fresh()
     const root = await rootAt(clock)
     const middle = await makeIntermediate(root, 'Policy CA', undefined, clock.now())
     const issuing = await makeIntermediate(middle, 'Issuing CA', undefined, clock.now())
@@ -133,13 +122,13 @@ describe('a CA in a Secret of the user', () => {
     const parameters = { salt: new Uint8Array(16), iv: new Uint8Array(16), iterations: 1000 }
     const encrypted = encodePem('ENCRYPTED PRIVATE KEY', await encryptPrivateKey(root.key.pkcs8, 'right', parameters))
     const { cluster } = await begin({ ...files(root), 'tls.key': encrypted })
-    await said(cluster, 'PassphraseNotFound', 'spec.source.secret.passphraseSecretRef')
+    await authoritySays(cluster, 'PassphraseNotFound', 'spec.source.secret.passphraseSecretRef')
     await put(cluster, authority(bringing({ passphraseSecretRef: { name: 'p' } })))
-    await said(cluster, 'PassphraseNotFound', 'Secret "p"')
+    await authoritySays(cluster, 'PassphraseNotFound', 'Secret "p"')
     await fill(cluster, { passphrase: 'wrong' }, 'p')
-    await said(cluster, 'PassphraseWrong')
+    await authoritySays(cluster, 'PassphraseWrong')
     await fill(cluster, { passphrase: 'right' }, 'p')
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
   })
 
   it('is followed when its certificate is renewed with the same key: leaves stay, with the new root beside them', async () => {
@@ -207,7 +196,7 @@ describe('a CA in a Secret of the user', () => {
     async ({ change, reason, says }) => {
       const { cluster, clock, operator, root, serial, leaf } = await signing()
       await fill(cluster, change(root, await rootAt(clock, 'Other CA')))
-      const { message } = await said(cluster, reason, says)
+      const { message } = await authoritySays(cluster, reason, says)
       expect(message).not.toMatch(/[A-Za-z0-9+/]{40}/)
       await put(cluster, certificate({}, 'later'))
       await quiet(operator)
@@ -223,7 +212,7 @@ describe('a CA in a Secret of the user', () => {
   it('says so when its Secret is deleted, and leaves its leaves alone', async () => {
     const { cluster, operator, leaf } = await signing()
     await cluster.delete(secrets, { namespace, name: 'corp-ca' })
-    await said(cluster, 'SecretNotFound')
+    await authoritySays(cluster, 'SecretNotFound')
     await quiet(operator)
     expect((await getSecret(cluster)).metadata.resourceVersion).toBe(leaf.metadata.resourceVersion)
   })
@@ -232,18 +221,18 @@ describe('a CA in a Secret of the user', () => {
     const { cluster, clock, operator, events } = await begin(undefined)
     const root = await rootAt(clock, 'Short CA', { duration: 30 * day })
     await fill(cluster, files(root))
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
     await put(cluster, certificate({ duration: '90d' }))
     await ready(cluster)
     const leaf = await getSecret(cluster)
     expect(leafOf(leaf).notAfter).toBe(root.signer.notAfter)
     await pass(clock, 21 * day)
-    await said(cluster, 'Ready', 'Bring a renewed certificate')
+    await authoritySays(cluster, 'Ready', 'Bring a renewed certificate')
     expect(events.some(({ reason }) => reason === 'AuthorityExpiring')).toBe(true)
     await quiet(operator)
     const kept = (await getSecret(cluster)).metadata.resourceVersion
     await pass(clock, 10 * day)
-    await said(cluster, 'AuthorityExpired', '"CN=Short CA,O=Acme" expired at')
+    await authoritySays(cluster, 'AuthorityExpired', '"CN=Short CA,O=Acme" expired at')
     await quiet(operator)
     expect((await getSecret(cluster)).metadata.resourceVersion).toBe(kept)
   })
@@ -252,34 +241,31 @@ describe('a CA in a Secret of the user', () => {
     const { cluster, clock } = await begin(undefined)
     const root = await rootAt(clock, 'Next CA', { now: clock.now() + 2 * day })
     await fill(cluster, files(root))
-    await said(cluster, 'AuthorityNotYetValid')
+    await authoritySays(cluster, 'AuthorityNotYetValid')
     await pass(clock, 3 * day)
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
   })
 
   it('does not take name constraints that its certificate has not', async () => {
     const { cluster } = await begin(undefined)
     await put(cluster, authority({ ...bringing(), nameConstraints: { permitted: { dnsDomains: ['data.svc'] } } }))
-    await said(cluster, 'RequestInvalid', 'spec.nameConstraints')
+    await authoritySays(cluster, 'RequestInvalid', 'spec.nameConstraints')
   })
 
   it('is refused where another CertificateAuthority has its key in the same Secret', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority({}, 'own'))
-    await until('the first one', async () => (await get(cluster, 'own')).status?.certificate !== undefined)
+    await until('the first one', async () => (await getAuthority(cluster, 'own')).status?.certificate !== undefined)
     await put(cluster, authority({ source: { secret: { name: 'own-ca' } } }))
-    await said(cluster, 'AuthoritySecretShared', 'CertificateAuthority data/own')
+    await authoritySays(cluster, 'AuthoritySecretShared', 'CertificateAuthority data/own')
   })
 
   it('signs an intermediate, which is signed anew when another key takes its place', async () => {
     const { cluster, clock } = await signing()
-    const under = { source: { intermediate: { authorityRef: { name: 'ca' } } } }
-    await put(cluster, authority(under, 'under'))
+    await put(cluster, intermediate({}, 'under', { name: 'ca' }))
     const issuer = () =>
       until('the intermediate', async () => {
-        const found = await get(cluster, 'under')
+        const found = await getAuthority(cluster, 'under')
         return found.status?.certificate?.fingerprint
       })
     const first = await issuer()
@@ -297,27 +283,17 @@ describe.skipIf(opensslVersion === undefined)('a CA that openssl made', () => {
     await start(cluster, clock)
     await fill(cluster, { 'tls.crt': `My CA\r\n${made.certificate}`, 'tls.key': made.key })
     await put(cluster, authority(bringing()))
-    await said(cluster, 'Ready', 'has no key usage')
+    await authoritySays(cluster, 'Ready', 'has no key usage')
     await put(cluster, certificate())
     await ready(cluster)
   })
 })
 
-const mapOf = (data: Record<string, string>): ConfigMap => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name: 'rds', namespace },
-  data,
-})
-
 describe('a trust anchor', () => {
-  const anchored = async (source: object, before?: (cluster: Cluster, clock: ManualClock) => Promise<unknown>) => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const running = await start(cluster, clock)
-    await before?.(cluster, clock)
-    await put(cluster, authority({ source: { trustOnly: source } }))
-    return { clock, cluster, ...running }
+  const anchored = async (source: object) => {
+    const running = await fresh()
+    await put(running.cluster, authority({ source: { trustOnly: source } }))
+    return running
   }
   const target = { targets: [{ kind: 'ConfigMap', name: 'trust', items: [{ key: 'ca.crt', content: 'TrustBundle' }] }] }
   const trusted = async (cluster: Cluster) =>
@@ -327,42 +303,40 @@ describe('a trust anchor', () => {
     const clock = new ManualClock()
     const [one, two] = [await rootAt(clock, 'one'), await rootAt(clock, 'two')]
     const { cluster } = await anchored({ configMapRef: { name: 'rds', key: 'bundle.pem' } })
-    await said(cluster, 'ConfigMapNotFound', 'ConfigMap "rds"')
-    await cluster.apply(configMaps, mapOf({ 'bundle.pem': `# all\n${pem(one.certificate)}` }), person)
-    await said(cluster, 'Ready', '1 certificate is trusted')
+    await authoritySays(cluster, 'ConfigMapNotFound', 'ConfigMap "rds"')
+    await cluster.apply(configMaps, configMapOf('rds', { 'bundle.pem': `# all\n${pem(one.certificate)}` }), person)
+    await authoritySays(cluster, 'Ready', '1 certificate is trusted')
     await put(
       cluster,
       authority({ source: { trustOnly: { configMapRef: { name: 'rds', key: 'bundle.pem' } } }, trustBundle: target }),
     )
     await until('the target', async () => (await trusted(cluster).catch(() => '')) === pem(one.certificate))
-    await cluster.apply(configMaps, mapOf({ 'bundle.pem': pem(two.certificate, one.certificate) }), person)
-    await said(cluster, 'Ready', '2 certificates are trusted')
+    await cluster.apply(configMaps, configMapOf('rds', { 'bundle.pem': pem(two.certificate, one.certificate) }), person)
+    await authoritySays(cluster, 'Ready', '2 certificates are trusted')
     await until('both', async () => (await trusted(cluster)) === pem(two.certificate, one.certificate))
-    const { status } = await get(cluster)
+    const { status } = await getAuthority(cluster)
     expect(status?.certificate).toBeUndefined()
     expect(status?.trustBundleHash).toHaveLength(64)
     expect((await cluster.get(configMaps, { namespace, name: 'rds' })).metadata.annotations).toBeUndefined()
 
-    await cluster.apply(configMaps, mapOf({ 'bundle.pem': 'broken' }), person)
-    await said(cluster, 'TrustBundleInvalid', 'stays in use')
+    await cluster.apply(configMaps, configMapOf('rds', { 'bundle.pem': 'broken' }), person)
+    await authoritySays(cluster, 'TrustBundleInvalid', 'stays in use')
     expect(await trusted(cluster)).toBe(pem(two.certificate, one.certificate))
   })
 
   it('takes its bundle from a Secret', async () => {
     const { cluster } = await anchored({ secretRef: { name: 'rds' } })
-    await said(cluster, 'SecretNotFound')
+    await authoritySays(cluster, 'SecretNotFound')
     await fill(cluster, { 'ca.crt': pem((await rootAt(new ManualClock())).certificate) }, 'rds')
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
   })
 
   it('signs nothing, and a certificate that names it is told so', async () => {
     const inline = pem((await rootAt(new ManualClock())).certificate)
     const { cluster } = await anchored({ inline })
-    await said(cluster, 'Ready')
+    await authoritySays(cluster, 'Ready')
     await put(cluster, certificate())
-    const told = await until('the certificate to be told', async () =>
-      (await getCertificate(cluster)).status?.conditions?.find(({ type }) => type === 'Stalled'),
-    )
+    const told = await stalled(cluster)
     expect(told).toMatchObject({ reason: 'AuthorityNotAllowed' })
     expect(told.message).toContain('signs nothing')
   })
@@ -373,13 +347,13 @@ describe('a trust anchor', () => {
     const long = await rootAt(clock, 'long', { duration: 100 * day })
     const running = await anchored({ inline: pem(short.certificate, long.certificate) })
     const { cluster, events } = running
-    await said(cluster, 'Ready', '2 certificates')
+    await authoritySays(cluster, 'Ready', '2 certificates')
     await pass(running.clock, 11 * day)
-    await said(cluster, 'Ready', 'Left out, because it has expired: "CN=short,O=Acme"')
+    await authoritySays(cluster, 'Ready', 'Left out, because it has expired: "CN=short,O=Acme"')
     expect(events.filter(({ reason }) => reason === 'TrustExpired')).toHaveLength(1)
-    const { status } = await get(cluster)
+    const { status } = await getAuthority(cluster)
     await pass(running.clock, 100 * day)
-    await said(cluster, 'TrustExpired', 'stays in use')
-    expect((await get(cluster)).status?.trustBundleHash).toBe(status?.trustBundleHash)
+    await authoritySays(cluster, 'TrustExpired', 'stays in use')
+    expect((await getAuthority(cluster)).status?.trustBundleHash).toBe(status?.trustBundleHash)
   })
 })

@@ -1,35 +1,34 @@
 /** What an independent reader of the contract once broke. */
 import { describe, expect, it } from 'vitest'
 import type { Cluster } from './cluster/port.ts'
-import { certificateAuthorities } from './resources/certificate-authority.ts'
+import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { findCondition, isReady } from './resources/conditions.ts'
 import { secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import {
   authority,
+  authorityReady,
   certificate,
+  fresh,
+  getAuthority,
   getSecret,
+  intermediate,
   issuedOnce,
   namespace,
-  newCluster,
   put,
   quiet,
   ready,
-  start,
+  secretOf,
+  somebody,
   until,
 } from './testing.ts'
 
-const somebody = { fieldManager: 'somebody' }
-const getAuthority = (cluster: Cluster, name = 'ca') => cluster.get(certificateAuthorities, { namespace, name })
-const reasonOf = (what: string, look: () => ReturnType<typeof getAuthority>, reason: string) =>
+const reasonOf = (what: string, look: () => Promise<CertificateAuthority>, reason: string) =>
   until(what, async () => findCondition((await look()).status?.conditions, 'Stalled')?.reason === reason)
 
 describe('a Secret that was handed over', () => {
   it('outlives the certificate, with the keys that were in it before', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const { operator } = await start(cluster, clock)
+    const { cluster, operator } = await fresh()
     const theirs = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -61,10 +60,7 @@ describe('the Secret of an authority', () => {
       { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ca-ca', namespace }, type, data } as Secret,
       somebody,
     )
-    const found = await until('the CA to go on', async () => {
-      const ca = await getAuthority(cluster)
-      return isReady(ca) && ca
-    })
+    const found = await authorityReady(cluster)
     expect(found.status?.certificate?.fingerprint).toBe(status?.certificate?.fingerprint)
   })
 
@@ -72,11 +68,7 @@ describe('the Secret of an authority', () => {
     const { cluster } = await issuedOnce()
     await cluster.delete(secrets, { namespace, name: 'ca-ca' })
     await reasonOf('the loss to be told', () => getAuthority(cluster), 'AuthoritySecretMissing')
-    await cluster.create(
-      secrets,
-      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ca-ca', namespace }, stringData: { a: 'b' } },
-      somebody,
-    )
+    await cluster.create(secrets, secretOf('ca-ca', { a: 'b' }), somebody)
     await reasonOf('the stranger to be told', () => getAuthority(cluster), 'SecretInTheWay')
     const message = findCondition((await getAuthority(cluster)).status?.conditions, 'Ready')?.message ?? ''
     expect(message).not.toMatch(/delete/i)
@@ -86,15 +78,13 @@ describe('the Secret of an authority', () => {
 
 describe('an authority open to other namespaces', () => {
   const child = {
-    ...authority({ source: { intermediate: { authorityRef: { name: 'ca', namespace } } } }, 'theirs'),
+    ...intermediate({}, 'theirs', { name: 'ca', namespace }),
     metadata: { name: 'theirs', namespace: 'tenant' },
   }
   const getChild = (cluster: Cluster) => cluster.get(certificateAuthorities, { namespace: 'tenant', name: 'theirs' })
 
   it('makes no authorities there unless its maxPathLength says so', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority({ allowedNamespaces: { from: 'All' } }))
     await put(cluster, child)
     await reasonOf('the child to be refused', () => getChild(cluster), 'AuthorityNotAllowed')
@@ -105,11 +95,9 @@ describe('an authority open to other namespaces', () => {
 
 describe('a burst of RSA certificates', () => {
   it('does not hold the workers that others need', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority())
-    await until('the CA', async () => isReady(await getAuthority(cluster)))
+    await authorityReady(cluster)
     const names = Array.from({ length: 12 }, (_, n) => `rsa-${n}`)
     for (const name of names) await put(cluster, certificate({ privateKey: { algorithm: 'RSA', size: 3072 } }, name))
     await put(cluster, certificate())

@@ -4,36 +4,34 @@ import { dataHash } from './material/hash.ts'
 import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
 import { makeIntermediate, makeRoot } from './pki/testing.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
-import { isReady } from './resources/conditions.ts'
 import { secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import {
+  anotherCertificate,
   authority,
+  authorityReady,
+  authorityStalled,
+  base64,
   certificate,
+  emptyCluster,
+  fresh,
+  getAuthority,
   getCertificate,
   getSecret,
   issuedOnce,
   leafOf,
   namespace,
-  newCluster,
   put,
   quiet,
   ready,
+  secretOf,
+  somebody,
   stalled,
   start,
   text,
   until,
 } from './testing.ts'
 
-const somebody = { fieldManager: 'somebody' }
-const base64 = (value: string): string => Buffer.from(value).toString('base64')
-const getAuthority = (cluster: Cluster) => cluster.get(certificateAuthorities, { namespace, name: 'ca' })
-const readyAuthority = (cluster: Cluster) =>
-  until('the CA', async () => {
-    const found = await getAuthority(cluster)
-    return isReady(found) && found
-  })
 const change = (cluster: Cluster, name: string, edit: (secret: Secret) => Partial<Secret>) =>
   getSecret(cluster, name).then((secret) => cluster.update(secrets, { ...secret, ...edit(secret) }, somebody))
 const gone = (cluster: Cluster, name: string) =>
@@ -84,15 +82,9 @@ describe('the Secret of a certificate', () => {
   })
 
   it('is taken over when its owner offers it, with what else is in it', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const theirs: Secret = {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'orders-tls', namespace },
-      type: 'kubernetes.io/tls',
-      data: { 'tls.crt': base64('old'), 'tls.key': base64('old'), 'their.key': base64('stays') },
-    }
+    const { clock, cluster } = emptyCluster()
+    const old = { 'tls.crt': 'old', 'tls.key': 'old', 'their.key': 'stays' }
+    const theirs = secretOf('orders-tls', old, { type: 'kubernetes.io/tls' })
     await cluster.create(secrets, theirs, somebody)
     await start(cluster, clock)
     await put(cluster, authority())
@@ -169,10 +161,7 @@ describe('the Secret of a certificate', () => {
     await change(cluster, 'orders-tls', ({ data }) => ({
       data: { ...data, 'tls.crt': base64(crt), 'tls.key': base64(key) },
     }))
-    const mended = await until('another certificate', async () => {
-      const found = await getCertificate(cluster)
-      return isReady(found) && found.status?.serialNumber !== serial && found
-    })
+    const mended = await anotherCertificate(cluster, serial)
     expect(leafOf(await getSecret(cluster)).serialNumber).toBe(mended.status?.serialNumber)
   })
 })
@@ -188,9 +177,7 @@ describe('the namespaces that may use a CA', () => {
     )?.reason
 
   it('may be changed at any time, and what was issued stays', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority())
     await put(cluster, elsewhere())
     await until('no', async () => (await reasonIn(cluster)) === 'AuthorityNotAllowed')
@@ -210,7 +197,7 @@ describe('the key of a CA', () => {
     await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
     expect((await stalled(cluster)).reason).toBe('AuthorityNotFound')
     await put(cluster, authority())
-    const after = await readyAuthority(cluster)
+    const after = await authorityReady(cluster)
     expect(after.status?.certificate?.fingerprint).toBe(before.status?.certificate?.fingerprint)
     expect((await ready(cluster)).status?.serialNumber).toBe(serial)
   })
@@ -219,8 +206,7 @@ describe('the key of a CA', () => {
     { name: 'is not taken from somebody who forged the mark of its owner', adopt: undefined, ready: false },
     { name: 'is taken where a person vouches for it', adopt: 'true', ready: true },
   ])('$name', async ({ adopt, ready: works }) => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
+    const { clock, cluster } = emptyCluster()
     const planted = await makeRoot({ commonName: 'ca of tests', now: clock.now() })
     const pem = base64(encodePem('CERTIFICATE', planted.certificate))
     await cluster.create(
@@ -274,27 +260,20 @@ describe('the key of a CA', () => {
     const { cluster, operator, serial } = await issuedOnce()
     const good = await getSecret(cluster, 'ca-ca')
     const bad = await change(cluster, 'ca-ca', edit)
-    const said = await until('trouble', async () =>
-      (await getAuthority(cluster)).status?.conditions?.find(({ type }) => type === 'Stalled'),
-    )
+    const said = await authorityStalled(cluster)
     expect(said.reason).toBe('AuthoritySecretInvalid')
     await put(cluster, certificate({ renewTrigger: '1' }))
     await quiet(operator)
     expect((await getSecret(cluster, 'ca-ca')).data).toEqual(bad.data)
     expect(leafOf(await getSecret(cluster)).serialNumber).toBe(serial)
     await change(cluster, 'ca-ca', () => ({ data: good.data ?? {} }))
-    await until('a renewed one', async () => {
-      const found = await getCertificate(cluster)
-      return isReady(found) && found.status?.serialNumber !== serial
-    })
+    await anotherCertificate(cluster, serial)
   })
 
   it('is not replaced by a new one when its Secret is lost', async () => {
     const { cluster, operator } = await issuedOnce()
     await cluster.delete(secrets, { namespace, name: 'ca-ca' })
-    const said = await until('trouble', async () =>
-      (await getAuthority(cluster)).status?.conditions?.find(({ type }) => type === 'Stalled'),
-    )
+    const said = await authorityStalled(cluster)
     expect(said.reason).toBe('AuthoritySecretMissing')
     await quiet(operator)
     await expect(getSecret(cluster, 'ca-ca')).rejects.toThrow()

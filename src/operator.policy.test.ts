@@ -2,45 +2,36 @@ import { describe, expect, it } from 'vitest'
 import type { Cluster } from './cluster/port.ts'
 import { decodePem } from './pki/encoding/pem.ts'
 import { parseRevocationList } from './pki/revocation/parse.ts'
-import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
+import { type CertificateAuthority } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
-import { issuedCertificates } from './resources/issued-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import {
+  anotherCertificate,
   authority,
+  authorityReady,
   certificate,
   day,
+  entriesOf,
+  getAuthority,
   getCertificate,
   getSecret,
+  intermediate,
   issuedOnce,
   leafOf,
+  messageOf,
   namespace,
-  newCluster,
   pass,
   put,
   quiet,
   ready,
+  revoke,
   stalled,
   start,
   text,
   until,
+  withAuthority,
+  writesAtRest,
 } from './testing.ts'
-
-const messageOf = async (cluster: Cluster, name = 'orders'): Promise<string> =>
-  (await getCertificate(cluster, name)).status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? ''
-
-const entriesOf = async (cluster: Cluster, name: string) =>
-  (await cluster.list(issuedCertificates, { namespace })).items.filter(({ spec }) => spec.certificateRef?.name === name)
-
-const withCa = async (spec: object) => {
-  const clock = new ManualClock()
-  const cluster = newCluster(clock)
-  const running = await start(cluster, clock)
-  await put(cluster, authority(spec))
-  await until('the CA', async () => isReady(await cluster.get(certificateAuthorities, { namespace, name: 'ca' })))
-  return { clock, cluster, ...running }
-}
 
 describe('the policy of a CA', () => {
   const cases: { policy: object; spec: object; says: string }[] = [
@@ -93,7 +84,7 @@ describe('the policy of a CA', () => {
     },
   ]
   it.each(cases)('refuses before a key is made: $says', async ({ policy, spec, says }) => {
-    const { cluster, writes, operator } = await withCa({
+    const { cluster, writes, operator } = await withAuthority({
       policy,
       subject: { commonName: 'ca of tests', organizations: ['Acme'] },
     })
@@ -109,7 +100,7 @@ describe('the policy of a CA', () => {
   })
 
   it('lets through what fits it', async () => {
-    const { cluster } = await withCa({
+    const { cluster } = await withAuthority({
       policy: {
         subject: { organizations: 'Match', commonName: 'Supplied' },
         allowedDNSNames: ['*.data.svc'],
@@ -125,7 +116,7 @@ describe('the policy of a CA', () => {
   })
 
   it('shortens a lifetime that nobody asked for', async () => {
-    const { cluster } = await withCa({ policy: { maxDuration: '30d' } })
+    const { cluster } = await withAuthority({ policy: { maxDuration: '30d' } })
     await put(cluster, certificate())
     await ready(cluster)
     const { notBefore, notAfter } = leafOf(await getSecret(cluster))
@@ -140,10 +131,7 @@ describe('the policy of a CA', () => {
     await quiet(operator)
     expect(isReady(await getCertificate(cluster))).toBe(true)
     expect(await messageOf(cluster)).toContain('stays in use until its renewal')
-    const rest = writes.length
-    await clock.advance(13 * 3_600_000)
-    await quiet(operator)
-    expect(writes.length).toBe(rest)
+    expect(await writesAtRest({ clock, operator, writes })).toEqual([])
 
     await pass(clock, 61 * day)
     const { reason, message } = await stalled(cluster)
@@ -153,10 +141,7 @@ describe('the policy of a CA', () => {
     expect(await entriesOf(cluster, 'orders')).toHaveLength(1)
 
     await put(cluster, authority({ policy: { allowedDNSNames: ['*.data.svc'] } }))
-    const renewed = await until('the renewal', async () => {
-      const found = await getCertificate(cluster)
-      return isReady(found) && found.status?.serialNumber !== serial && found
-    })
+    const renewed = await anotherCertificate(cluster, serial)
     expect(renewed.status?.revision).toBe(2)
     expect(await messageOf(cluster)).not.toContain('policy')
   })
@@ -184,7 +169,7 @@ describe('the policy of a CA', () => {
 })
 
 describe('name constraints', () => {
-  const constrained = (permitted: object) => withCa({ nameConstraints: { permitted }, maxPathLength: 1 })
+  const constrained = (permitted: object) => withAuthority({ nameConstraints: { permitted }, maxPathLength: 1 })
 
   it('of the CA refuse a name outside, in words', async () => {
     const { cluster } = await constrained({ dnsDomains: ['other.svc'] })
@@ -197,10 +182,8 @@ describe('name constraints', () => {
 
   it('of a CA above refuse it, too', async () => {
     const { cluster } = await constrained({ dnsDomains: ['other.svc'] })
-    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'ca' } } } }, 'below'))
-    await until('the CA below', async () =>
-      isReady(await cluster.get(certificateAuthorities, { namespace, name: 'below' })),
-    )
+    await put(cluster, intermediate({}, 'below', { name: 'ca' }))
+    await authorityReady(cluster, 'below')
     await put(cluster, certificate({ authorityRef: { name: 'below' } }))
     expect((await stalled(cluster)).reason).toBe('NameConstraintViolation')
     await put(cluster, certificate({ authorityRef: { name: 'below' }, dnsNames: ['orders.other.svc'] }))
@@ -298,7 +281,7 @@ describe('a revocation list in the Secret of a certificate', () => {
   }
 
   it('is refused in words where the CA makes none', async () => {
-    const { cluster } = await withCa({})
+    const { cluster } = await withAuthority({})
     await put(cluster, certificate(secret('orders-tls')))
     const { reason, message } = await stalled(cluster)
     expect(reason).toBe('RevocationListNotReady')
@@ -315,10 +298,7 @@ describe('a revocation list in the Secret of a certificate', () => {
     const first = await listOf(cluster)
     expect(first.revoked).toEqual([])
     const before = writes.length
-    const revoked = (await entriesOf(cluster, 'other'))[0]
-    if (revoked === undefined) throw new Error('no entry')
-    const spec = { ...revoked.spec, revocation: { reason: 'superseded' as const } }
-    await cluster.update(issuedCertificates, { ...revoked, spec }, { fieldManager: 'kubectl' })
+    await revoke(cluster, status?.serialNumber, { reason: 'superseded' })
     const second = await until('the new list', async () => {
       const found = await listOf(cluster)
       return found.number !== first.number && found
@@ -356,7 +336,7 @@ describe('what a CA publishes', () => {
     const publish = { publish: { url: 'http://pki.data.svc' }, crl: {} }
     await put(cluster, authority(publish))
     await until('the CA', async () => {
-      const ca: CertificateAuthority = await cluster.get(certificateAuthorities, { namespace, name: 'ca' })
+      const ca: CertificateAuthority = await getAuthority(cluster)
       return ca.spec.publish !== undefined && isReady(ca)
     })
     await quiet(operator)

@@ -9,15 +9,29 @@ import type { Operator } from './operator.ts'
 import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
 import { makeRoot, openssl, opensslVersion } from './pki/testing.ts'
 import { listenToPublish } from './publish/server.ts'
-import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
-import { isReady } from './resources/conditions.ts'
+import { type CertificateAuthority } from './resources/certificate-authority.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
 import { secrets } from './resources/core.ts'
 import { silentLogger } from './runtime/log.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
 import { Registry } from './runtime/metrics.ts'
 import type { ListeningServer } from './server/http.ts'
-import { authority, certificate, namespace, newCluster, person, put, quiet, ready, start, until } from './testing.ts'
+import { withVerbs } from './faults.fixture.ts'
+import {
+  authority,
+  authorityReady,
+  certificate,
+  fresh,
+  getAuthority,
+  intermediate,
+  namespace,
+  person,
+  put,
+  quiet,
+  ready,
+  revoke,
+  until,
+} from './testing.ts'
 
 const withOpenssl = it.skipIf(opensslVersion === undefined)
 
@@ -48,32 +62,22 @@ const serve = async (cluster: Cluster, operator: Operator, clock: ManualClock) =
   return { address: server.address, registry, ask, bytes }
 }
 
-const authorityReady = (cluster: Cluster, name: string) =>
-  until(`${name} to be Ready`, async () => {
-    const found = await cluster.get(certificateAuthorities, { namespace, name })
-    return isReady(found) && found
-  })
-
 /** A root and, below it, `orders`, which has signed one certificate; both published, `other` is not. */
 const running = async (ordersSpec: object = {}) => {
-  const clock = new ManualClock()
-  const cluster = newCluster(clock)
-  const started = await start(cluster, clock)
+  const started = await fresh()
+  const { clock, cluster } = started
   await put(cluster, authority({ maxPathLength: 1, ...publish }, 'root'))
-  await put(
-    cluster,
-    authority({ source: { intermediate: { authorityRef: { name: 'root' } } }, ...publish, ...ordersSpec }, 'orders'),
-  )
+  await put(cluster, intermediate({ ...publish, ...ordersSpec }, 'orders'))
   await put(cluster, authority({}, 'other'))
   await put(cluster, certificate({ authorityRef: { name: 'orders' } }))
   await authorityReady(cluster, 'other')
   const serial = (await ready(cluster)).status?.serialNumber ?? ''
   await quiet(started.operator)
-  return { clock, cluster, serial, ...started, ...(await serve(started.port, started.operator, clock)) }
+  return { serial, ...started, ...(await serve(started.port, started.operator, clock)) }
 }
 
 const statusOf = async (cluster: Cluster, name: string): Promise<NonNullable<CertificateAuthority['status']>> =>
-  (await cluster.get(certificateAuthorities, { namespace, name })).status ?? {}
+  (await getAuthority(cluster, name)).status ?? {}
 
 describe('certificates of authorities', () => {
   withOpenssl('are served in every form, as the authority reports them, and openssl reads each', async () => {
@@ -179,13 +183,7 @@ describe('revocation lists', () => {
     await entries(0)
     const etag = (await ask('/ca/data/orders.crl')).headers.get('etag') ?? ''
     expect((await ask('/ca/data/orders.crl', { 'if-none-match': etag })).status).toBe(304)
-    const metadata = { name: `orders-${serial.toLowerCase()}`, namespace }
-    const patch = { apiVersion: 'dbtls.dev/v1alpha1', kind: 'IssuedCertificate', metadata }
-    await cluster.apply(
-      issuedCertificates,
-      { ...patch, spec: { revocation: { reason: 'superseded' } } } as never,
-      person,
-    )
+    await revoke(cluster, serial, { reason: 'superseded' })
     await entries(1)
     await until('another tag', async () => (await ask('/ca/data/orders.crl', { 'if-none-match': etag })).status === 200)
     expect(await (await ask('/ca/data/orders')).text()).toContain('<dd>1</dd>')
@@ -229,8 +227,7 @@ describe('a certificate by its serial number', () => {
     const { ask, cluster, operator, serial } = await running()
     const name = `orders-${serial.toLowerCase()}`
     const revocation = { reason: 'keyCompromise', time: '2026-01-02T03:04:05Z' }
-    const patch = { apiVersion: 'dbtls.dev/v1alpha1', kind: 'IssuedCertificate', metadata: { name, namespace } }
-    await cluster.apply(issuedCertificates, { ...patch, spec: { revocation } } as never, person)
+    await revoke(cluster, serial, revocation)
     await until('the cache', () =>
       Promise.resolve(operator.caches.ledger.store.get(`data/${name}`)?.state === 'Revoked'),
     )
@@ -253,11 +250,10 @@ describe('a certificate by its serial number', () => {
   it('made-up numbers cost the cluster no request', async () => {
     const { ask, operator, serial, cluster } = await running()
     let lists = 0
-    const counting = new Proxy(cluster, {
-      get: (target, name) => {
-        if (name === 'list') lists += 1
-        const member: unknown = Reflect.get(target, name)
-        return typeof member === 'function' ? (member as () => unknown).bind(target) : member
+    const counting = withVerbs(cluster, {
+      list: (...args) => {
+        lists += 1
+        return cluster.list(...args)
       },
     })
     const other = await serve(counting, operator, new ManualClock())

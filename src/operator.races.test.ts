@@ -1,20 +1,26 @@
 import { describe, expect, it } from 'vitest'
 import { ApiError } from './cluster/errors.ts'
-import type { Cluster } from './cluster/port.ts'
+import type { Cluster, Resource } from './cluster/port.ts'
 import { certificatesOf } from './pki/encoding/pem.ts'
 import { parseCertificate, signatureVerifies } from './pki/certificates/parse.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import { secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
-import { issuedCertificates } from './resources/issued-certificate.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
+import { interrupted, withVerbs } from './faults.fixture.ts'
 import {
+  anotherCertificate,
   authority,
+  authorityReady,
+  base64,
   certificate,
+  emptyCluster,
+  entriesOf,
+  fresh,
+  getAuthority,
   getCertificate,
   getSecret,
-  interrupted,
   issuedOnce,
   leafOf,
   namespace,
@@ -23,34 +29,26 @@ import {
   put,
   quiet,
   ready,
+  secretOf,
+  somebody,
   stalled,
   start,
   text,
   until,
+  withAuthority,
 } from './testing.ts'
 
 const year = 365 * 24 * 3_600_000
-const entriesOf = async (cluster: Cluster) => (await cluster.list(issuedCertificates, { namespace })).items
-const foreign = (name: string): Secret => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name, namespace },
-  type: 'kubernetes.io/tls',
-  data: { 'tls.crt': 'dGhlaXJz', 'tls.key': 'dGhlaXJz' },
-})
-const somebody = { fieldManager: 'somebody' }
+const foreign = (name: string): Secret =>
+  secretOf(name, { 'tls.crt': 'theirs', 'tls.key': 'theirs' }, { type: 'kubernetes.io/tls' })
 const refused = (status: number, reason: string) => () =>
   Promise.reject(new ApiError({ status, reason, message: 'exceeded quota' }))
 
 describe('what happens while a certificate is on its way', () => {
   const begin = async (interrupt: (cluster: Cluster) => Cluster) => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const running = await start(interrupt(cluster), clock)
-    await put(cluster, authority())
-    await until('the CA', async () => isReady(await cluster.get(certificateAuthorities, { namespace, name: 'ca' })))
-    await put(cluster, certificate())
-    return { clock, cluster, ...running }
+    const running = await withAuthority({}, interrupt)
+    await put(running.cluster, certificate())
+    return running
   }
 
   it('leaves a Secret alone that appears under its name', async () => {
@@ -67,7 +65,7 @@ describe('what happens while a certificate is on its way', () => {
     )
     expect((await stalled(cluster)).reason).toBe('SecretInTheWay')
     const { data, metadata } = await getSecret(cluster)
-    expect(data).toEqual(foreign('orders-tls').data)
+    expect(data).toEqual({ 'tls.crt': base64('theirs'), 'tls.key': base64('theirs') })
     expect(metadata.annotations).toBeUndefined()
   })
 
@@ -79,10 +77,7 @@ describe('what happens while a certificate is on its way', () => {
       clock,
     )
     await put(cluster, certificate({ renewTrigger: '1' }))
-    const { status } = await until('a renewed one', async () => {
-      const found = await getCertificate(cluster)
-      return isReady(found) && found.status?.serialNumber !== serial && found
-    })
+    const { status } = await anotherCertificate(cluster, serial)
     expect(leafOf(await getSecret(cluster)).serialNumber).toBe(status?.serialNumber)
     // The CA's, the first, and one that was signed when the Secret went away and was delivered all the same.
     expect(await entriesOf(cluster)).toHaveLength(3)
@@ -163,26 +158,21 @@ describe('what happens while a certificate is on its way', () => {
   })
 
   it('says the same of an authority', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const port = interrupted(cluster, 'create', 'issuedcertificates', refused(422, 'Invalid'))
-    const { operator } = await start(port, clock)
+    const { cluster, clock, operator } = await fresh((port) =>
+      interrupted(port, 'create', 'issuedcertificates', refused(422, 'Invalid')),
+    )
     await put(cluster, authority())
-    const get = () => cluster.get(certificateAuthorities, { namespace, name: 'ca' })
     const failing = await until('a failure', async () => {
-      const found = await get()
+      const found = await getAuthority(cluster)
       return found.status?.failedAttempts === 1 && found
     })
     expect(failing.status?.conditions?.[0]).toMatchObject({ status: 'False', reason: 'IssuanceFailed' })
     const touched = { ...authority(), metadata: { name: 'ca', namespace, labels: { a: 'look' } } }
     await put(cluster, touched)
     await quiet(operator)
-    expect(isReady(await get())).toBe(false)
+    expect(isReady(await getAuthority(cluster))).toBe(false)
     await clock.advance(10_000)
-    const done = await until('the CA', async () => {
-      const found = await get()
-      return isReady(found) && found
-    })
+    const done = await authorityReady(cluster)
     expect(done.status).not.toHaveProperty('failedAttempts')
   })
 })
@@ -260,8 +250,7 @@ describe('the ledger', () => {
 
 describe('two operators at once', () => {
   it('use no serial number twice, and leave one generation in every Secret', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
+    const { clock, cluster } = emptyCluster()
     const both = [await start(cluster, clock), await start(cluster, clock)]
     await put(cluster, authority())
     const names = Array.from({ length: 12 }, (_, at) => `db-${at}`)
@@ -287,17 +276,11 @@ describe('a cache of Secrets that lags', () => {
     })
     await stop()
     await cluster.delete(databaseCertificates, { namespace, name: 'orders' })
-    const blind: Cluster = new Proxy(cluster, {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name)
-        if (typeof member !== 'function') return member
-        return (...args: unknown[]) => {
-          const about = args[0] as { plural?: string }
-          const lagging = about.plural === 'secrets' && (name === 'list' || name === 'watch')
-          const asked = lagging ? [args[0], { ...(args[1] as object), labelSelector: 'nobody=has-it' }] : args
-          return (member as (...args: unknown[]) => unknown).apply(target, asked)
-        }
-      },
+    const seen = <Options extends object>(resource: Resource, options: Options): Options =>
+      resource.plural === 'secrets' ? { ...options, labelSelector: 'nobody=has-it' } : options
+    const blind = withVerbs(cluster, {
+      list: (resource, options = {}) => cluster.list(resource, seen(resource, options)),
+      watch: (resource, options) => cluster.watch(resource, seen(resource, options)),
     })
     await start(blind, clock)
     await put(cluster, certificate({ secret: { name: 'orders-tls', deletionPolicy: 'Retain' } }))

@@ -2,20 +2,18 @@
 import { expect, describe, it } from 'vitest'
 import type { Cluster, KubeObject } from './cluster/port.ts'
 import { secrets } from './resources/core.ts'
-import { issuedCertificates } from './resources/issued-certificate.ts'
-import { isReady } from './resources/conditions.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
+import { interrupted } from './faults.fixture.ts'
 import {
+  anotherCertificate,
   authority,
   certificate,
   day,
-  getCertificate,
+  emptyCluster,
+  entriesOf,
   getSecret,
-  interrupted,
   issuedOnce,
   leafOf,
   namespace,
-  newCluster,
   person,
   put,
   quiet,
@@ -25,16 +23,9 @@ import {
   until,
 } from './testing.ts'
 
-const renewedAfter = (cluster: Cluster, serial: string | undefined) =>
-  until('another serial number', async () => {
-    const found = await getCertificate(cluster)
-    return isReady(found) && found.status?.serialNumber !== serial && found
-  })
-
 /** Something happens just before the Secret is written the second time. */
 const beforeRenewal = (happen: (cluster: Cluster) => Promise<unknown>) => {
-  const clock = new ManualClock()
-  const cluster = newCluster(clock)
+  const { clock, cluster } = emptyCluster()
   let times = 0
   const interfering = interrupted(
     cluster,
@@ -85,7 +76,7 @@ describe('a renewal', () => {
     const { status } = await running.anotherSerial()
     await quiet(running.operator)
     await later('third')
-    const third = await renewedAfter(running.cluster, status?.serialNumber)
+    const third = await anotherCertificate(running.cluster, status?.serialNumber)
     expect(third.status?.revision).toBe(3)
     expect(readsOf(running) - counted).toBe(0)
     expect(leafOf(await getSecret(running.cluster)).serialNumber).toBe(third.status?.serialNumber)
@@ -120,12 +111,12 @@ describe('a Secret that changes just before it is replaced unread', () => {
     const { status } = await ready(cluster)
     await quiet(running.operator)
     await put(cluster, certificate({ renewTrigger: '1' }))
-    const renewed = await renewedAfter(cluster, status?.serialNumber)
+    const renewed = await anotherCertificate(cluster, status?.serialNumber)
     const secret = await getSecret(cluster)
     expect(leafOf(secret).serialNumber).toBe(renewed.status?.serialNumber)
     expect(text(secret, 'tls.key')).toContain('PRIVATE KEY')
     // The CA's, the first one and the second: nothing was signed twice.
-    expect((await cluster.list(issuedCertificates, { namespace })).items).toHaveLength(3)
+    expect(await entriesOf(cluster)).toHaveLength(3)
   })
 })
 

@@ -6,31 +6,34 @@ import { decodePrivateKey, generateKeyPair, type KeyPair, spkiOf } from './pki/k
 import { distinguishedName } from './pki/names/names.ts'
 import { encodePem } from './pki/encoding/pem.ts'
 import { extension, makeRequest, type RequestChanges } from './pki/requests/request.fixture.ts'
-import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import { configMaps, secrets, type ConfigMap, type Secret } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
-import { issuedCertificates, type IssuedCertificate } from './resources/issued-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import {
-  authority,
+  anotherCertificate,
   certificate,
+  configMapOf,
   day,
+  entriesOf,
   getCertificate,
   getSecret,
   issuedOnce,
   leafOf,
+  messageOf,
   namespace,
-  newCluster,
   pass,
   person,
   put,
   quiet,
   ready,
+  revoke,
+  secretOf,
   stalled,
   start,
   text,
   until,
+  withAuthority,
+  writesAtRest,
 } from './testing.ts'
 
 const newKey = (): Promise<KeyPair> => generateKeyPair(webcrypto, { algorithm: 'ECDSA', size: 256 })
@@ -40,48 +43,19 @@ const subject = distinguishedName({ commonName: 'payments', organizations: ['Acm
 const requestFor = (key: KeyPair, changes: RequestChanges = { subject, extensions: [san('payments.data.svc')] }) =>
   encodePem('CERTIFICATE REQUEST', makeRequest(key, changes))
 
-const asSecret = (csr: string, name = 'payments-csr'): Secret => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name, namespace },
-  type: 'Opaque',
-  data: { 'tls.csr': Buffer.from(csr).toString('base64') },
-})
-const asConfigMap = (csr: string, name = 'payments-csr'): ConfigMap => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name, namespace },
-  data: { 'tls.csr': csr },
-})
+const asSecret = (csr: string): Secret => secretOf('payments-csr', { 'tls.csr': csr }, { type: 'Opaque' })
+const asConfigMap = (csr: string): ConfigMap => configMapOf('payments-csr', { 'tls.csr': csr })
 
 /** Nothing but the request names it. */
 const asking = (request: object, spec: object = {}, name = 'payments'): KubeObject =>
   certificate({ dnsNames: undefined, request, ...spec }, name)
 
-const world = async (authoritySpec: object = {}) => {
-  const clock = new ManualClock()
-  const cluster = newCluster(clock)
-  const running = await start(cluster, clock)
-  await put(cluster, authority(authoritySpec))
-  await until('the CA', async () => isReady(await cluster.get(certificateAuthorities, { namespace, name: 'ca' })))
-  return { clock, cluster, ...running }
-}
-
-const entriesOf = async (cluster: Cluster, name = 'payments'): Promise<readonly IssuedCertificate[]> =>
-  (await cluster.list(issuedCertificates, { namespace })).items.filter(({ spec }) => spec.certificateRef?.name === name)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const keyInUse = async (cluster: Cluster): Promise<string> => hex(leafOf(await getSecret(cluster, 'payments-tls')).spki)
-const messageOf = async (cluster: Cluster, name = 'payments'): Promise<string> =>
-  (await getCertificate(cluster, name)).status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? ''
-const another = (cluster: Cluster, serial: string | undefined, name = 'payments') =>
-  until('another certificate', async () => {
-    const found = await getCertificate(cluster, name)
-    return isReady(found) && found.status?.serialNumber !== serial && found
-  })
 
 describe('a request made elsewhere', () => {
   it('is signed as it asks, with the lifetime of the spec, kept in the ledger, and leaves no key in the Secret', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     const key = await newKey()
     const csr = requestFor(key)
     await put(cluster, asking({ inline: `a text before it\n${csr}` }, { duration: '10d' }))
@@ -96,25 +70,22 @@ describe('a request made elsewhere', () => {
       subjectAlternativeNames: [{ type: 'DNS', value: 'payments.data.svc' }],
     })
     expect(leaf.notAfter - leaf.notBefore).toBe(10 * day)
-    const [entry] = await entriesOf(cluster)
+    const [entry] = await entriesOf(cluster, 'payments')
     expect(entry?.spec.request?.trim()).toBe(csr.trim())
   })
 
   it('is signed again at each renewal, for the same key', async () => {
-    const { cluster, clock, operator, writes } = await world()
+    const { cluster, clock, operator, writes } = await withAuthority()
     const key = await newKey()
     await put(cluster, asking({ inline: requestFor(key) }, { duration: '90d' }))
     const first = await ready(cluster, 'payments')
     await quiet(operator)
-    const rest = writes.length
-    await clock.advance(13 * 3_600_000)
-    await quiet(operator)
-    expect(writes.length).toBe(rest)
+    expect(await writesAtRest({ clock, operator, writes })).toEqual([])
     await pass(clock, 61 * day)
-    const second = await another(cluster, first.status?.serialNumber)
+    const second = await anotherCertificate(cluster, first.status?.serialNumber, 'payments')
     expect(second.status?.revision).toBe(2)
     expect(await keyInUse(cluster)).toBe(hex(key.spki))
-    const entries = await entriesOf(cluster)
+    const entries = await entriesOf(cluster, 'payments')
     expect(entries).toHaveLength(2)
     expect(entries.every(({ spec }) => spec.request !== undefined)).toBe(true)
   })
@@ -123,7 +94,7 @@ describe('a request made elsewhere', () => {
     { role: 'Client', has: ['clientAuth'] },
     { role: 'Peer', has: ['serverAuth', 'clientAuth'] },
   ])('has the usages of the role $role', async ({ role, has }) => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     await put(cluster, asking({ inline: requestFor(await newKey()) }, { role }))
     await ready(cluster, 'payments')
     expect(leafOf(await getSecret(cluster, 'payments-tls')).extendedKeyUsage).toEqual(has)
@@ -163,16 +134,16 @@ describe('a request made elsewhere', () => {
     },
   ]
   it.each(refused)('is refused in words: $name', async ({ request, spec, says }) => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     await put(cluster, asking({ inline: request(await newKey()) }, spec))
     const { reason, message } = await stalled(cluster, 'payments')
     expect(reason).toBe('RequestInvalid')
     expect(message).toContain(says)
-    expect(await entriesOf(cluster)).toEqual([])
+    expect(await entriesOf(cluster, 'payments')).toEqual([])
   })
 
   it('may ask for less than the spec lists, in another order', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     const spec = {
       dnsNames: ['b.data.svc', 'payments.data.svc'],
       subject: { organizations: ['Acme'], commonName: 'payments' },
@@ -185,7 +156,7 @@ describe('a request made elsewhere', () => {
   })
 
   it('is held to the policy of the CA', async () => {
-    const { cluster } = await world({ policy: { allowedDNSNames: ['*.other.svc'] } })
+    const { cluster } = await withAuthority({ policy: { allowedDNSNames: ['*.other.svc'] } })
     await put(cluster, asking({ inline: requestFor(await newKey()) }))
     const { reason, message } = await stalled(cluster, 'payments')
     expect(reason).toBe('PolicyViolation')
@@ -193,12 +164,12 @@ describe('a request made elsewhere', () => {
   })
 
   it('signed, replaced by one for another key, gets another certificate', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     await put(cluster, asking({ inline: requestFor(await newKey()) }))
     const first = await ready(cluster, 'payments')
     const key = await newKey()
     await put(cluster, asking({ inline: requestFor(key) }))
-    await another(cluster, first.status?.serialNumber)
+    await anotherCertificate(cluster, first.status?.serialNumber, 'payments')
     expect(await keyInUse(cluster)).toBe(hex(key.spki))
   })
 })
@@ -212,7 +183,7 @@ describe('a request in another object', () => {
     cluster.apply<KubeObject>(kind.resource, kind.make(csr), person)
 
   it.each(kinds)('of kind $kind is waited for, and followed when it changes', async (kind) => {
-    const { cluster, operator } = await world()
+    const { cluster, operator } = await withAuthority()
     await put(cluster, asking({ [kind.ref]: { name: 'payments-csr' } }))
     const { reason, message } = await stalled(cluster, 'payments')
     expect(reason).toBe('RequestNotFound')
@@ -222,28 +193,28 @@ describe('a request in another object', () => {
     await quiet(operator)
     const key = await newKey()
     await apply(cluster, kind, requestFor(key))
-    await another(cluster, first.status?.serialNumber)
+    await anotherCertificate(cluster, first.status?.serialNumber, 'payments')
     expect(await keyInUse(cluster)).toBe(hex(key.spki))
   })
 
   it.each(kinds)('of kind $kind that is gone is signed again from the ledger, and says so', async (kind) => {
-    const { cluster, clock, operator } = await world()
+    const { cluster, clock, operator } = await withAuthority()
     const key = await newKey()
     await apply(cluster, kind, requestFor(key))
     await put(cluster, asking({ [kind.ref]: { name: 'payments-csr' } }, { duration: '90d' }))
     const first = await ready(cluster, 'payments')
     await quiet(operator)
     await cluster.delete(kind.resource, { namespace, name: 'payments-csr' })
-    await until('the note', async () => (await messageOf(cluster)).includes('kept in the ledger'))
+    await until('the note', async () => (await messageOf(cluster, 'payments')).includes('kept in the ledger'))
     expect(isReady(await getCertificate(cluster, 'payments'))).toBe(true)
     expect((await getCertificate(cluster, 'payments')).status?.serialNumber).toBe(first.status?.serialNumber)
     await pass(clock, 61 * day)
-    await another(cluster, first.status?.serialNumber)
+    await anotherCertificate(cluster, first.status?.serialNumber, 'payments')
     expect(await keyInUse(cluster)).toBe(hex(key.spki))
   })
 
   it.each(kinds)('of kind $kind that is changed to nonsense costs no certificate', async (kind) => {
-    const { cluster, operator } = await world()
+    const { cluster, operator } = await withAuthority()
     await apply(cluster, kind, requestFor(await newKey()))
     await put(cluster, asking({ [kind.ref]: { name: 'payments-csr' } }))
     await ready(cluster, 'payments')
@@ -255,7 +226,7 @@ describe('a request in another object', () => {
   })
 
   it('costs nothing at rest, nor after a restart, and a change beside the request writes nothing', async () => {
-    const { cluster, clock, operator, stop, writes } = await world()
+    const { cluster, clock, operator, stop, writes } = await withAuthority()
     const csr = requestFor(await newKey())
     await cluster.apply(configMaps, asConfigMap(csr), person)
     await put(cluster, asking({ configMapRef: { name: 'payments-csr' } }))
@@ -276,7 +247,7 @@ describe('a request in another object', () => {
 
 describe('the key of a request', () => {
   it('belongs to one object alone', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     const csr = requestFor(await newKey())
     await put(cluster, asking({ inline: csr }))
     await ready(cluster, 'payments')
@@ -291,7 +262,7 @@ describe('the key of a request', () => {
   })
 
   it('belongs to one object alone when two come at once', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     const csr = requestFor(await newKey())
     const names = ['a', 'b', 'c']
     await Promise.all(names.map((name) => put(cluster, asking({ inline: csr }, {}, name))))
@@ -304,7 +275,7 @@ describe('the key of a request', () => {
   })
 
   it('is not that of a CA', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     const pem = text(await getSecret(cluster, 'ca-ca'), 'tls.key')
     const pkcs8 = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' })
     const key: KeyPair = { algorithm: { algorithm: 'ECDSA', size: 256 }, pkcs8, spki: spkiOf(pkcs8) }
@@ -312,7 +283,7 @@ describe('the key of a request', () => {
     const { reason, message } = await stalled(cluster, 'payments')
     expect(reason).toBe('KeyInUse')
     expect(message).toContain('CertificateAuthority data/ca')
-    expect(await entriesOf(cluster)).toEqual([])
+    expect(await entriesOf(cluster, 'payments')).toEqual([])
   })
 
   it('is not that of a certificate whose key was made here', async () => {
@@ -324,19 +295,6 @@ describe('the key of a request', () => {
     expect(message).toContain('DatabaseCertificate data/orders')
   })
 })
-
-/** As a person does with kubectl, or `dbtls revoke`. */
-const revoke = async (cluster: Cluster, serial: string | undefined, revocation: object | undefined): Promise<void> => {
-  const { items } = await cluster.list(issuedCertificates, { namespace })
-  const entry = items.find(({ spec }) => spec.serialNumber === serial)
-  if (entry === undefined) throw new Error('no entry')
-  const { revocation: _before, ...spec } = entry.spec
-  await cluster.update(
-    issuedCertificates,
-    { ...entry, spec: { ...spec, ...(revocation === undefined ? {} : { revocation }) } } as IssuedCertificate,
-    { fieldManager: 'kubectl' },
-  )
-}
 
 describe('a revoked certificate in use', () => {
   it.each([
@@ -369,15 +327,15 @@ describe('a revoked certificate in use', () => {
   })
 
   it('of a request is not signed again for a key that others know', async () => {
-    const { cluster } = await world()
+    const { cluster } = await withAuthority()
     const csr = requestFor(await newKey())
     await put(cluster, asking({ inline: csr }))
     const { status } = await ready(cluster, 'payments')
     await revoke(cluster, status?.serialNumber, { reason: 'keyCompromise' })
     expect((await stalled(cluster, 'payments')).reason).toBe('KeyInUse')
-    expect(await entriesOf(cluster)).toHaveLength(1)
+    expect(await entriesOf(cluster, 'payments')).toHaveLength(1)
     await put(cluster, asking({ inline: requestFor(await newKey()) }))
-    await another(cluster, status?.serialNumber)
+    await anotherCertificate(cluster, status?.serialNumber, 'payments')
   })
 })
 

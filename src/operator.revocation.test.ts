@@ -6,13 +6,20 @@ import { certificateAuthorities, type CertificateAuthority } from './resources/c
 import { findCondition, isReady } from './resources/conditions.ts'
 import { type ConfigMap, configMaps } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
-import { issuedCertificates, type IssuedCertificate } from './resources/issued-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
+import { issuedCertificates } from './resources/issued-certificate.ts'
 import {
   authority,
+  authorityReady,
   certificate,
+  configMapOf,
   day,
+  emptyCluster,
+  entriesOf,
+  entryOf,
+  fresh,
+  getAuthority,
   getCertificate,
+  intermediate,
   issuedOnce,
   namespace,
   newCluster,
@@ -21,6 +28,8 @@ import {
   put,
   quiet,
   ready,
+  revoke,
+  somebody,
   start,
   until,
 } from './testing.ts'
@@ -42,8 +51,6 @@ const present = async (cluster: Cluster, name = 'ca'): Promise<ParsedRevocationL
     return undefined
   }
 }
-const getAuthority = (cluster: Cluster, name = 'ca'): Promise<CertificateAuthority> =>
-  cluster.get(certificateAuthorities, { namespace, name })
 const condition = async (cluster: Cluster) =>
   findCondition((await getAuthority(cluster)).status?.conditions, 'RevocationListCurrent')
 
@@ -59,21 +66,6 @@ const naming =
   (...serials: (string | undefined)[]) =>
   (list: ParsedRevocationList): boolean =>
     list.revoked.length === serials.length && list.revoked.every(({ serialNumber }) => serials.includes(serialNumber))
-
-const entries = async (cluster: Cluster): Promise<readonly IssuedCertificate[]> =>
-  (await cluster.list(issuedCertificates, { namespace })).items
-const entryOf = async (cluster: Cluster, serial: string | undefined): Promise<IssuedCertificate> => {
-  const found = (await entries(cluster)).find(({ spec }) => spec.serialNumber === serial)
-  if (found === undefined) throw new Error(`no entry ${serial}`)
-  return found
-}
-/** undefined takes the revocation back. */
-const revoke = async (cluster: Cluster, serial: string | undefined, revocation: object | undefined): Promise<void> => {
-  const entry = await entryOf(cluster, serial)
-  const { revocation: _, ...spec } = entry.spec
-  const changed = { ...entry, spec: revocation === undefined ? spec : { ...spec, revocation } }
-  await cluster.update(issuedCertificates, changed as IssuedCertificate, { fieldManager: 'kubectl' })
-}
 
 const withList = async (more: object = {}, spec: object = {}) => {
   const world = await issuedOnce(spec, { crl: { ...crl.crl, ...more } })
@@ -198,7 +190,7 @@ describe('a revocation list', () => {
     await pass(clock, 100 * day)
     await until(
       'the entry to be pruned',
-      async () => !(await entries(cluster)).some(({ spec }) => spec.serialNumber === serial),
+      async () => !(await entriesOf(cluster)).some(({ spec }) => spec.serialNumber === serial),
     )
   })
 
@@ -207,7 +199,7 @@ describe('a revocation list', () => {
     await revoke(cluster, serial, { reason: 'keyCompromise' })
     await reported(cluster, 'with it', naming(serial))
     const map = await listMap(cluster)
-    await cluster.update(configMaps, { ...map, data: { 'ca.crl': 'nothing' } }, { fieldManager: 'somebody' })
+    await cluster.update(configMaps, { ...map, data: { 'ca.crl': 'nothing' } }, somebody)
     // One is left out: what is gone may have been newer than what was reported.
     expect((await reported(cluster, 'repaired', naming(serial))).number).toBe(4n)
     await cluster.delete(configMaps, { namespace, name: 'ca-crl' })
@@ -222,7 +214,7 @@ describe('a revocation list', () => {
     await reported(cluster, 'with it', naming(serial))
     const { metadata } = await listMap(cluster)
     const annotations = { ...old.metadata.annotations }
-    await cluster.update(configMaps, { ...old, metadata: { ...metadata, annotations } }, { fieldManager: 'somebody' })
+    await cluster.update(configMaps, { ...old, metadata: { ...metadata, annotations } }, somebody)
     expect((await reported(cluster, 'newer than both', (list) => list.number === 3n)).revoked).toHaveLength(1)
   })
 
@@ -233,7 +225,7 @@ describe('a revocation list', () => {
     await cluster.update(
       configMaps,
       { ...map, metadata: { ...map.metadata, labels: { ...map.metadata.labels, mine: 'yes' } } },
-      { fieldManager: 'somebody' },
+      somebody,
     )
     await quiet(operator)
     expect(writes.slice(before)).toEqual([])
@@ -241,15 +233,8 @@ describe('a revocation list', () => {
   })
 
   it('is not written over a ConfigMap of somebody else; the CA signs all the same', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const foreign = {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'ca-crl', namespace },
-      data: { mine: 'x' },
-    }
-    await cluster.create(configMaps, foreign, person)
+    const { clock, cluster } = emptyCluster()
+    await cluster.create(configMaps, configMapOf('ca-crl', { mine: 'x' }), person)
     await start(cluster, clock)
     await put(cluster, authority(crl))
     await put(cluster, certificate())
@@ -391,7 +376,7 @@ describe('a certificate that is deleted', () => {
     await stop()
     const other = newCluster(clock)
     clock.setNow(clock.now() + day)
-    for (const entry of await entries(cluster)) {
+    for (const entry of await entriesOf(cluster)) {
       const { name, labels = {} } = entry.metadata
       await other.create(issuedCertificates, { ...entry, metadata: { name, namespace, labels } }, person)
     }
@@ -444,12 +429,10 @@ describe('a certificate that is replaced', () => {
 
 describe('an authority whose own certificate is revoked', () => {
   it('is on the list of the CA above, signs nothing, and goes on when a hold is taken back', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, authority({ maxPathLength: 1, ...crl }, 'root'))
-    await put(cluster, authority({ source: { intermediate: { authorityRef: { name: 'root' } } } }))
-    await until('the CA', async () => isReady(await getAuthority(cluster)))
+    await put(cluster, intermediate())
+    await authorityReady(cluster)
     const serial = (await getAuthority(cluster)).status?.certificate?.serialNumber
     await revoke(cluster, serial, { reason: 'certificateHold' })
     await reported(cluster, 'with the intermediate', naming(serial), 'root')

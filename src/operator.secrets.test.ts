@@ -3,24 +3,25 @@ import type { Cluster } from './cluster/port.ts'
 import { isReady } from './resources/conditions.ts'
 import { secrets } from './resources/core.ts'
 import type { Secret } from './resources/core.ts'
-import { issuedCertificates } from './resources/issued-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import { setTimeout as realSleep } from 'node:timers/promises'
 import {
-  person,
-  newCluster,
-  start,
-  until,
-  quiet,
-  namespace,
   authority,
   certificate,
-  put,
+  entriesOf,
+  fresh,
   getCertificate,
   getSecret,
-  ready,
-  leafOf,
   issuedOnce,
+  leafOf,
+  namespace,
+  person,
+  put,
+  quiet,
+  ready,
+  secretOf,
+  somebody,
+  start,
+  until,
 } from './testing.ts'
 
 describe('a Secret that is changed from outside', () => {
@@ -36,7 +37,7 @@ describe('a Secret that is changed from outside', () => {
     },
   }
   const tamper = async (cluster: Cluster, change: (secret: Secret) => Secret): Promise<Secret> =>
-    cluster.update(secrets, change(await getSecret(cluster)), { fieldManager: 'somebody' })
+    cluster.update(secrets, change(await getSecret(cluster)), somebody)
   const withKey = (key: string, value: string) => (secret: Secret) => ({
     ...secret,
     data: { ...secret.data, [key]: value },
@@ -121,12 +122,7 @@ describe('a change that needs no new certificate', () => {
     { key: 'keystore.p12', content: 'PKCS12Keystore', alias: 'one' },
   ]
   const base = { secret: { name: 'orders-tls', items }, keystore: { passwordSecretRef: { name: 'p' } } }
-  const password = (value: string): Secret => ({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'p', namespace },
-    stringData: { password: value },
-  })
+  const password = (value: string): Secret => secretOf('p', { password: value })
 
   it.each([
     {
@@ -145,9 +141,7 @@ describe('a change that needs no new certificate', () => {
     { name: 'a label', spec: { ...base, secret: { ...base.secret, labels: { team: 'orders' } } } },
     { name: 'another password', spec: base, password: 'other-password' },
   ])('$name writes the Secret again with the same certificate', async ({ spec, password: next }) => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const { operator } = await start(cluster, clock)
+    const { cluster, operator } = await fresh()
     await cluster.apply(secrets, password('first-password'), person)
     await put(cluster, authority())
     await put(cluster, certificate(base))
@@ -165,6 +159,6 @@ describe('a change that needs no new certificate', () => {
     expect(after.status?.serialNumber).toBe(before.status?.serialNumber)
     expect(leafOf(secret).serialNumber).toBe(before.status?.serialNumber)
     expect(secret.data?.['keystore.p12'] !== undefined).toBe(spec.secret.items.length > 2)
-    expect((await cluster.list(issuedCertificates, { namespace })).items).toHaveLength(2)
+    expect(await entriesOf(cluster)).toHaveLength(2)
   })
 })

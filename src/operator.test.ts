@@ -5,35 +5,36 @@ import { parseCertificate } from './pki/certificates/parse.ts'
 import { signatureVerifies } from './pki/certificates/parse.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
-import { issuedCertificates } from './resources/issued-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
 import {
-  day,
-  newCluster,
-  start,
-  until,
-  pass,
-  quiet,
-  namespace,
   authority,
+  authorityReady,
   certificate,
-  put,
+  day,
+  emptyCluster,
+  entriesOf,
+  fresh,
+  getAuthority,
   getCertificate,
   getSecret,
+  intermediate,
+  issuedOnce,
+  leafOf,
+  namespace,
+  pass,
+  put,
+  quiet,
   ready,
   stalled,
-  leafOf,
+  start,
   text,
-  issuedOnce,
+  until,
 } from './testing.ts'
 
 describe('an issuance', () => {
   it('is three writes and one event, and then nothing more is written', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const { operator, writes, events } = await start(cluster, clock)
+    const { cluster, clock, operator, writes, events } = await fresh()
     await put(cluster, authority())
-    await until('the CA', async () => isReady(await cluster.get(certificateAuthorities, { namespace, name: 'ca' })))
+    await authorityReady(cluster)
     await quiet(operator)
     const [before, told] = [writes.length, events.length]
     await put(cluster, certificate())
@@ -51,9 +52,7 @@ describe('an issuance', () => {
   })
 
   it('works whatever order the manifests come in', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    await start(cluster, clock)
+    const { cluster } = await fresh()
     await put(cluster, certificate())
     expect((await stalled(cluster)).reason).toBe('AuthorityNotFound')
     await put(cluster, authority())
@@ -62,8 +61,7 @@ describe('an issuance', () => {
   })
 
   it('is not repeated by a restart', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
+    const { clock, cluster } = emptyCluster()
     const first = await start(cluster, clock)
     await put(cluster, authority())
     await put(cluster, certificate())
@@ -84,15 +82,13 @@ describe('a renewal', () => {
     expect((await getCertificate(cluster)).status?.serialNumber).toBe(serial)
     await pass(clock, 5 * day)
     const renewed = await anotherSerial()
-    const { items } = await cluster.list(issuedCertificates, { namespace })
+    const items = await entriesOf(cluster)
     const entry = items.find(({ spec }) => spec.serialNumber === renewed.status?.serialNumber)
     expect(entry?.spec.supersedes?.serialNumber).toBe(serial)
     expect(renewed.status?.revision).toBe(2)
     await clock.advance(11 * 60_000)
     await until('the mark', async () => {
-      const found = (await cluster.list(issuedCertificates, { namespace })).items.find(
-        (one) => one.spec.serialNumber === serial,
-      )
+      const found = (await entriesOf(cluster)).find((one) => one.spec.serialNumber === serial)
       return found?.status?.state === 'Superseded' && found.metadata.labels?.['dbtls.dev/state'] === 'Superseded'
     })
   })
@@ -128,7 +124,7 @@ describe('a renewal', () => {
 
   it('never outlives the authority', async () => {
     const { cluster } = await issuedOnce({ duration: '365d' }, { duration: '100d', renewBefore: '10d' })
-    const ca = await cluster.get(certificateAuthorities, { namespace, name: 'ca' })
+    const ca = await getAuthority(cluster)
     expect((await getCertificate(cluster)).status?.notAfter).toBe(ca.status?.certificate?.notAfter)
   })
 })
@@ -155,9 +151,7 @@ describe('a CA that is renewed with the same key', () => {
   })
 
   it('takes an intermediate and its leaves along in their chains', async () => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
-    const { operator } = await start(cluster, clock)
+    const { cluster, clock, operator } = await fresh()
     await put(cluster, authority({ maxPathLength: 1, duration: '400d', renewBefore: '200d' }, 'root'))
     await put(
       cluster,
@@ -183,19 +177,14 @@ describe('a CA that is renewed with the same key', () => {
 })
 
 describe('a process that dies at any write', () => {
-  const manifests = [
-    authority({ maxPathLength: 1 }, 'root'),
-    authority({ source: { intermediate: { authorityRef: { name: 'root' } } } }),
-    certificate(),
-  ]
+  const manifests = [authority({ maxPathLength: 1 }, 'root'), intermediate(), certificate()]
   const moments = Array.from({ length: 10 }, (_, i) => i + 1).flatMap((at) => [
     { at, when: 'before' as const },
     { at, when: 'after' as const },
   ])
 
   it.each(moments)('is carried on from write $at, dead $when it reached the server', async ({ at, when }) => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
+    const { clock, cluster } = emptyCluster()
     const first = await start(cluster, clock)
     first.dieAt(at, when)
     for (const manifest of manifests) await put(cluster, manifest)
@@ -204,7 +193,7 @@ describe('a process that dies at any write', () => {
     const second = await start(cluster, clock)
     await ready(cluster)
     await quiet(second.operator)
-    const { items } = await cluster.list(issuedCertificates, { namespace })
+    const items = await entriesOf(cluster)
     const serials = items.map(({ spec }) => spec.serialNumber)
     expect(new Set(serials).size).toBe(serials.length)
     expect(serials).toContain(leafOf(await getSecret(cluster)).serialNumber)

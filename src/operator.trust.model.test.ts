@@ -5,6 +5,7 @@ import type { Cluster } from './cluster/port.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { type ConfigMap, configMaps, namespaces, secrets } from './resources/core.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
+import { withVerbs } from './faults.fixture.ts'
 import { authority, namespace, newCluster, person, put, quiet, start, until } from './testing.ts'
 
 /**
@@ -63,17 +64,12 @@ const ignoring = async (refused: (error: unknown) => boolean, work: Promise<unkn
 
 /** As on an API server, namespaces have to be there: the embedded cluster makes them with their first object. */
 const strict = (cluster: Cluster): Cluster =>
-  new Proxy(cluster, {
-    get: (on, name) => {
-      const member: unknown = Reflect.get(on, name)
-      if (typeof member !== 'function') return member
-      if (name !== 'apply') return (member as (...args: unknown[]) => unknown).bind(on)
-      return async (...args: Parameters<Cluster['apply']>) => {
-        const { namespace: space } = args[1].metadata
-        if (space !== undefined && !(await namesOfNamespaces(on)).includes(space))
-          throw new ApiError({ status: 404, reason: 'NotFound', message: `namespaces "${space}" not found` })
-        return on.apply(...args)
-      }
+  withVerbs(cluster, {
+    apply: async (...args) => {
+      const { namespace: space } = args[1].metadata
+      if (space !== undefined && !(await namesOfNamespaces(cluster)).includes(space))
+        throw new ApiError({ status: 404, reason: 'NotFound', message: `namespaces "${space}" not found` })
+      return cluster.apply(...args)
     },
   })
 const namesOfNamespaces = async (cluster: Cluster): Promise<string[]> =>

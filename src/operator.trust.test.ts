@@ -1,23 +1,26 @@
 import { describe, expect, it } from 'vitest'
-import type { EmbeddedCluster } from './cluster/embedded/cluster.ts'
 import { ApiError, isNotFound } from './cluster/errors.ts'
 import type { Cluster, KubeObject } from './cluster/port.ts'
 import { readJks } from './material/jks.ts'
 import { readPkcs12 } from './material/pkcs12-reader.ts'
-import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
+import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { type ConfigMap, configMaps, namespaces, type Secret, secrets } from './resources/core.ts'
-import { issuedCertificates } from './resources/issued-certificate.ts'
-import { ManualClock } from './runtime/manual-clock.ts'
+import { interrupted } from './faults.fixture.ts'
 import {
   authority,
   certificate,
-  interrupted,
+  configMapOf,
+  emptyCluster,
+  entriesOf,
+  fresh,
+  getAuthority,
   namespace,
-  newCluster,
   person,
   put,
   quiet,
   ready,
+  revoke,
+  somebody,
   start,
   until,
 } from './testing.ts'
@@ -40,18 +43,14 @@ const configMap = (cluster: Cluster, space: string, name = 'trust') =>
   found<ConfigMap>(cluster.get(configMaps, { namespace: space, name }))
 const secret = (cluster: Cluster, space: string, name = 'trust') =>
   found<Secret>(cluster.get(secrets, { namespace: space, name }))
-const authorityOf = (cluster: Cluster, name = 'ca'): Promise<CertificateAuthority> =>
-  cluster.get(certificateAuthorities, { namespace, name })
 const foreignMap = (space: string, annotations: Record<string, string> = {}): ConfigMap => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
+  ...configMapOf('trust', { theirs: 'x' }),
   metadata: { name: 'trust', namespace: space, annotations, labels: { team: 'theirs' } },
-  data: { theirs: 'x' },
 })
 /** Until every target is as it should be. */
 const current = (cluster: Cluster, count: number, name = 'ca') =>
   until(`${count} targets of ${name}`, async () => {
-    const { metadata, status } = await authorityOf(cluster, name)
+    const { metadata, status } = await getAuthority(cluster, name)
     const { trustTargets } = status ?? {}
     return (
       trustTargets?.wanted === count &&
@@ -62,23 +61,13 @@ const current = (cluster: Cluster, count: number, name = 'ca') =>
   })
 const saying = (cluster: Cluster, words: string, name = 'ca') =>
   until(`${name} to say "${words}"`, async () => {
-    const message = (await authorityOf(cluster, name)).status?.trustTargets?.message
+    const message = (await getAuthority(cluster, name)).status?.trustTargets?.message
     return message?.includes(words) === true && message
   })
 const gone = (cluster: Cluster, space: string, kind: 'ConfigMap' | 'Secret' = 'ConfigMap') =>
   until(`${kind} ${space}/trust to go`, async () =>
     (await (kind === 'Secret' ? secret(cluster, space) : configMap(cluster, space))) === undefined ? true : undefined,
   )
-
-const running = async (cluster: EmbeddedCluster = newCluster(new ManualClock()), clock = new ManualClock()) => ({
-  cluster,
-  clock,
-  ...(await start(cluster, clock)),
-})
-const fresh = async () => {
-  const clock = new ManualClock()
-  return running(newCluster(clock), clock)
-}
 
 describe('the trust bundle', () => {
   it('stands in every form in a ConfigMap and in a Secret', async () => {
@@ -179,7 +168,7 @@ describe('the trust bundle', () => {
         metadata: { name: 'trust', namespace, labels: { team: 'x' } },
         data: { 'ca.crt': 'evil', more: 'theirs' },
       },
-      { fieldManager: 'somebody', force: true },
+      somebody,
     )
     const mended = await until('the repair', async () => {
       const map = await configMap(cluster, namespace)
@@ -248,14 +237,8 @@ describe('the trust bundle', () => {
     const first = await configMap(cluster, namespace)
     expect(first?.data?.['ca.crl']).toBe((await configMap(cluster, namespace, 'ca-crl'))?.data?.['ca.crl'])
     expect(first?.data?.['ca.crl']).toMatch(/^-----BEGIN X509 CRL-----/)
-    const entries = await cluster.list(issuedCertificates, { namespace })
-    const entry = entries.items.find(({ spec }) => spec.certificateRef?.name === 'orders')
-    if (entry === undefined) throw new Error('no entry')
-    await cluster.update(
-      issuedCertificates,
-      { ...entry, spec: { ...entry.spec, revocation: { reason: 'keyCompromise' } } },
-      person,
-    )
+    const [entry] = await entriesOf(cluster, 'orders')
+    await revoke(cluster, entry?.spec.serialNumber, { reason: 'keyCompromise' })
     await until('the next list', async () => {
       const list = (await configMap(cluster, namespace, 'ca-crl'))?.data?.['ca.crl']
       return list !== first?.data?.['ca.crl'] && (await configMap(cluster, namespace))?.data?.['ca.crl'] === list
@@ -279,7 +262,7 @@ describe('the trust bundle', () => {
     await current(cluster, 1)
     await put(cluster, authority())
     await gone(cluster, namespace)
-    await until('the status', async () => (await authorityOf(cluster)).status?.trustTargets === undefined)
+    await until('the status', async () => (await getAuthority(cluster)).status?.trustTargets === undefined)
   })
 })
 
@@ -381,8 +364,7 @@ describe('targets that cannot be', () => {
 
 describe('a cluster that refuses', () => {
   const refusing = async (where: string, status: number, spaces: readonly string[], times = Infinity) => {
-    const clock = new ManualClock()
-    const cluster = newCluster(clock)
+    const { clock, cluster } = emptyCluster()
     const refuse = (object: KubeObject): Promise<void> => {
       if (object.metadata.namespace !== where) return Promise.resolve()
       const message = status === 404 ? `namespaces "${where}" not found` : 'exceeded quota'
@@ -400,7 +382,7 @@ describe('a cluster that refuses', () => {
     const message = await saying(cluster, 'exceeded quota')
     expect(message).toContain('Namespace "first"')
     expect(await configMap(cluster, 'second')).toBeDefined()
-    expect((await authorityOf(cluster)).status?.trustTargets).toMatchObject({ wanted: 2, current: 1 })
+    expect((await getAuthority(cluster)).status?.trustTargets).toMatchObject({ wanted: 2, current: 1 })
     await clock.advance(6 * 60_000)
     expect((await current(cluster, 2)).message).toBeUndefined()
   })

@@ -1,113 +1,34 @@
-/** What the tests of the whole operator share: one in memory, on a clock moved by hand, that can be made to die. Not imported by the program. */
+/** What the tests of the whole operator share: one in memory, on a clock moved by hand, with a CA and a certificate where they want them. Not imported by the program. */
 
 import { randomBytes, webcrypto } from 'node:crypto'
 import { setTimeout as realSleep } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import { EmbeddedCluster } from './cluster/embedded/cluster.ts'
-import { ApiError } from './cluster/errors.ts'
 import type { Occurrence } from './cluster/events.ts'
 import type { Cluster, KubeObject, Resource } from './cluster/port.ts'
 import { embeddedKinds } from './commands/shared/embedded-kinds.ts'
+import { watched, type Write } from './faults.fixture.ts'
 import { Operator } from './operator.ts'
 import { certificatesOf } from './pki/encoding/pem.ts'
 import { parseCertificate } from './pki/certificates/parse.ts'
-import { certificateAuthorities } from './resources/certificate-authority.ts'
-import { isReady } from './resources/conditions.ts'
-import { secrets, type Secret } from './resources/core.ts'
+import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
+import { findCondition, isReady } from './resources/conditions.ts'
+import { type ConfigMap, secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
+import { issuedCertificates, type IssuedCertificate } from './resources/issued-certificate.ts'
 import { silentLogger } from './runtime/log.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
 import { createMetrics } from './runtime/metrics.ts'
 
 export const day = 24 * 3_600_000
 export const person = { fieldManager: 'kubectl', force: true }
-
-export type WriteVerb = 'create' | 'update' | 'updateStatus' | 'apply' | 'delete'
-export interface Write {
-  readonly verb: WriteVerb
-  readonly plural: string
-}
-
-/** Counts the writes that pass, and lets one of them fail the way a killed process sees it. */
-const watched = (cluster: Cluster) => {
-  const writes: Write[] = []
-  let failing: { readonly at: number; readonly when: 'before' | 'after' } | undefined
-  let dead = false
-  const readNames: string[] = []
-  const crash = (): never => {
-    dead = true
-    throw new ApiError({ status: 0, reason: 'Crashed', message: 'the process died here', ambiguous: true })
-  }
-  const guarded = (verb: WriteVerb) =>
-    (async (...args: unknown[]) => {
-      if (dead) crash()
-      const plural = (args[0] as Resource).plural
-      const number = writes.length + 1
-      if (failing?.at === number && failing.when === 'before') crash()
-      const answer: unknown = await (cluster[verb] as (...args: unknown[]) => Promise<unknown>).apply(cluster, args)
-      writes.push({ verb, plural })
-      if (failing?.at === number && failing.when === 'after') crash()
-      return answer
-    }) as never
-  const port: Cluster = {
-    get: (...args) => {
-      readNames.push(args[1].name)
-      return cluster.get(...args)
-    },
-    list: (...args) => cluster.list(...args),
-    watch: (...args) => cluster.watch(...args),
-    create: guarded('create'),
-    update: guarded('update'),
-    updateStatus: guarded('updateStatus'),
-    apply: guarded('apply'),
-    delete: guarded('delete'),
-  }
-  return {
-    port,
-    writes,
-    dieAt: (at: number, when: 'before' | 'after') => void (failing = { at, when }),
-    get dead() {
-      return dead
-    },
-    /** Single objects read live. */
-    get reads() {
-      return readNames.length
-    },
-    /** Their names, in order. */
-    readNames,
-  }
-}
+/** Not a person who means well: a controller of others, or a slip. */
+export const somebody = { fieldManager: 'somebody', force: true }
 
 const opened: { stop(): Promise<void> }[] = []
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.stop()
 })
-
-/** The same cluster, but something happens just before the first write of this kind, or in its place where it throws. */
-export const interrupted = (
-  cluster: Cluster,
-  verb: WriteVerb,
-  plural: string,
-  happen: (object: KubeObject) => Promise<unknown>,
-  times = 1,
-): Cluster => {
-  let left = times
-  const call = cluster[verb].bind(cluster) as (...args: unknown[]) => Promise<unknown>
-  const replaced = async (...args: unknown[]): Promise<unknown> => {
-    if ((args[0] as Resource).plural === plural && left > 0) {
-      left -= 1
-      await happen(args[1] as KubeObject)
-    }
-    return call(...args)
-  }
-  return new Proxy(cluster, {
-    get: (target, name) => {
-      if (name === verb) return replaced
-      const member: unknown = Reflect.get(target, name)
-      return typeof member === 'function' ? (member as (...args: unknown[]) => unknown).bind(target) : member
-    },
-  })
-}
 
 const clocks = new Set<ManualClock>()
 afterEach(() => clocks.clear())
@@ -142,18 +63,19 @@ export const start = async (cluster: Cluster, clock: ManualClock) => {
     await stopped
   }
   opened.push({ stop })
-  return {
-    operator,
-    events,
-    stop,
-    ...seen,
-    get dead() {
-      return seen.dead
-    },
-    get reads() {
-      return seen.reads
-    },
-  }
+  return Object.assign(seen, { operator, events, stop })
+}
+
+/** A cluster without an operator, for what is to be there before it. */
+export const emptyCluster = () => {
+  const clock = new ManualClock()
+  return { clock, cluster: newCluster(clock) }
+}
+
+/** An operator on a cluster of its own; `around` stands between the two. */
+export const fresh = async (around: (cluster: Cluster) => Cluster = (cluster) => cluster) => {
+  const { clock, cluster } = emptyCluster()
+  return Object.assign(await start(around(cluster), clock), { clock, cluster })
 }
 
 /** Real time passes for crypto on the thread pool; the clock moves by milliseconds alone, so that a conflict is retried. */
@@ -177,6 +99,18 @@ export const quiet = async (operator: Operator): Promise<void> => {
   for (let calm = 0; calm < 5; calm = operator.pending === 0 ? calm + 1 : 0) await realSleep(2)
 }
 
+/** What half a day without any change makes the operator write. */
+export const writesAtRest = async ({
+  clock,
+  operator,
+  writes,
+}: Pick<Awaited<ReturnType<typeof fresh>>, 'clock' | 'operator' | 'writes'>): Promise<readonly Write[]> => {
+  const before = writes.length
+  await clock.advance(13 * 3_600_000)
+  await quiet(operator)
+  return writes.slice(before)
+}
+
 export const namespace = 'data'
 export const authority = (spec: object = {}, name = 'ca'): KubeObject =>
   ({
@@ -193,6 +127,25 @@ export const certificate = (spec: object = {}, name = 'orders'): KubeObject =>
     metadata: { name, namespace },
     spec: { authorityRef: { name: 'ca' }, dnsNames: [`${name}.data.svc`], secret: { name: `${name}-tls` }, ...spec },
   }) as unknown as KubeObject
+
+/** A CA below another one. */
+export const intermediate = (spec: object = {}, name = 'ca', parent: object = { name: 'root' }): KubeObject =>
+  authority({ source: { intermediate: { authorityRef: parent } }, ...spec }, name)
+
+export const secretOf = (name: string, stringData: Record<string, string>, more: Partial<Secret> = {}): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, namespace },
+  stringData,
+  ...more,
+})
+export const configMapOf = (name: string, data: Record<string, string>): ConfigMap => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace },
+  data,
+})
+export const base64 = (value: string): string => Buffer.from(value).toString('base64')
 
 export const put = (cluster: Cluster, object: KubeObject): Promise<unknown> =>
   cluster.apply(
@@ -221,19 +174,62 @@ export const leafOf = (secret: Secret) => {
 }
 export const text = (secret: Secret, key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString()
 
+export const messageOf = async (cluster: Cluster, name = 'orders'): Promise<string> =>
+  findCondition((await getCertificate(cluster, name)).status?.conditions, 'Ready')?.message ?? ''
+export const anotherCertificate = (cluster: Cluster, serial: string | undefined, name = 'orders') =>
+  until('another serial number', async () => {
+    const found = await getCertificate(cluster, name)
+    return isReady(found) && found.status?.serialNumber !== serial && found
+  })
+
+export const getAuthority = (cluster: Cluster, name = 'ca'): Promise<CertificateAuthority> =>
+  cluster.get(certificateAuthorities, { namespace, name })
+export const authorityReady = (cluster: Cluster, name = 'ca') =>
+  until(`authority ${name} to be Ready`, async () => {
+    const found = await getAuthority(cluster, name)
+    return isReady(found) && found
+  })
+/** The condition Ready, once it has this reason and its message these words. */
+export const authoritySays = (cluster: Cluster, reason: string, words = '', name = 'ca') =>
+  until(`authority ${name} to say ${reason} ${words}`, async () => {
+    const found = findCondition((await getAuthority(cluster, name)).status?.conditions, 'Ready')
+    return found?.reason === reason && found.message.includes(words) && found
+  })
+export const authorityStalled = (cluster: Cluster, name = 'ca') =>
+  until(`authority ${name} to stall`, async () =>
+    findCondition((await getAuthority(cluster, name)).status?.conditions, 'Stalled'),
+  )
+
+export const entriesOf = async (cluster: Cluster, holder?: string): Promise<readonly IssuedCertificate[]> =>
+  (await cluster.list(issuedCertificates, { namespace })).items.filter(
+    ({ spec }) => holder === undefined || spec.certificateRef?.name === holder,
+  )
+export const entryOf = async (cluster: Cluster, serial: string | undefined): Promise<IssuedCertificate> => {
+  const found = (await entriesOf(cluster)).find(({ spec }) => spec.serialNumber === serial)
+  if (found === undefined) throw new Error(`no entry ${serial}`)
+  return found
+}
+/** As a person does with kubectl, or `dbtls revoke`; undefined takes the revocation back. */
+export const revoke = async (cluster: Cluster, serial: string | undefined, revocation?: object): Promise<void> => {
+  const entry = await entryOf(cluster, serial)
+  const { revocation: _, ...spec } = entry.spec
+  const changed = { ...entry, spec: revocation === undefined ? spec : { ...spec, revocation } }
+  await cluster.update(issuedCertificates, changed as IssuedCertificate, { fieldManager: 'kubectl' })
+}
+
+export const withAuthority = async (spec: object = {}, around?: (cluster: Cluster) => Cluster) => {
+  const running = await fresh(around)
+  await put(running.cluster, authority(spec))
+  await authorityReady(running.cluster)
+  return running
+}
+
 export const issuedOnce = async (spec: object = {}, authoritySpec: object = {}) => {
-  const clock = new ManualClock()
-  const cluster = newCluster(clock)
-  const running = await start(cluster, clock)
+  const running = await fresh()
+  const { cluster, operator } = running
   await put(cluster, authority(authoritySpec))
   await put(cluster, certificate(spec))
-  const { status } = await ready(cluster)
-  await quiet(running.operator)
-  const serial = status?.serialNumber
-  const anotherSerial = () =>
-    until('another serial number', async () => {
-      const found = await getCertificate(cluster)
-      return isReady(found) && found.status?.serialNumber !== serial && found
-    })
-  return Object.assign(running, { clock, cluster, serial, anotherSerial })
+  const serial = (await ready(cluster)).status?.serialNumber
+  await quiet(operator)
+  return Object.assign(running, { serial, anotherSerial: () => anotherCertificate(cluster, serial) })
 }
