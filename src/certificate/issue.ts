@@ -3,7 +3,7 @@
 import type { Context } from '../control/context.ts'
 import { issueCertificate } from '../pki/certificates/certificate.ts'
 import { generateKeyPair, spkiOf } from '../pki/keys/keys.ts'
-import { parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
 import { leafPlan, serialNumber } from '../pki/certificates/plans.ts'
 import { Terminal } from '../runtime/errors.ts'

@@ -80,7 +80,7 @@ export const writeStatus = async <T extends Reportable>(
       signal,
       metadataOnly: true,
     })
-    cache.wrote({ ...object, metadata, status } as unknown as T)
+    cache.wrote({ ...object, metadata, status })
     return true
   } catch (error) {
     if (isConflict(error)) throw new Retryable('Conflict', 'The object changed while its status was being written.')
