@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   pki: [],
   material: ['pki'],
   resources: ['pki', 'material', 'cluster'],
-  database: ['pki', 'material', 'resources'],
+  database: ['pki', 'material', 'resources', 'runtime'],
   runtime: [],
   cluster: ['runtime', 'version'],
   server: ['runtime'],
@@ -42,6 +42,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 const doors: Readonly<Record<string, readonly string[]>> = {
   // The kinds of resources are named in the port's terms; they know no adapter.
   'resources cluster': ['src/cluster/port.ts'],
+  // Connections to servers wait, on a clock that comes in.
+  'database runtime': ['src/runtime/clock.ts'],
   // The context that every controller is handed names the shape of a ledger entry, which itself knows no context.
   'control ledger': ['src/ledger/entry.ts'],
 }
