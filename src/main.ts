@@ -1,6 +1,7 @@
 /** argv → a command. */
 
 import type { Io } from './commands/shared/io.ts'
+import { writeProblem } from './commands/shared/printable.ts'
 import { commands } from './commands/table.ts'
 import { keepAlive } from './runtime/clock.ts'
 import { version } from './version.ts'
@@ -29,7 +30,7 @@ const main = async (argv: readonly string[], io: Io): Promise<number> => {
   }
   const command = commands.get(verb)
   if (command === undefined) {
-    io.stderr.write(`dbtls: unknown verb "${verb}"; dbtls --help lists them\n`)
+    writeProblem(io, `dbtls: unknown verb "${verb}"; dbtls --help lists them`)
     return 2
   }
   const { main: run } = await command.load()

@@ -21,6 +21,7 @@ import { listenToPublish, type PublishOptions } from '../publish/server.ts'
 import { listen, type ListeningServer, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
 import { duration, namespaceList, parseOptions, publishAddress, UsageError, wholeNumber } from './shared/options.ts'
+import { writeProblem } from './shared/printable.ts'
 import type { Io, Main } from './shared/io.ts'
 
 const usage = `usage: dbtls operator [options]
@@ -41,6 +42,8 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --log-level LEVEL         debug, info, warn, error (default: info)
   --log-format FORMAT       json or text (default: json)
   --help                    this text
+
+Exit codes: 0 ended by a signal, 1 could not start or no longer leads, 2 wrong usage.
 `
 
 const flags = {
@@ -74,11 +77,11 @@ export const main: Main = async (args, io) => {
     return await operate({ ...options, workers, sweepIntervalMs, watched, publish }, io, log)
   } catch (error) {
     if (error instanceof UsageError) {
-      io.stderr.write(`dbtls operator: ${error.message}\n`)
+      writeProblem(io, `dbtls operator: ${error.message}`)
       return 2
     }
     if (!(error instanceof ConfigError)) throw error
-    io.stderr.write(`dbtls operator: ${error.message}\n`)
+    writeProblem(io, `dbtls operator: ${error.message}`)
     return 1
   }
 }

@@ -33,7 +33,7 @@ describe('dbtls completion bash', () => {
     [['status', '--out'], ['--output']],
     [
       ['status', '-o', ''],
-      ['table', 'json'],
+      ['table', 'json', 'yaml'],
     ],
     [['ledger', 'list', '--output', 'j'], ['json']],
     [['ledger', 'list', '--common'], ['--common-name']],

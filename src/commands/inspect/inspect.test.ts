@@ -215,7 +215,7 @@ describe('dbtls inspect', () => {
     [['./none.pem'], 1, 'there is no such file'],
     [['-n', 'data', 'none'], 1, 'there is no Secret data/none'],
     [['-n', 'data', 'Not A Name'], 2, 'SECRET is [NAMESPACE/]NAME'],
-    [['-o', 'yaml', './x'], 2, '--output is table or json'],
+    [['-o', 'xml', './x'], 2, '--output is table, json or yaml'],
   ])('answers %j with exit code %d', async (args, expected, sentence) => {
     await folder.render(authorityYaml())
     const { code, err } = await runVerb(main, [...args, ...(args.includes('-n') ? folder.state : [])])

@@ -9,7 +9,7 @@ import { passwordParts, type Source, sourceUsage, withSources } from './source.t
 import type { Io, Main } from '../shared/io.ts'
 import { parseArguments, UsageError } from '../shared/options.ts'
 import { readPassphrase } from '../shared/passphrase.ts'
-import { outputFlags, outputForm, outputUsage, writeJson, writeLine, writeProblem } from '../shared/present.ts'
+import { outputFlags, outputForm, outputUsage, writeValue, writeLine, writeProblem } from '../shared/present.ts'
 import { targetFlags, targetUsage } from '../shared/target.ts'
 import { timeInWords } from '../shared/times.ts'
 
@@ -47,7 +47,7 @@ export const main: Main = async (args, io) => {
     const given = await givenPassword(io, values['password-file'])
     const found: Inspected[] = []
     for (const word of words) found.push(await inspect(await read(word), given))
-    if (form === 'json') writeJson(io, { items: found })
+    if (form !== 'table') writeValue(io, form, { items: found })
     else for (const [at, one] of found.entries()) show(io, one, now, at > 0)
     return tellProblems(io, found) ? 1 : 0
   })

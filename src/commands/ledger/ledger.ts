@@ -1,6 +1,7 @@
 /** `dbtls ledger`: the database of a CA, as index.txt and newcerts are to `openssl ca`. */
 
 import type { Io, Main } from '../shared/io.ts'
+import { writeProblem } from '../shared/printable.ts'
 
 const usage = `usage: dbtls ledger list | show SERIAL | export --openssl DIR | import DIR [options]
 
@@ -29,6 +30,6 @@ export const main: Main = async ([verb, ...args]: readonly string[], io: Io) => 
   const load = verbs.get(verb ?? '')
   if (load !== undefined) return (await load()).main(args, io)
   const what = verb === undefined ? 'say what to do with it' : `"${verb}" is none of`
-  io.stderr.write(`dbtls ledger: ${what}: ${[...verbs.keys()].join(', ')}\n`)
+  writeProblem(io, `dbtls ledger: ${what}: ${[...verbs.keys()].join(', ')}`)
   return 2
 }

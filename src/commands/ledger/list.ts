@@ -4,7 +4,7 @@ import type { EntryState } from '../../ledger/entry.ts'
 import { describeEntry, type EntryFacts, readAuthority, readLedger } from './entries.ts'
 import type { Io, Main } from '../shared/io.ts'
 import { parseOptions, UsageError } from '../shared/options.ts'
-import { outputFlags, outputForm, outputUsage, writeJson, writeLine, writeTable } from '../shared/present.ts'
+import { outputFlags, outputForm, outputUsage, writeValue, writeLine, writeTable } from '../shared/present.ts'
 import { serialOf } from '../objects/revoke.ts'
 import {
   allNamespacesFlag,
@@ -63,7 +63,7 @@ export const main: Main = async (args, io) => {
       .map((entry) => describeEntry(entry, now).facts)
       .filter((facts) => states?.has(facts.state) !== false && named(facts))
       .toSorted(byIssuance)
-    if (form === 'json') writeJson(io, { items: found })
+    if (form !== 'table') writeValue(io, form, { items: found })
     else show(io, found, { namespaces: target.scope === undefined, authorities: authority === undefined })
     return 0
   })

@@ -8,7 +8,7 @@ import { describeEntry, type Entry, named, readAuthority, readLedger } from './e
 import { CommandError } from '../shared/failures.ts'
 import type { Io, Main } from '../shared/io.ts'
 import { parseArguments, UsageError } from '../shared/options.ts'
-import { outputFlags, outputForm, outputUsage, writeJson, writeLine } from '../shared/present.ts'
+import { outputFlags, outputForm, outputUsage, writeValue, writeLine } from '../shared/present.ts'
 import { serialOf } from '../objects/revoke.ts'
 import {
   allNamespacesFlag,
@@ -62,7 +62,7 @@ export const main: Main = async (args, io) => {
     }
     const now = target.clock.now()
     const described = describeEntry(entry, now)
-    if (form === 'json') writeJson(io, { ...described.facts, certificate: entry.spec.certificate })
+    if (form !== 'table') writeValue(io, form, { ...described.facts, certificate: entry.spec.certificate })
     else show(io, described, now)
     return 0
   })

@@ -20,6 +20,7 @@ import {
   withTarget,
 } from '../shared/target.ts'
 import type { Target } from '../shared/target.ts'
+import { lookUntil } from '../shared/wait.ts'
 
 const usage = `usage: dbtls renew NAME… | --authority NAME | --all  [options]
 
@@ -142,8 +143,6 @@ const ask = async (
   return failed
 }
 
-const lookMs = 500
-
 /** Whether all were renewed; tells each one, and at the end those that were not. */
 const untilRenewed = async (
   target: Target,
@@ -152,12 +151,10 @@ const untilRenewed = async (
   timeoutMs: number,
 ): Promise<boolean> => {
   const { cluster, clock } = target
-  const end = clock.monotonic() + timeoutMs
   const open = new Map(asked.map((one) => [keyOf(one), one]))
   let stalled = 0
   let present = new Map<string, DatabaseCertificate>()
-  while (open.size > 0 && clock.monotonic() < end) {
-    await clock.sleep(lookMs)
+  const look = async (): Promise<boolean> => {
     present = new Map((await presentOf(cluster, [...open.values()])).map((one) => [keyOf(one), one]))
     for (const [key, before] of open) {
       const now = present.get(key)
@@ -172,13 +169,17 @@ const untilRenewed = async (
       } else continue
       open.delete(key)
     }
+    return open.size === 0
   }
+  const all = await lookUntil(clock, timeoutMs, look)
   for (const key of open.keys()) {
     const now = present.get(key)
     const state = now && stateOf(now, clock.now())
-    writeProblem(io, `not yet    DatabaseCertificate ${key}: ${state?.message ?? 'the operator has not come to it'}`)
+    // Of one that is Ready the message is still about the certificate that was to be replaced.
+    const why = state === undefined || state.state === 'Ready' ? 'the operator has not come to it' : state.message
+    writeProblem(io, `not yet    DatabaseCertificate ${key}: ${why}`)
   }
-  return open.size === 0 && stalled === 0
+  return all && stalled === 0
 }
 
 /** One list a namespace, however many of it are awaited. */

@@ -8,8 +8,7 @@ import { configMaps } from '../../resources/core.ts'
 import type { Io } from '../shared/io.ts'
 import { writeLine, writeProblem } from '../shared/present.ts'
 import type { Target } from '../shared/target.ts'
-
-const lookMs = 500
+import { lookUntil } from '../shared/wait.ts'
 
 interface Key {
   readonly namespace: string
@@ -30,20 +29,16 @@ export const untilListed = async (
     writeProblem(io, `note       CertificateAuthority ${authority.name} makes no revocation list (spec.crl)`)
     return 0
   }
-  const end = clock.monotonic() + timeoutMs
-  for (;;) {
+  const found = await lookUntil(clock, timeoutMs, async () => {
     const list = await presentList(cluster, authority)
     const listed = new Set(list?.revoked.map(({ serialNumber }) => serialNumber))
-    if (list !== undefined && serials.every((serial) => listed.has(serial) === revoked)) {
-      writeLine(io, `listed     revocation list ${list.number ?? ''} of CertificateAuthority ${authority.name} says so`)
-      return 0
-    }
-    if (clock.monotonic() >= end) {
-      writeProblem(io, `not yet    the revocation list of CertificateAuthority ${authority.name} does not say so`)
-      return 1
-    }
-    await clock.sleep(lookMs)
-  }
+    if (list === undefined || !serials.every((serial) => listed.has(serial) === revoked)) return false
+    writeLine(io, `listed     revocation list ${list.number ?? ''} of CertificateAuthority ${authority.name} says so`)
+    return true
+  })
+  if (found) return 0
+  writeProblem(io, `not yet    the revocation list of CertificateAuthority ${authority.name} does not say so`)
+  return 1
 }
 
 const makesList = async ({ cluster }: Target, authority: Key): Promise<boolean> => {

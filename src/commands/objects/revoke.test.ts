@@ -37,6 +37,26 @@ describe('dbtls revoke', () => {
     expect((await revoke(colons)).code).toBe(0)
     expect(await revocations()).toEqual([[serial, { reason: 'unspecified', time }]])
   })
+  it('revokes what a certificate holds now, by its name', async () => {
+    const serial = await prepared()
+    const byName = ['--certificate', 'orders', '-n', 'data', ...folder.state]
+    const { code, out, err } = await runVerb(main, [...byName, '--reason', 'certificateHold'])
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toBe(`revoked    ${serial} (data/orders): certificateHold\n`)
+    expect((await runVerb(main, [...byName, '--unhold'])).out).toBe(`released   ${serial} (data/orders)\n`)
+    expect(await revocations()).toEqual([])
+  })
+  it.each([
+    [['--certificate', 'data/missing'], 1, 'there is no DatabaseCertificate data/missing'],
+    [['--certificate', 'data/pending'], 1, 'DatabaseCertificate data/pending holds no certificate yet'],
+    [['AB', '--certificate', 'data/orders'], 2, 'leave out serial numbers'],
+    [['--certificate', 'data/orders', '--authority', 'data/ca'], 2, 'leave out serial numbers and --authority'],
+    [['--certificate', '$(id)'], 2, '--certificate is [NAMESPACE/]NAME'],
+  ])('refuses %j', async (args, expected, sentence) => {
+    await folder.render(authorityYaml() + certificateYaml('pending', '', 'nobody'))
+    const { code, err } = await runVerb(main, [...args, ...folder.state])
+    expect([code, err]).toEqual([expected, expect.stringContaining(sentence)])
+  })
   it('refuses what is revoked already, as openssl says it', async () => {
     const serial = await prepared()
     await revoke(serial, '--reason', 'superseded')

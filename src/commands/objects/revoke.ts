@@ -4,6 +4,7 @@ import { isConflict, isNotFound } from '../../cluster/errors.ts'
 import { fromTimestamp, toTimestamp } from '../../control/schedule.ts'
 import { entryName } from '../../ledger/record.ts'
 import { certificateAuthorities } from '../../resources/certificate-authority.ts'
+import { databaseCertificates } from '../../resources/database-certificate.ts'
 import {
   issuedCertificates,
   type IssuedCertificate,
@@ -20,12 +21,13 @@ import { untilListed } from './revoke-wait.ts'
 import { parseName, targetFlags, targetUsage, withTarget } from '../shared/target.ts'
 import type { Target } from '../shared/target.ts'
 
-const usage = `usage: dbtls revoke SERIAL… --authority [NS/]NAME [options]
+const usage = `usage: dbtls revoke SERIAL… --authority [NS/]NAME | --certificate [NS/]NAME  [options]
 
 Revokes certificates: marks their entries in the ledger of a CertificateAuthority. The operator puts them on the
 revocation list at once, and issues a certificate that is in use anew.
 
   --authority [NS/]NAME     the CertificateAuthority that signed
+  --certificate [NS/]NAME   what this DatabaseCertificate holds now, instead of serial numbers
   --reason REASON           ${revocationReasons.slice(0, 5).join(', ')},
                             ${revocationReasons.slice(5).join(', ')} (default: unspecified)
   --invalidity-time TIME    since when the key is known or suspected to be in other hands: 2027-01-31 or RFC 3339
@@ -40,12 +42,14 @@ Examples:
   dbtls revoke 4F0C29A1 --authority orders-ca --reason keyCompromise --invalidity-time 2027-01-31
   dbtls revoke 4f:0c:29:a1 --authority data/orders-ca --reason certificateHold --state .dbtls/state
   dbtls revoke 4F0C29A1 --authority data/orders-ca --unhold
+  dbtls revoke --certificate data/orders-app --reason keyCompromise --wait
 
 Exit codes: 0 done, 1 it could not be (reason on stderr), 2 wrong usage.
 `
 
 const flags = {
   authority: { type: 'string' },
+  certificate: { type: 'string' },
   reason: { type: 'string' },
   'invalidity-time': { type: 'string' },
   unhold: { type: 'boolean', default: false },
@@ -70,9 +74,7 @@ export const main: Main = async (args, io) => {
     const wait = values.wait === true
     if (wait && !target.live)
       throw new UsageError('--wait needs a cluster: on a state folder the next dbtls run or render makes the list')
-    if (words.length === 0) throw new UsageError('name at least one serial number')
-    const serials = words.map(serialOf)
-    const authority = parseName('--authority', values.authority, target.namespace)
+    const { authority, serials } = await chosen(target, words, values)
     // All are looked at before the first is revoked.
     const entries = await Promise.all(serials.map((serial) => findEntry(target, authority, serial)))
     for (const entry of entries) refuse(entry, wanted, now)
@@ -117,6 +119,37 @@ export const serialOf = (text: string): string => {
   if (!/^[0-9A-F]{1,40}$/.test(digits)) throw new UsageError(`a serial number is 1 to 40 hex digits, not "${text}"`)
   const even = digits.length % 2 === 0 ? digits : `0${digits}`
   return even.replace(/^(00)+(?=..)/, '')
+}
+
+interface Chosen {
+  readonly authority: Key
+  readonly serials: readonly string[]
+}
+
+const chosen = async (
+  target: Target,
+  words: readonly string[],
+  { authority, certificate }: { readonly authority?: string; readonly certificate?: string },
+): Promise<Chosen> => {
+  if (certificate === undefined) {
+    if (words.length === 0) throw new UsageError('name at least one serial number, or a --certificate')
+    return { serials: words.map(serialOf), authority: parseName('--authority', authority, target.namespace) }
+  }
+  if (words.length > 0 || authority !== undefined)
+    throw new UsageError('--certificate says it all: leave out serial numbers and --authority')
+  return heldBy(target, parseName('--certificate', certificate, target.namespace))
+}
+
+/** Rejects with CommandError where it holds nothing. */
+const heldBy = async ({ cluster }: Target, key: Key): Promise<Chosen> => {
+  const what = `DatabaseCertificate ${key.namespace}/${key.name}`
+  const { spec, status } = await cluster.get(databaseCertificates, key).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error
+    throw new CommandError(`there is no ${what}`, { cause: error })
+  })
+  if (status?.serialNumber === undefined) throw new CommandError(`${what} holds no certificate yet`)
+  const { name, namespace = key.namespace } = spec.authorityRef
+  return { serials: [status.serialNumber], authority: { namespace, name } }
 }
 
 const described = ({ namespace, name }: Key): string => `CertificateAuthority ${namespace}/${name}`

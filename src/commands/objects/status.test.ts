@@ -54,7 +54,7 @@ describe('dbtls status', () => {
     [['pod/x'], 2, '"pod" is not one of certificateauthority'],
     [['dbcert/x', 'dbcert/y'], 2, 'one KIND/NAME at a time'],
     [['dbcert/missing'], 1, 'there is no DatabaseCertificate default/missing'],
-    [['-o', 'yaml'], 2, '--output is table or json'],
+    [['-o', 'xml'], 2, '--output is table, json or yaml'],
     [['--colour'], 2, 'colour'],
   ])('answers %j with exit code %d', async (args, expected, sentence) => {
     await folder.render(authorityYaml())

@@ -14,7 +14,7 @@ import {
   outputFlags,
   outputForm,
   outputUsage,
-  writeJson,
+  writeValue,
   writeLine,
   writeProblem,
   writeTable,
@@ -62,7 +62,7 @@ export const main: Main = async (args, io) => {
     const now = target.clock.now()
     const states = found.map((object) => stateOf(object, now)).toSorted(byUrgency)
     const ready = states.every(({ state }) => state === 'Ready')
-    if (form === 'json') writeJson(io, { ready, items: states })
+    if (form !== 'table') writeValue(io, form, { ready, items: states })
     else show(io, states, words[0]?.includes('/') === true, target, now)
     for (const { kind, namespace, name, state, reason, message } of states)
       if (state !== 'Ready')

@@ -2,6 +2,7 @@
 
 import { StateInUse, StateUnusable } from '../../cluster/embedded/storage.ts'
 import { UsageError } from './options.ts'
+import { writeProblem } from './printable.ts'
 
 const reasons: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'permission denied'],
@@ -41,6 +42,6 @@ export const exitCodeOf = (error: unknown, verb: string, stderr: NodeJS.WriteStr
   const meant = [CommandError, StateInUse, StateUnusable, UsageError].some((kind) => error instanceof kind)
   if (!meant && !isSystemError(error)) throw error
   const path = isSystemError(error) && error.path !== undefined ? `${error.path}: ` : ''
-  stderr.write(`dbtls ${verb}: ${path}${systemErrorText(error)}\n`)
+  writeProblem({ stderr }, `dbtls ${verb}: ${path}${systemErrorText(error)}`)
   return error instanceof UsageError ? 2 : 1
 }

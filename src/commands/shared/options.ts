@@ -5,6 +5,7 @@ import { durationMessage, isDuration, parseDuration } from '../../resources/dura
 import { logLevels } from '../../runtime/log.ts'
 import { parseAddress } from '../../server/http.ts'
 import type { Io } from './io.ts'
+import { writeProblem } from './printable.ts'
 
 /** A wrong flag or value; its message is shown as it is, with exit code 2. */
 export class UsageError extends Error {
@@ -67,7 +68,8 @@ const parse = <F extends Flags>(
     return { values, words: positionals }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    stderr.write(`dbtls ${verb}: ${message}\ndbtls ${verb} --help lists the options\n`)
+    writeProblem({ stderr }, `dbtls ${verb}: ${message}`)
+    stderr.write(`dbtls ${verb} --help lists the options\n`)
     return 2
   }
 }

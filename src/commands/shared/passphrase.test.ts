@@ -1,6 +1,8 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Io } from './io.ts'
@@ -36,6 +38,25 @@ describe('a passphrase', () => {
   ])('is refused as a file of %j', async (text, sentence) => {
     const file = join(folder, 'p')
     writeFileSync(file, text)
+    await expect(readPassphrase(terminal().io, { ...asked, file })).rejects.toThrow(sentence)
+  })
+  it('comes from a pipe, as a shell makes one of <(…)', async () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const writer = spawn('sh', ['-c', 'echo piped > "$0"', pipe])
+    expect(await readPassphrase(terminal().io, { ...asked, file: pipe })).toBe('piped')
+    if (writer.exitCode === null) await once(writer, 'exit')
+  })
+  it.each([
+    ['/dev/zero', 'is larger than 65536 bytes'],
+    ['.', 'a folder is where a file should be'],
+    ['missing', 'there is no such file'],
+    ['passphrase.ts/below', 'a file is where a folder should be'],
+  ])('is refused as %s, which is named', async (name, sentence) => {
+    const file = resolve(import.meta.dirname, name)
+    const wanted = `${file} of --passphrase-file`
+    const refused = expect(readPassphrase(terminal().io, { ...asked, file })).rejects
+    await refused.toThrow(wanted)
     await expect(readPassphrase(terminal().io, { ...asked, file })).rejects.toThrow(sentence)
   })
   it.each([

@@ -3,8 +3,8 @@
  * environment variable, which every process of the machine could read.
  */
 
-import { readFile } from 'node:fs/promises'
-import { CommandError } from './failures.ts'
+import { createReadStream } from 'node:fs'
+import { CommandError, isSystemError, systemErrorText } from './failures.ts'
 import type { Io } from './io.ts'
 
 export const passphraseFlags = { 'passphrase-file': { type: 'string' } } as const
@@ -37,9 +37,28 @@ export const readPassphrase = async (io: Io, asked: Asked): Promise<string> => {
   return given
 }
 
+const mostBytes = 64 * 1024
+
+/** Of a file, or of the pipe of `<(…)`, neither of which needs to end. */
+const readSome = async (file: string, flag: string): Promise<string> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > mostBytes) throw new CommandError(`${file} of --${flag} is larger than ${mostBytes} bytes`)
+    }
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    throw new CommandError(`${file} of --${flag}: ${systemErrorText(error)}`, { cause: error })
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
 /** One newline at the end is an editor's, as `kubectl create secret --from-file` keeps it. */
 const fromFile = async (file: string, flag: string): Promise<string> => {
-  const text = (await readFile(file, 'utf8')).replace(/\r?\n$/, '')
+  const text = (await readSome(file, flag)).replace(/\r?\n$/, '')
   if (text === '') throw new CommandError(`${file} of --${flag} is empty`)
   if (text.includes('\0')) throw new CommandError(`${file} of --${flag} is not text`)
   return text

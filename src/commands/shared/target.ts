@@ -128,7 +128,8 @@ const explained = (error: unknown): unknown => {
 /** What a cluster said, with what a person can do about it where the message does not say so itself. */
 export const apiErrorText = (error: ApiError): string => {
   if (error.status === 0) return `the cluster does not answer: ${error.message}`
-  if (error.status === 401) return 'the cluster does not accept the credentials of the kubeconfig'
+  if (error.status === 401)
+    return 'the cluster does not accept the credentials of the kubeconfig; they may have expired: sign in again'
   if (error.status === 403) return `the cluster forbids it: ${error.message}`
   if (error.status === 404 && /could not find the requested resource|page not found/.test(error.message))
     return "the cluster does not know dbtls's kinds: install the chart first"

@@ -17,7 +17,7 @@ import { passwordParts, type Source, sourceUsage, withSources } from '../inspect
 import type { Main } from '../shared/io.ts'
 import { readBounded } from '../ledger/folder.ts'
 import { parseArguments, UsageError } from '../shared/options.ts'
-import { outputFlags, outputForm, outputUsage, writeJson, writeLine, writeProblem } from '../shared/present.ts'
+import { outputFlags, outputForm, outputUsage, writeValue, writeLine, writeProblem } from '../shared/present.ts'
 import { targetFlags, targetUsage } from '../shared/target.ts'
 import { certificatesIn, isStore, meantBy } from './contents.ts'
 import { revocationProblems } from './revocation.ts'
@@ -77,7 +77,7 @@ export const main: Main = async (args, io) => {
     const source = await read(word)
     const { verified, problems } = await verify(source, { names: values.name ?? [], roots, passwords, now })
     const ok = problems.length === 0
-    if (form === 'json') writeJson(io, { source: source.title, ok, verified, problems })
+    if (form !== 'table') writeValue(io, form, { source: source.title, ok, verified, problems })
     else if (ok) writeLine(io, `${source.title}: verified: ${verified.join(', ')}`)
     for (const problem of problems) writeProblem(io, `${source.title}: ${problem}`)
     return ok ? 0 : 1
