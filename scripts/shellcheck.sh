@@ -11,7 +11,7 @@ unpack() {
   (cd "$cache" && apt-get download shellcheck >/dev/null 2>&1 && dpkg -x shellcheck_*.deb . && rm -f shellcheck_*.deb)
 }
 
-scripts=$(git ls-files -co --exclude-standard -- '*.sh' bin/dbtls .ci/run | sort -u)
+scripts=$(git ls-files -co --exclude-standard -- '*.sh' bin/dbtls bin/kubectl_complete-dbtls .ci/run | sort -u)
 tool=$(command -v shellcheck || true)
 [ -n "$tool" ] || tool=$cache/usr/bin/shellcheck
 if [ ! -x "$tool" ] && ! unpack; then

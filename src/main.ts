@@ -28,6 +28,8 @@ const main = async (argv: readonly string[], io: Io): Promise<number> => {
     io.stdout.write(`${version()}\n`)
     return 0
   }
+  // Asked by shells alone, so it stands in no help.
+  if (verb === '__complete') return (await import('./commands/completion/words.ts')).main(args, io)
   const command = commands.get(verb)
   if (command === undefined) {
     writeProblem(io, `dbtls: unknown verb "${verb}"; dbtls --help lists them`)

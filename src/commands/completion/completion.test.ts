@@ -3,6 +3,7 @@ import { readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { main } from './completion.ts'
+import { main as wordsMain } from './words.ts'
 import { commands } from '../table.ts'
 import { runVerb } from '../shared/verb.fixture.ts'
 
@@ -47,6 +48,33 @@ describe('dbtls completion bash', () => {
     [['nonsense', '--o'], []],
   ])('after %j offers %j', (words, expected) => {
     expect(offered(...words)).toEqual(expected)
+  })
+})
+
+describe('what kubectl asks for', () => {
+  it.each<[string[], string[], string]>([
+    [['sta'], ['status\twhat is due, held and failing'], ':4'],
+    [['ledger', 'sh'], ['show\tone certificate in words, and whether it is revoked'], ':4'],
+    [['status', '-o', ''], ['table\t', 'json\t', 'yaml\t'], ':4'],
+    [['ledger', 'list', '--output', 'y'], ['yaml\t'], ':4'],
+    [['completion', 'f'], ['fish\tdbtls completion fish >~/.config/fish/completions/dbtls.fish'], ':4'],
+    // Files are the shell's own.
+    [['inspect', ''], [], ':0'],
+    [['ledger', 'import', './'], [], ':0'],
+    [['verify', '--ca', ''], [], ':0'],
+    [['nonsense', ''], [], ':4'],
+    [['__proto__', ''], [], ':4'],
+    [['ledger', 'nonsense', ''], [], ':4'],
+  ])('after %j is %j', async (typed, expected, directive) => {
+    const { code, out } = await runVerb(wordsMain, typed)
+    expect([code, out]).toEqual([0, [...expected, directive, ''].join('\n')])
+  })
+  it('is every verb, and every option of one', async () => {
+    const { out } = await runVerb(wordsMain, [''])
+    expect(out.split('\n').map((line) => line.split('\t')[0])).toEqual([...commands.keys(), ':4', ''])
+    const flags = (await runVerb(wordsMain, ['ledger', 'export', '-'])).out
+    expect(flags).toContain('--openssl\twhere to; new, empty')
+    expect(flags).toContain('\n-n\tdefault: the context')
   })
 })
 

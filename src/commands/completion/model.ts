@@ -32,7 +32,8 @@ export const readVerbs = async (
   return verbs
 }
 
-const readVerb = async (main: Main, path: string[], args: string[], summary: string): Promise<Verb> => {
+/** `args` lead to it from `main`: none, or the word that `main` takes for a verb of its own. */
+export const readVerb = async (main: Main, path: string[], args: string[], summary: string): Promise<Verb> => {
   const help = await helpOf(main, args)
   const verbs: Verb[] = []
   if (args.length === 0)
