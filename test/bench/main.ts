@@ -14,7 +14,7 @@ import { rsa } from './cases/rsa.ts'
 import { holds, table } from './figures.ts'
 import type { Figure } from './figures.ts'
 import { commit, machine, noise } from './machine.ts'
-import { onServersProcessors } from './processors.ts'
+import { besidePool } from './processors.ts'
 import { withProgram } from './program.ts'
 import { fullSizes, quickSizes } from './sizes.ts'
 
@@ -54,8 +54,7 @@ await withProgram(async (program) => {
     few = await onPlane(program, (bench) => ecdsa(bench, sizes, say))
     figures.push(...few.figures)
   }
-  if (wanted.has('rsa'))
-    figures.push(...(await onServersProcessors(() => onPlane(program, (bench) => rsa(bench, sizes, say)))))
+  if (wanted.has('rsa')) figures.push(...(await besidePool(() => onPlane(program, (bench) => rsa(bench, sizes, say)))))
   if (wanted.has('many')) figures.push(...(await onPlane(program, (bench) => many(bench, sizes, few, say))))
   if (wanted.has('render')) figures.push(...(await render(program, sizes)))
   if (wanted.has('authority')) {

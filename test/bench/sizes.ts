@@ -19,7 +19,7 @@ export const fullSizes: Sizes = {
   batch: 500,
   singles: 30,
   rsaRuns: 3,
-  rsa: 60,
+  rsa: 200,
   many: 5_000,
   restMs: 60_000,
   rendered: 1_000,
