@@ -3,7 +3,7 @@
  * of. What it is made of decides everything else: whether a password is needed, which problems an item can have (items.ts), and
  * which change of input calls for a new encoding (hash.ts).
  */
-import { encodePrivateKey, encryptPrivateKey } from '../pki/keys/keys.ts'
+import { algorithmOfSpki, encodePrivateKey, encryptPrivateKey, spkiOf } from '../pki/keys/keys.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
 import { defaultKeyAlias, defaultTrustAlias, trustAliases } from './aliases.ts'
 import { writeJks } from './jks.ts'
@@ -30,7 +30,8 @@ export type ContentName =
   | 'Password'
   | 'AuthorityPrivateKey'
 
-export type KeyEncoding = 'PKCS8' | 'PKCS1' | 'SEC1'
+/** Traditional: PKCS #1 of an RSA key, SEC1 of an ECDSA key, whichever it is; only layouts ask for it. */
+export type KeyEncoding = 'PKCS8' | 'PKCS1' | 'SEC1' | 'Traditional'
 
 /** One key of a Secret and what stands under it. */
 export interface OutputItem {
@@ -129,8 +130,12 @@ const text = (value: string): Uint8Array => Buffer.from(value, 'utf8')
 const certificatePem = (...certificates: readonly Uint8Array[]): string =>
   certificates.map((der) => encodePem('CERTIFICATE', der)).join('')
 const chainPem = ({ certificate, chain }: Has<'certificate' | 'chain'>): string => certificatePem(certificate, ...chain)
+const keyForm = (pkcs8: Uint8Array, encoding: KeyEncoding) => {
+  if (encoding !== 'Traditional') return encodePrivateKey(pkcs8, encoding)
+  return encodePrivateKey(pkcs8, algorithmOfSpki(spkiOf(pkcs8))?.algorithm === 'RSA' ? 'PKCS1' : 'SEC1')
+}
 const keyPem = (pkcs8: Uint8Array, encoding: KeyEncoding): string => {
-  const { label, der } = encodePrivateKey(pkcs8, encoding)
+  const { label, der } = keyForm(pkcs8, encoding)
   return encodePem(label, der)
 }
 const encryptedKeyPem = async (pkcs8: Uint8Array, password: string, random: Random): Promise<string> => {
@@ -171,7 +176,7 @@ export const contents: Readonly<Record<ContentName, Content>> = {
   PrivateKey: content(['privateKey'], (from, { encoding }) => text(keyPem(from.privateKey, encoding)), {
     encoded: true,
   }),
-  PrivateKeyDER: content(['privateKey'], (from, { encoding }) => encodePrivateKey(from.privateKey, encoding).der, {
+  PrivateKeyDER: content(['privateKey'], (from, { encoding }) => keyForm(from.privateKey, encoding).der, {
     encoded: true,
   }),
   EncryptedPrivateKey: content(['privateKey', 'password'], async ({ privateKey, password }, { random }) =>

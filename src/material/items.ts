@@ -13,8 +13,8 @@ export interface Available {
 }
 
 const encodings: Readonly<Record<Algorithm, readonly KeyEncoding[]>> = {
-  RSA: ['PKCS8', 'PKCS1'],
-  ECDSA: ['PKCS8', 'SEC1'],
+  RSA: ['PKCS8', 'PKCS1', 'Traditional'],
+  ECDSA: ['PKCS8', 'SEC1', 'Traditional'],
   Ed25519: ['PKCS8'],
 }
 
@@ -22,7 +22,7 @@ const encodingProblem = (item: OutputItem, have: Available, settings: EncodeSett
   const { encoding } = effectiveChoices(item, settings)
   const algorithm = item.content === 'AuthorityPrivateKey' ? have.authorityKeyAlgorithm : have.keyAlgorithm
   if (encoding === undefined || algorithm === undefined || encodings[algorithm].includes(encoding)) return undefined
-  const possible = encodings[algorithm].join(' or ')
+  const possible = encodings[algorithm].filter((name) => name !== 'Traditional').join(' or ')
   return `encoding: ${encoding} cannot hold an ${algorithm} key; use ${possible}.`
 }
 

@@ -14,7 +14,7 @@ import {
 import { encodingFits, privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
-import { knownLayout, rsaLayouts } from './layout-names.ts'
+import { knownLayout, rsaLayouts, traditionalLayouts } from './layout-names.ts'
 import { dnsName, emailAddress, ipAddress, subject, uri } from './names.ts'
 import { rule } from './rule.ts'
 import type { Item } from './secret-items.ts'
@@ -176,6 +176,13 @@ const rules = [
     fieldPath: '.privateKey.algorithm',
     holds: ({ privateKey: { algorithm }, secret: { layout = '' } }) =>
       !rsaLayouts.includes(layout) || algorithm === 'RSA',
+  }),
+  rule<SpecValue>({
+    rule: `!has(self.secret.layout) || !(self.secret.layout in ${celList(traditionalLayouts)}) || self.privateKey.algorithm != 'Ed25519'`,
+    message: 'whoever reads this layout takes RSA and ECDSA keys alone: set privateKey.algorithm: ECDSA',
+    fieldPath: '.privateKey.algorithm',
+    holds: ({ privateKey: { algorithm }, secret: { layout = '' } }) =>
+      !traditionalLayouts.includes(layout) || algorithm !== 'Ed25519',
   }),
   rule<SpecValue>({
     rule: "!has(self.request) || !has(self.secret.type) || self.secret.type != 'kubernetes.io/tls'",

@@ -9,7 +9,29 @@ import { celList } from './secret-items.ts'
 /** Preset → its Secrets, the most important one first. */
 export const layoutSecrets = {
   CloudNativePG: ['server', 'replication'],
+  Zalando: ['server'],
+  Crunchy: ['server', 'replication', 'pgbouncer'],
+  PerconaPostgreSQL: ['server', 'replication', 'pgbouncer'],
+  PerconaXtraDBCluster: ['ssl', 'ssl-internal'],
+  PerconaServerMySQL: ['ssl'],
+  PerconaServerMongoDB: ['ssl', 'ssl-internal'],
+  OracleMySQLOperator: ['server', 'server-crl', 'router'],
+  MariaDBOperator: ['server', 'client'],
+  TiDBOperatorV1: ['component', 'cluster-client', 'server', 'client'],
+  TiDBOperatorV2: ['component', 'cluster-client', 'server', 'client'],
+  MongoDBCommunity: ['server', 'pem'],
+  OTRedisOperator: ['server'],
+  Strimzi: ['listener', 'user'],
+  K8ssandra: ['stores'],
+  CockroachDBChart: ['node', 'client-root'],
+  CockroachDBOperator: ['node', 'client-root'],
+  ECK: ['http'],
+  OpenSearchOperator: ['transport', 'http', 'admin'],
+  EtcdOperator: ['server', 'peer', 'client'],
+  Bitnami: ['pem', 'etcd', 'kafka-jks', 'cassandra', 'elasticsearch-jks'],
+  AltinityClickHouse: ['server'],
   MySQLDataDirectory: ['server', 'client'],
+  PostgreSQLFiles: ['server', 'client'],
   OpenXchange: ['client'],
 } as const
 
@@ -28,12 +50,15 @@ export const layoutNames: readonly string[] = presets.flatMap((preset) => [
 
 /** Those that write the private key as PKCS #1: impossible for a key that is not RSA. */
 const ofRsaKeys = ['OpenXchange'] as const satisfies readonly Preset[]
+/** Those whose reader knows PKCS #8 of RSA keys alone, so that Ed25519 has no form it could read. */
+const ofTraditionalKeys = ['ECK'] as const satisfies readonly Preset[]
 
 /** Layouts of a preset, by its own name and by those of its Secrets. */
 const allOf = (chosen: readonly Preset[]): string[] =>
   layoutNames.filter((name) => chosen.some((preset) => name === preset || name.startsWith(`${preset}/`)))
 
 export const rsaLayouts = allOf(ofRsaKeys)
+export const traditionalLayouts = allOf(ofTraditionalKeys)
 
 export const knownLayout: Rule = rule<string>({
   rule: `self == '' || self in ${celList(layoutNames)}`,

@@ -1,26 +1,18 @@
 /**
- * CloudNativePG. `spec.certificates.serverTLSSecret` and `serverCASecret` may name the same Secret, and so may
- * `replicationTLSSecret` and `clientCASecret` (docs/src/certificates.md, "Cert-manager example").
+ * CloudNativePG. `serverTLSSecret` and `serverCASecret` may name the same Secret, and so may `replicationTLSSecret` and
+ * `clientCASecret` (docs/src/certificates.md, "Cert-manager example").
  */
-import { type Layout, usualItems } from './layout.ts'
+import { type Layout, usual } from './layout.ts'
 
 /** Without it instances do not reload (pkg/utils/labels_annotations.go, WatchedLabelName). */
-const reload = { 'cnpg.io/reload': '' }
+const labels = { 'cnpg.io/reload': '' }
 
 export const cloudNativePg: Layout<'server' | 'replication'> = {
-  server: {
-    secretName: '{cluster}-server-tls',
-    roles: ['Server', 'Peer'],
-    type: 'kubernetes.io/tls',
-    items: usualItems,
-    labels: reload,
-  },
-  replication: {
+  server: usual({ secretName: '{cluster}-server-tls', roles: ['Server', 'Peer'], labels }),
+  replication: usual({
     secretName: '{cluster}-replication-tls',
     roles: ['Client'],
-    type: 'kubernetes.io/tls',
-    items: usualItems,
-    labels: reload,
+    labels,
     commonName: 'streaming_replica',
-  },
+  }),
 }

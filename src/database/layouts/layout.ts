@@ -10,7 +10,7 @@ export interface LayoutSecret {
    * resource is proposed here; what the operator looks for under exactly this name is `fixedName`.
    */
   readonly secretName: string
-  readonly fixedName?: boolean
+  readonly fixedName?: true
   /** What the certificate in it is used for; the preset's own name stands for the first Secret that has the role. */
   readonly roles: readonly Role[]
   readonly type: 'kubernetes.io/tls' | 'Opaque'
@@ -31,3 +31,8 @@ export const usualItems: readonly OutputItem[] = [
   { key: 'tls.key', content: 'PrivateKey' },
   { key: 'ca.crt', content: 'TrustBundle' },
 ]
+
+type Usual = Pick<LayoutSecret, 'secretName' | 'roles'> & Partial<LayoutSecret>
+
+/** A Secret of type kubernetes.io/tls with the three usual keys. */
+export const usual = (secret: Usual): LayoutSecret => ({ type: 'kubernetes.io/tls', items: usualItems, ...secret })

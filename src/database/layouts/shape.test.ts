@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { contents } from '../../material/content-table.ts'
 import { itemProblems } from '../../material/contents.ts'
 import type { DatabaseCertificateSpec } from '../../resources/database-certificate.ts'
-import { layoutNames, layoutSecrets, presets, rsaLayouts } from '../../resources/layout-names.ts'
+import { layoutNames, layoutSecrets, presets, rsaLayouts, traditionalLayouts } from '../../resources/layout-names.ts'
 import { secretAnnotations, secretLabels } from '../../resources/secret-items.ts'
 import { layoutSecret, secretsOfPreset, shapeOf } from './shape.ts'
 
@@ -23,6 +23,7 @@ describe('every layout', () => {
     expect(fits('RSA')).toEqual([])
     // The rule of admission and the items say the same.
     expect(fits('ECDSA').length > 0).toBe(rsaLayouts.includes(layout))
+    expect(fits('Ed25519').length > 0).toBe([...rsaLayouts, ...traditionalLayouts].includes(layout))
   })
 
   it.each(all)('$layout names only what Kubernetes takes', ({ secret }) => {
@@ -79,6 +80,21 @@ describe('the shape of a Secret', () => {
     expect(shapeOf(spec({ layout, labels: { team: 'a' } }))).toMatchObject({
       shape: { type: 'kubernetes.io/tls', labels: { team: 'a', 'cnpg.io/reload': '' }, annotations: {} },
     })
+  })
+
+  it.each([
+    { name: 'orders-tikv-cluster-secret', fits: true },
+    { name: 'orders-tikv-secret', fits: false },
+    { name: '-tikv-cluster-secret', fits: false },
+  ])('of a layout with a fixed name fits the Secret $name: $fits', ({ name, fits }) => {
+    const shaped = shapeOf(spec({ name, layout: 'TiDBOperatorV1/component' }))
+    if (fits) expect(shaped).toHaveProperty('shape')
+    else
+      expect(shaped).toEqual({
+        problem: expect.stringMatching(
+          /named \{cluster\}-\{component\}-cluster-secret.*correct spec\.secret\.name/,
+        ) as string,
+      })
   })
 
   it('of an unknown layout is a problem with its cure', () => {
