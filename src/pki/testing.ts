@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { issueCertificate } from './certificates/certificate.ts'
-import { generateKeyPair, type KeyPair } from './keys/keys.ts'
+import { generateKeyPair, type KeyPair, type WebCrypto } from './keys/keys.ts'
 import { distinguishedName } from './names/names.ts'
 import { encodePem } from './encoding/pem.ts'
 import type { CertificatePlan, KeyAlgorithm, NameConstraints } from './plan.ts'
@@ -32,6 +32,13 @@ export const p256: KeyAlgorithm = { algorithm: 'ECDSA', size: 256 }
 
 export const generate = (algorithm: KeyAlgorithm = p256): Promise<KeyPair> => generateKeyPair(crypto, algorithm)
 
+/** @throws Error for a name that nothing was made under. */
+export const take = <T>(from: ReadonlyMap<string, T>, name: string): T => {
+  const found = from.get(name)
+  if (found === undefined) throw new Error(`${name} was not made`)
+  return found
+}
+
 export const randomSerial = (): Uint8Array => serialNumber(crypto.getRandomValues(new Uint8Array(16)))
 
 export interface Authority {
@@ -45,15 +52,18 @@ export const makeRoot = async (
     readonly algorithm?: KeyAlgorithm
     readonly key?: KeyPair
     readonly commonName?: string
+    /** Signs; default: the platform's. */
+    readonly provider?: WebCrypto
     readonly pathLength?: number
     readonly nameConstraints?: NameConstraints | undefined
     readonly duration?: number
     readonly now?: number
   } = {},
 ): Promise<Authority> => {
+  const { provider = crypto } = options
   const key = options.key ?? (await generate(options.algorithm))
   const subject = distinguishedName({ commonName: options.commonName ?? 'Orders CA', organizations: ['Acme'] })
-  const self = await selfSigner(crypto, { pkcs8: key.pkcs8, subject })
+  const self = await selfSigner(provider, { pkcs8: key.pkcs8, subject })
   const plan = authorityPlan({
     signer: self,
     selfSigned: true,
@@ -66,7 +76,7 @@ export const makeRoot = async (
     serialNumber: randomSerial(),
   })
   const certificate = (await issueCertificate(plan, self)).der
-  return { key, certificate, signer: await createSigner(crypto, { pkcs8: key.pkcs8, certificate }) }
+  return { key, certificate, signer: await createSigner(provider, { pkcs8: key.pkcs8, certificate }) }
 }
 
 export const makeIntermediate = async (

@@ -17,11 +17,11 @@ import { type Key, named, readAuthority, readLedger } from './entries.ts'
 import { makeFolder, namesIn, readBounded, writePrivate } from './folder.ts'
 import { exportedKey } from './key.ts'
 import { CommandError } from '../shared/failures.ts'
-import type { Io, Main } from '../shared/io.ts'
-import { parseArguments, UsageError } from '../shared/options.ts'
+import type { Io } from '../shared/io.ts'
+import { UsageError } from '../shared/options.ts'
 import { passphraseFlags } from '../shared/passphrase.ts'
 import { writeLine, writeProblem } from '../shared/present.ts'
-import { parseName, type Target, targetFlags, targetUsage, withTarget } from '../shared/target.ts'
+import { parseName, type Target, targetFlags, targetUsage, targetVerb } from '../shared/target.ts'
 
 const usage = `usage: dbtls ledger export --openssl DIR --authority [NS/]NAME [options]
 
@@ -53,40 +53,34 @@ const flags = {
   ...targetFlags,
 } as const
 
-export const main: Main = async (args, io) => {
-  const parsed = parseArguments('ledger export', usage, flags, args, io)
-  if (typeof parsed === 'number') return parsed
-  const { values, words } = parsed
-  return withTarget('ledger export', values, io, async (target) => {
-    const { openssl: folder, 'with-key': withKey, 'plain-key': plain, 'passphrase-file': file } = values
-    if (folder === undefined || words.length > 0) throw new UsageError('say where to: --openssl DIR')
-    if (withKey !== true && (plain === true || file !== undefined))
-      throw new UsageError('--plain-key and --passphrase-file go with --with-key')
-    if (plain === true && file !== undefined)
-      throw new UsageError('--plain-key and --passphrase-file exclude each other')
-    const key = parseName('--authority', values.authority, target.namespace)
-    const authority = await readAuthority(target, key)
-    const stored = await readStored(target, authority, key)
-    const entries = await readLedger(target, { authority: key })
-    const made = exportFolder({
-      ...termsOf(authority),
-      authority: stored.certificate.der,
-      entries,
-      nextRevocationListNumber: await nextRevocationListNumber(target, authority),
-      privateKey:
-        withKey === true ? await exportedKey(io, stored.privateKey, { file, plain: plain === true }) : undefined,
-      now: target.clock.now(),
-    })
-    await write(io, resolve(folder), made, { certificate: stored.certificate, entries, key, now: target.clock.now() })
-    for (const note of made.notes) writeProblem(io, `note       ${note}`)
-    const count = `${entries.length} certificate${entries.length === 1 ? '' : 's'}`
-    writeLine(
-      io,
-      `exported   ${named(key)} with ${count} to ${folder}${withKey === true ? ', private key included' : ''}`,
-    )
-    return 0
+export const main = targetVerb('ledger export', usage, flags, async (target, values, words, io) => {
+  const { openssl: folder, 'with-key': withKey, 'plain-key': plain, 'passphrase-file': file } = values
+  if (folder === undefined || words.length > 0) throw new UsageError('say where to: --openssl DIR')
+  if (withKey !== true && (plain === true || file !== undefined))
+    throw new UsageError('--plain-key and --passphrase-file go with --with-key')
+  if (plain === true && file !== undefined) throw new UsageError('--plain-key and --passphrase-file exclude each other')
+  const key = parseName('--authority', values.authority, target.namespace)
+  const authority = await readAuthority(target, key)
+  const stored = await readStored(target, authority, key)
+  const entries = await readLedger(target, { authority: key })
+  const made = exportFolder({
+    ...termsOf(authority),
+    authority: stored.certificate.der,
+    entries,
+    nextRevocationListNumber: await nextRevocationListNumber(target, authority),
+    privateKey:
+      withKey === true ? await exportedKey(io, stored.privateKey, { file, plain: plain === true }) : undefined,
+    now: target.clock.now(),
   })
-}
+  await write(io, resolve(folder), made, { certificate: stored.certificate, entries, key, now: target.clock.now() })
+  for (const note of made.notes) writeProblem(io, `note       ${note}`)
+  const count = `${entries.length} certificate${entries.length === 1 ? '' : 's'}`
+  writeLine(
+    io,
+    `exported   ${named(key)} with ${count} to ${folder}${withKey === true ? ', private key included' : ''}`,
+  )
+  return 0
+})
 
 const day = 86_400_000
 

@@ -23,11 +23,11 @@ import {
   writeEntries,
 } from './import-write.ts'
 import { CommandError } from '../shared/failures.ts'
-import type { Io, Main } from '../shared/io.ts'
-import { parseArguments, UsageError } from '../shared/options.ts'
+import type { Io } from '../shared/io.ts'
+import { UsageError } from '../shared/options.ts'
 import { passphraseFlags, passphraseUsage, readPassphrase } from '../shared/passphrase.ts'
 import { writeProblem } from '../shared/present.ts'
-import { parseName, type Target, targetFlags, targetUsage, withTarget } from '../shared/target.ts'
+import { parseName, type Target, targetFlags, targetUsage, targetVerb } from '../shared/target.ts'
 
 const usage = `usage: dbtls ledger import DIR [options]
 
@@ -62,11 +62,11 @@ const flags = {
   ...targetFlags,
 } as const
 
-export const main: Main = async (args, io) => {
-  const parsed = parseArguments('ledger import', usage, flags, args, io)
-  if (typeof parsed === 'number') return parsed
-  const { values, words } = parsed
-  const work = async (target: Target): Promise<number> => {
+export const main = targetVerb(
+  'ledger import',
+  usage,
+  flags,
+  async (target, values, words, io) => {
     const [path, ...more] = words
     if (path === undefined || more.length > 0) throw new UsageError('name one folder')
     const { authority, certificate, chain, key: privateKey } = values
@@ -77,9 +77,9 @@ export const main: Main = async (args, io) => {
     const key = parseName('--authority', name, target.namespace)
     const dryRun = values['dry-run'] === true
     return new Import(io, target, folder, key, dryRun, values['passphrase-file']).run(signer)
-  }
-  return withTarget('ledger import', values, io, work, { create: values['dry-run'] !== true })
-}
+  },
+  (values) => ({ create: values['dry-run'] !== true }),
+)
 
 /** Any of these lines may be a revocation, so none is passed over. */
 const refuseLines = (io: Io, { path, problems }: Folder): number => {

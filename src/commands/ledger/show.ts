@@ -6,8 +6,8 @@ import { formatDistinguishedName } from '../../pki/names/names.ts'
 import type { GeneralName } from '../../pki/plan.ts'
 import { describeEntry, type Entry, named, readAuthority, readLedger } from './entries.ts'
 import { CommandError } from '../shared/failures.ts'
-import type { Io, Main } from '../shared/io.ts'
-import { parseArguments, UsageError } from '../shared/options.ts'
+import type { Io } from '../shared/io.ts'
+import { UsageError } from '../shared/options.ts'
 import { outputFlags, outputForm, outputUsage, writeValue, writeLine } from '../shared/present.ts'
 import { serialOf } from '../objects/revoke.ts'
 import {
@@ -16,7 +16,7 @@ import {
   parseName,
   targetFlags,
   targetUsage,
-  withTarget,
+  targetVerb,
 } from '../shared/target.ts'
 import { timeInWords } from '../shared/times.ts'
 
@@ -38,35 +38,30 @@ Exit codes: 0 done, 1 it is not in the ledger (reason on stderr), 2 wrong usage.
 
 const flags = { authority: { type: 'string' }, ...targetFlags, ...allNamespacesFlag, ...outputFlags } as const
 
-export const main: Main = async (args, io) => {
-  const parsed = parseArguments('ledger show', usage, flags, args, io)
-  if (typeof parsed === 'number') return parsed
-  const { values, words } = parsed
-  return withTarget('ledger show', values, io, async (target) => {
-    const form = outputForm(values.output)
-    const [word, ...more] = words
-    if (word === undefined || more.length > 0) throw new UsageError('name one serial number')
-    const serialNumber = serialOf(word)
-    const authority =
-      values.authority === undefined ? undefined : parseName('--authority', values.authority, target.namespace)
-    const found = await readLedger(target, { authority, serialNumber })
-    const [entry, ...others] = found
-    if (entry === undefined) {
-      if (authority !== undefined) await readAuthority(target, authority)
-      const where = authority === undefined ? `namespace ${target.scope ?? '*'}` : named(authority)
-      throw new CommandError(`serial number ${serialNumber} is not in the ledger of ${where}`)
-    }
-    if (others.length > 0) {
-      const whose = found.map(({ metadata, spec }) => `${metadata.namespace}/${spec.authorityRef.name}`).join(', ')
-      throw new CommandError(`serial number ${serialNumber} was signed by ${whose}: name one with --authority`)
-    }
-    const now = target.clock.now()
-    const described = describeEntry(entry, now)
-    if (form !== 'table') writeValue(io, form, { ...described.facts, certificate: entry.spec.certificate })
-    else show(io, described, now)
-    return 0
-  })
-}
+export const main = targetVerb('ledger show', usage, flags, async (target, values, words, io) => {
+  const form = outputForm(values.output)
+  const [word, ...more] = words
+  if (word === undefined || more.length > 0) throw new UsageError('name one serial number')
+  const serialNumber = serialOf(word)
+  const authority =
+    values.authority === undefined ? undefined : parseName('--authority', values.authority, target.namespace)
+  const found = await readLedger(target, { authority, serialNumber })
+  const [entry, ...others] = found
+  if (entry === undefined) {
+    if (authority !== undefined) await readAuthority(target, authority)
+    const where = authority === undefined ? `namespace ${target.scope ?? '*'}` : named(authority)
+    throw new CommandError(`serial number ${serialNumber} is not in the ledger of ${where}`)
+  }
+  if (others.length > 0) {
+    const whose = found.map(({ metadata, spec }) => `${metadata.namespace}/${spec.authorityRef.name}`).join(', ')
+    throw new CommandError(`serial number ${serialNumber} was signed by ${whose}: name one with --authority`)
+  }
+  const now = target.clock.now()
+  const described = describeEntry(entry, now)
+  if (form !== 'table') writeValue(io, form, { ...described.facts, certificate: entry.spec.certificate })
+  else show(io, described, now)
+  return 0
+})
 
 const show = (io: Io, { certificate, entry, facts }: Entry, now: number): void => {
   const { metadata, spec } = entry

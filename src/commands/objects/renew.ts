@@ -6,9 +6,9 @@ import { marks } from '../../control/context.ts'
 import { databaseCertificates, type DatabaseCertificate } from '../../resources/database-certificate.ts'
 import { TokenBucket } from '../../runtime/token-bucket.ts'
 import { CommandError } from '../shared/failures.ts'
-import type { Io, Main } from '../shared/io.ts'
+import type { Io } from '../shared/io.ts'
 import { listAll } from '../shared/lists.ts'
-import { parseArguments, UsageError, wholeNumber } from '../shared/options.ts'
+import { UsageError, wholeNumber } from '../shared/options.ts'
 import { writeLine, writeProblem } from '../shared/present.ts'
 import { stateOf } from './status-of.ts'
 import {
@@ -17,7 +17,7 @@ import {
   parseName,
   targetFlags,
   targetUsage,
-  withTarget,
+  targetVerb,
 } from '../shared/target.ts'
 import type { Target } from '../shared/target.ts'
 import { lookUntil } from '../shared/wait.ts'
@@ -61,24 +61,19 @@ interface Wish {
   readonly all: boolean
 }
 
-export const main: Main = async (args, io) => {
-  const parsed = parseArguments('renew', usage, flags, args, io)
-  if (typeof parsed === 'number') return parsed
-  const { values, words } = parsed
-  return withTarget('renew', values, io, async (target) => {
-    const perSecond = wholeNumber('per-second', values['per-second'], 1, 1000)
-    const timeoutMs = wholeNumber('timeout', values.timeout, 1, 86_400) * 1000
-    const wait = values.wait === true
-    if (wait && !target.live)
-      throw new UsageError('--wait needs a cluster: on a state folder the next dbtls run or render does it')
-    const wished = await find(target, { names: words, authority: values.authority, all: values.all === true })
-    if (wished.length === 0) throw new CommandError('there is no such certificate')
-    const failed = await ask(target, io, wished, perSecond)
-    if (!wait) return failed.size > 0 ? 1 : 0
-    const asked = wished.filter((one) => !failed.has(one))
-    return (await untilRenewed(target, io, asked, timeoutMs)) && failed.size === 0 ? 0 : 1
-  })
-}
+export const main = targetVerb('renew', usage, flags, async (target, values, words, io) => {
+  const perSecond = wholeNumber('per-second', values['per-second'], 1, 1000)
+  const timeoutMs = wholeNumber('timeout', values.timeout, 1, 86_400) * 1000
+  const wait = values.wait === true
+  if (wait && !target.live)
+    throw new UsageError('--wait needs a cluster: on a state folder the next dbtls run or render does it')
+  const wished = await find(target, { names: words, authority: values.authority, all: values.all === true })
+  if (wished.length === 0) throw new CommandError('there is no such certificate')
+  const failed = await ask(target, io, wished, perSecond)
+  if (!wait) return failed.size > 0 ? 1 : 0
+  const asked = wished.filter((one) => !failed.has(one))
+  return (await untilRenewed(target, io, asked, timeoutMs)) && failed.size === 0 ? 0 : 1
+})
 
 /** @throws UsageError unless exactly one way of choosing is used. */
 const find = async (target: Target, { names, authority, all }: Wish): Promise<DatabaseCertificate[]> => {

@@ -13,12 +13,12 @@ import {
 } from '../../resources/issued-certificate.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
-import type { Io, Main } from '../shared/io.ts'
-import { parseArguments, UsageError, wholeNumber } from '../shared/options.ts'
+import type { Io } from '../shared/io.ts'
+import { UsageError, wholeNumber } from '../shared/options.ts'
 import { writeLine } from '../shared/present.ts'
 import { fieldManager } from './renew.ts'
 import { untilListed } from './revoke-wait.ts'
-import { parseName, targetFlags, targetUsage, withTarget } from '../shared/target.ts'
+import { parseName, targetFlags, targetUsage, targetVerb } from '../shared/target.ts'
 import type { Target } from '../shared/target.ts'
 
 const usage = `usage: dbtls revoke SERIAL… --authority [NS/]NAME | --certificate [NS/]NAME  [options]
@@ -63,26 +63,21 @@ type Wanted = { readonly reason: RevocationReason; readonly invalidityTime?: str
 
 type Key = ReturnType<typeof parseName>
 
-export const main: Main = async (args, io) => {
-  const parsed = parseArguments('revoke', usage, flags, args, io)
-  if (typeof parsed === 'number') return parsed
-  const { values, words } = parsed
-  return withTarget('revoke', values, io, async (target) => {
-    const now = target.clock.now()
-    const wanted = wantedOf(values.reason, values.unhold === true, values['invalidity-time'], now)
-    const timeoutMs = wholeNumber('timeout', values.timeout, 1, 86_400) * 1000
-    const wait = values.wait === true
-    if (wait && !target.live)
-      throw new UsageError('--wait needs a cluster: on a state folder the next dbtls run or render makes the list')
-    const { authority, serials } = await chosen(target, words, values)
-    // All are looked at before the first is revoked.
-    const entries = await Promise.all(serials.map((serial) => findEntry(target, authority, serial)))
-    for (const entry of entries) refuse(entry, wanted, now)
-    for (const entry of entries) await write(target, io, entry, wanted, now)
-    if (!wait) return 0
-    return untilListed(target, io, authority, serials, wanted !== undefined, timeoutMs)
-  })
-}
+export const main = targetVerb('revoke', usage, flags, async (target, values, words, io) => {
+  const now = target.clock.now()
+  const wanted = wantedOf(values.reason, values.unhold === true, values['invalidity-time'], now)
+  const timeoutMs = wholeNumber('timeout', values.timeout, 1, 86_400) * 1000
+  const wait = values.wait === true
+  if (wait && !target.live)
+    throw new UsageError('--wait needs a cluster: on a state folder the next dbtls run or render makes the list')
+  const { authority, serials } = await chosen(target, words, values)
+  // All are looked at before the first is revoked.
+  const entries = await Promise.all(serials.map((serial) => findEntry(target, authority, serial)))
+  for (const entry of entries) refuse(entry, wanted, now)
+  for (const entry of entries) await write(target, io, entry, wanted, now)
+  if (!wait) return 0
+  return untilListed(target, io, authority, serials, wanted !== undefined, timeoutMs)
+})
 
 const wantedOf = (
   reason: string | undefined,

@@ -7,9 +7,9 @@ import { issuedCertificateKind } from '../../resources/issued-certificate.ts'
 import { fromTimestamp } from '../../control/schedule.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
-import type { Io, Main } from '../shared/io.ts'
+import type { Io } from '../shared/io.ts'
 import { listAll } from '../shared/lists.ts'
-import { parseArguments, UsageError } from '../shared/options.ts'
+import { UsageError } from '../shared/options.ts'
 import {
   outputFlags,
   outputForm,
@@ -26,7 +26,7 @@ import {
   parseName,
   targetFlags,
   targetUsage,
-  withTarget,
+  targetVerb,
 } from '../shared/target.ts'
 import type { Target } from '../shared/target.ts'
 import { relative, timeInWords } from '../shared/times.ts'
@@ -51,25 +51,20 @@ const flags = { ...targetFlags, ...allNamespacesFlag, ...outputFlags } as const
 /** The kinds that can be Ready. */
 const shown: readonly CustomKind[] = kinds.filter((kind) => kind !== issuedCertificateKind)
 
-export const main: Main = async (args, io) => {
-  const parsed = parseArguments('status', usage, flags, args, io)
-  if (typeof parsed === 'number') return parsed
-  const { values, words } = parsed
-  return withTarget('status', values, io, async (target) => {
-    if (words.length > 1) throw new UsageError(`one KIND/NAME at a time, not "${words.join(' ')}"`)
-    const form = outputForm(values.output)
-    const found = await find(target, words[0])
-    const now = target.clock.now()
-    const states = found.map((object) => stateOf(object, now)).toSorted(byUrgency)
-    const ready = states.every(({ state }) => state === 'Ready')
-    if (form !== 'table') writeValue(io, form, { ready, items: states })
-    else show(io, states, words[0]?.includes('/') === true, target, now)
-    for (const { kind, namespace, name, state, reason, message } of states)
-      if (state !== 'Ready')
-        writeProblem(io, `${state.toLowerCase().padEnd(10)} ${kind} ${namespace}/${name}: ${reason}: ${message}`)
-    return ready ? 0 : 1
-  })
-}
+export const main = targetVerb('status', usage, flags, async (target, values, words, io) => {
+  if (words.length > 1) throw new UsageError(`one KIND/NAME at a time, not "${words.join(' ')}"`)
+  const form = outputForm(values.output)
+  const found = await find(target, words[0])
+  const now = target.clock.now()
+  const states = found.map((object) => stateOf(object, now)).toSorted(byUrgency)
+  const ready = states.every(({ state }) => state === 'Ready')
+  if (form !== 'table') writeValue(io, form, { ready, items: states })
+  else show(io, states, words[0]?.includes('/') === true, target, now)
+  for (const { kind, namespace, name, state, reason, message } of states)
+    if (state !== 'Ready')
+      writeProblem(io, `${state.toLowerCase().padEnd(10)} ${kind} ${namespace}/${name}: ${reason}: ${message}`)
+  return ready ? 0 : 1
+})
 
 /** @throws UsageError for a word that is no kind. */
 const kindNamed = (word: string): CustomKind => {

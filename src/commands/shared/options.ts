@@ -12,8 +12,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-type Flags = NonNullable<ParseArgsConfig['options']>
-type Values<F extends Flags> = {
+export type Flags = NonNullable<ParseArgsConfig['options']>
+export type Values<F extends Flags> = {
   readonly [name in keyof F]?: F[name] extends { type: 'boolean' }
     ? boolean
     : F[name] extends { multiple: true }

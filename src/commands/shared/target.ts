@@ -16,8 +16,8 @@ import { systemClock, type Clock } from '../../runtime/clock.ts'
 import { version } from '../../version.ts'
 import { embeddedKinds } from './embedded-kinds.ts'
 import { CommandError, exitCodeOf } from './failures.ts'
-import type { Io } from './io.ts'
-import { namespaceName, UsageError } from './options.ts'
+import type { Io, Main } from './io.ts'
+import { type Flags, namespaceName, parseArguments, UsageError, type Values } from './options.ts'
 
 /** Flags of every verb that works on objects; spread them into the verb's own. */
 export const targetFlags = {
@@ -118,6 +118,28 @@ export const withTarget = async (
     return exitCodeOf(explained(error), verb, io.stderr)
   }
 }
+
+/** A verb of flags and words that works on a target, which is opened for it and closed. */
+export const targetVerb =
+  <F extends Flags & typeof targetFlags>(
+    verb: string,
+    usage: string,
+    flags: F,
+    work: (target: Target, values: Values<F>, words: readonly string[], io: Io) => Promise<number>,
+    settingsOf: (values: Values<F>) => Parameters<typeof openTarget>[2] = () => ({}),
+  ): Main =>
+  async (args, io) => {
+    const parsed = parseArguments(verb, usage, flags, args, io)
+    if (typeof parsed === 'number') return parsed
+    const { values, words } = parsed
+    return withTarget(
+      verb,
+      values as TargetOptions,
+      io,
+      (target) => work(target, values, words, io),
+      settingsOf(values),
+    )
+  }
 
 const explained = (error: unknown): unknown => {
   if (error instanceof ConfigError) return new CommandError(error.message, { cause: error })

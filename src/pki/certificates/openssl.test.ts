@@ -16,17 +16,12 @@ import {
   opensslVersion,
   pemFolder,
   planLeaf,
+  take,
 } from '../testing.ts'
 
 const names = algorithms.map(nameOf)
 const keys = new Map<string, KeyPair>()
 const roots = new Map<string, Authority>()
-
-const take = <T>(from: ReadonlyMap<string, T>, name: string): T => {
-  const found = from.get(name)
-  if (found === undefined) throw new Error(`${name} was not made`)
-  return found
-}
 
 const verify = ['verify', '-x509_strict', '-attime', String(now / 1000 + 60), '-check_ss_sig']
 

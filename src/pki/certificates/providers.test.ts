@@ -9,22 +9,20 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { issueCertificate } from './certificate.ts'
 import { octetString, readOnly, sequence } from '../encoding/der.ts'
 import { decryptPrivateKey, generateKeyPair, type KeyPair, type WebCrypto } from '../keys/keys.ts'
-import { distinguishedName } from '../names/names.ts'
 import { decryptPbes2, encryptPbes2, readAlgorithm, readPbes2 } from '../keys/pbes2.ts'
 import { encodePem } from '../encoding/pem.ts'
-import { authorityPlan } from './plans.ts'
-import { createSigner, selfSigner, type Signer } from './signer.ts'
+import { createSigner, type Signer } from './signer.ts'
 import {
   algorithms,
-  day,
   generate,
+  makeRoot,
   nameOf,
   now,
   openssl,
   opensslVersion,
   pemFolder,
   planLeaf,
-  randomSerial,
+  take,
 } from '../testing.ts'
 
 const providers: ReadonlyMap<string, WebCrypto> = new Map([
@@ -33,12 +31,6 @@ const providers: ReadonlyMap<string, WebCrypto> = new Map([
 ])
 const providerNames = [...providers.keys()]
 const algorithmNames = algorithms.map(nameOf)
-
-const take = <T>(from: ReadonlyMap<string, T>, name: string): T => {
-  const found = from.get(name)
-  if (found === undefined) throw new Error(`${name} was not made`)
-  return found
-}
 
 const keys = new Map<string, KeyPair>()
 let leafKey: KeyPair
@@ -50,16 +42,6 @@ beforeAll(async () => {
       keys.set(`${provider} ${nameOf(algorithm)}`, await generateKeyPair(webCrypto, algorithm))
 }, 120_000)
 
-const rootUnder = async (webCrypto: WebCrypto, { pkcs8, spki }: KeyPair) => {
-  const subject = distinguishedName({ commonName: 'Orders CA' })
-  const self = await selfSigner(webCrypto, { pkcs8, subject })
-  const serialNumber = randomSerial()
-  const span = { duration: 3650 * day, now }
-  const plan = authorityPlan({ signer: self, selfSigned: true, subject, spki, pathLength: 0, serialNumber, ...span })
-  const certificate = (await issueCertificate(plan, self)).der
-  return { certificate, signer: await createSigner(webCrypto, { pkcs8, certificate }) }
-}
-
 describe.each(providerNames)('a CA key made by %s', (maker) => {
   const rows = providerNames.flatMap((signing) => algorithmNames.map((name) => [name, signing] as const))
 
@@ -67,7 +49,11 @@ describe.each(providerNames)('a CA key made by %s', (maker) => {
     'of %s signs a leaf through %s that openssl verifies',
     async (name, signing) => {
       using folder = pemFolder()
-      const { certificate, signer } = await rootUnder(take(providers, signing), take(keys, `${maker} ${name}`))
+      const { certificate, signer } = await makeRoot({
+        key: take(keys, `${maker} ${name}`),
+        provider: take(providers, signing),
+        pathLength: 0,
+      })
       const leaf = (await issueCertificate(planLeaf(signer, leafKey), signer)).der
       const files = {
         root: folder.write('root.pem', 'CERTIFICATE', certificate),
@@ -83,7 +69,7 @@ describe.each(providerNames)('a CA key made by %s', (maker) => {
     'of %s signs the same bytes through every provider',
     async (name) => {
       const key = take(keys, `${maker} ${name}`)
-      const { certificate } = await rootUnder(take(providers, maker), key)
+      const { certificate } = await makeRoot({ key, provider: take(providers, maker), pathLength: 0 })
       const signers: Signer[] = []
       for (const webCrypto of providers.values())
         signers.push(await createSigner(webCrypto, { pkcs8: key.pkcs8, certificate }))
