@@ -2,7 +2,7 @@
 
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
-import { type Context, marks } from '../control/context.ts'
+import { type Context, existing, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/certificates/parse.ts'
@@ -79,8 +79,8 @@ const seeParent = async (
   const reference = 'wanted' in resolved ? resolved.wanted.parent : undefined
   if (reference === undefined) return undefined
   const name = `CertificateAuthority ${reference.namespace}/${reference.name}`
-  const parent = caches.authorities.store.get(`${reference.namespace}/${reference.name}`)
-  if (parent === undefined || parent.metadata.deletionTimestamp !== undefined)
+  const parent = existing(caches.authorities, `${reference.namespace}/${reference.name}`)
+  if (parent === undefined)
     return {
       state: 'missing',
       message: `${name} of spec.source.intermediate.authorityRef does not exist; create it or correct the reference.`,

@@ -1,5 +1,6 @@
 /** Everything one decision about a CertificateAuthority needs; filled by gather.ts, judged by decide.ts. */
 
+import type { Look as LookOf } from '../control/actor.ts'
 import type { ReferencedText } from '../control/secrets.ts'
 import type { SigningPolicy } from '../pki/policy/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -58,3 +59,5 @@ export interface Observed {
   readonly parent: ParentSeen | undefined
   readonly secret: SecretSeen
 }
+
+export type Look = LookOf<CertificateAuthority, Observed>

@@ -8,16 +8,14 @@ import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Issued } from './issue.ts'
-import type { Observed } from './observed.ts'
+import type { Look, Observed } from './observed.ts'
 import { contentOf } from './outputs.ts'
 import { replacedNamesake } from './rivals.ts'
 import { usable } from './status.ts'
 import type { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
 
-export interface Delivering {
-  readonly certificate: DatabaseCertificate
-  readonly seen: Observed
+interface Delivering {
   readonly issued: Issued
   /** It is in the ledger already, from an attempt that did not reach the Secret. */
   readonly recorded: boolean
@@ -27,8 +25,8 @@ export interface Delivering {
 export const deliver = async (
   context: Context,
   undelivered: Undelivered,
-  { certificate, seen, issued, recorded }: Delivering,
-  signal: AbortSignal,
+  { object: certificate, seen, signal }: Look,
+  { issued, recorded }: Delivering,
 ): Promise<Secret> => {
   const { wanted, authority } = usable(seen)
   const present = seen.secret.state === 'present' ? seen.secret : undefined
@@ -63,9 +61,7 @@ export const deliver = async (
 /** The Secret once more, with the certificate it holds. */
 export const encodeAgain = async (
   context: Context,
-  certificate: DatabaseCertificate,
-  seen: Observed,
-  signal: AbortSignal,
+  { object: certificate, seen, signal }: Look,
 ): Promise<{ readonly leaf: ParsedCertificate; readonly written: Secret; readonly adopted: boolean }> => {
   const { wanted } = usable(seen)
   const present = seen.secret.state === 'present' ? seen.secret : undefined

@@ -6,7 +6,7 @@ import { publishedUrls } from '../authority/published.ts'
 import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
-import { type Context, marks } from '../control/context.ts'
+import { type Context, existing, marks } from '../control/context.ts'
 import { fromTimestamp } from '../control/schedule.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
@@ -196,9 +196,9 @@ const seeAuthority = async (
 ): Promise<AuthoritySeen> => {
   if (wanted === undefined) return { state: 'notReady', message: '' }
   const { authority: reference } = wanted
-  const authority = caches.authorities.store.get(`${reference.namespace}/${reference.name}`)
+  const authority = existing(caches.authorities, `${reference.namespace}/${reference.name}`)
   const name = `CertificateAuthority ${reference.namespace}/${reference.name}`
-  if (authority === undefined || authority.metadata.deletionTimestamp !== undefined)
+  if (authority === undefined)
     return {
       state: 'missing',
       message: `${name} of spec.authorityRef does not exist; create it or correct the reference.`,

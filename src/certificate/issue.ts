@@ -6,9 +6,12 @@ import { generateKeyPair, spkiOf } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
 import { leafPlan, serialNumber } from '../pki/certificates/plans.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { Terminal } from '../runtime/errors.ts'
+import { isCompromised } from './decide.ts'
 import { lifetimeOf, violationsOfCertificate } from './judge.ts'
-import type { UsableAuthority } from './observed.ts'
+import type { Observed, UsableAuthority } from './observed.ts'
+import { sharersOfKey } from './rivals.ts'
 import type { Wanted } from './wanted.ts'
 
 export interface Issued {
@@ -66,3 +69,21 @@ export const refuseUnfit = (authority: UsableAuthority, certificate: ParsedCerti
       `The certificate would have ${length} characters of PEM, and the ledger keeps at most ${maxPemCharacters}; ask for fewer names.`,
     )
 }
+
+/** The key in the Secret, where it may be used once more: not one that others have, or have come to know. */
+export const reusableKey = (
+  context: Context,
+  certificate: DatabaseCertificate,
+  { secret, entry }: Observed,
+  wanted: Wanted,
+): Uint8Array | undefined => {
+  if (!wanted.reuseKey || secret.state !== 'present' || secret.leaf === undefined || isCompromised(entry))
+    return undefined
+  if (!sameKey(secret.keyAlgorithm, wanted)) return undefined
+  return sharersOfKey(context, certificate, secret.leaf.spki).length > 0 ? undefined : secret.privateKey
+}
+
+const sameKey = (is: Wanted['keyAlgorithm'] | undefined, { keyAlgorithm: should }: Wanted): boolean =>
+  is !== undefined &&
+  is.algorithm === should.algorithm &&
+  ('size' in is ? is.size : 0) === ('size' in should ? should.size : 0)

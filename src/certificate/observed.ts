@@ -2,11 +2,12 @@
 
 import type { AuthorityMaterial } from '../authority/keyring.ts'
 import type { PublishedUrls } from '../authority/published.ts'
+import type { Look as LookOf } from '../control/actor.ts'
 import type { ReferencedText } from '../control/secrets.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { KeyAlgorithm } from '../pki/plan.ts'
 import type { SigningPolicy } from '../pki/policy/policy.ts'
-import type { DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import type { RequestSeen } from './requested.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -88,3 +89,5 @@ export interface Observed {
   /** Who else has the key that the certificate would be for, in words. */
   readonly keyHolder: string | undefined
 }
+
+export type Look = LookOf<DatabaseCertificate, Observed>

@@ -3,7 +3,7 @@
 import type { webcrypto } from 'node:crypto'
 import type { Informer } from '../cluster/cache/informer.ts'
 import type { EventRecorder } from '../cluster/events.ts'
-import type { Cluster, PartialObject } from '../cluster/port.ts'
+import type { Cluster, KubeObject, PartialObject } from '../cluster/port.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Namespace } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
@@ -35,6 +35,12 @@ export interface Context {
   readonly log: Logger
   readonly events: EventRecorder
   readonly clockGuard: ClockGuard
+}
+
+/** The object as a cache has it, unless it is gone or going. */
+export const existing = <T extends KubeObject>(cache: Informer<T>, key: string): T | undefined => {
+  const found = cache.store.get(key)
+  return found?.metadata.deletionTimestamp === undefined ? found : undefined
 }
 
 /** Labels and annotations that the operator writes. */

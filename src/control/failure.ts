@@ -54,7 +54,7 @@ export const untilNextAttempt = (
 }
 
 /** The cluster refuses to keep what was written: a quota, an admission policy, a missing right. */
-export const isRefused = (error: unknown): boolean => error instanceof Retryable && isForbidden(error.cause)
+export const isRefused = (error: unknown): error is Retryable => error instanceof Retryable && isForbidden(error.cause)
 
 /**
  * Whether an issuance failed for a reason of its own, or because the ledger does not take it: that waits as status says.

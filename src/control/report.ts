@@ -15,7 +15,7 @@ export interface Outcome {
   readonly message: string
 }
 
-interface CommonStatus {
+export interface CommonStatus {
   readonly observedGeneration?: number | undefined
   readonly conditions?: readonly Condition[] | undefined
 }

@@ -56,10 +56,10 @@ interface Pass {
   readonly signal: AbortSignal
 }
 
-/** When there is more to do: at an instant on the wall clock, or so many ms from now. */
 const isUnique = (authority: CertificateAuthority | undefined): boolean =>
   authority?.spec.policy?.uniqueCommonName === true
 
+/** When there is more to do: at an instant on the wall clock, or so many ms from now. */
 interface Later {
   readonly at?: number | undefined
   readonly inMs?: number | undefined

@@ -1,6 +1,6 @@
 /** DatabaseTLSProfile: seen and answered, so that nobody waits for what this version does not do. */
 
-import type { Context } from '../control/context.ts'
+import { type Context, existing } from '../control/context.ts'
 import { report } from '../control/report.ts'
 import { databaseTLSProfiles } from '../resources/database-tls-profile.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
@@ -14,8 +14,8 @@ export class ProfileReconciler {
 
   async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
     const { profiles } = this.#context.caches
-    const profile = profiles.store.get(key)
-    if (profile === undefined || profile.metadata.deletionTimestamp !== undefined) return {}
+    const profile = existing(profiles, key)
+    if (profile === undefined) return {}
     const message =
       'This version does not expand database TLS profiles. Write DatabaseCertificates for the servers and clients of this database instead.'
     const outcome = { state: 'Stalled', reason: 'NotImplemented', message } as const

@@ -7,7 +7,8 @@
 import { keyOf } from '../cluster/port.ts'
 import type { Keyring } from '../authority/keyring.ts'
 import { ClockSkew, probeIntervalMs } from '../control/clock-guard.ts'
-import type { Context } from '../control/context.ts'
+import { type Context, existing } from '../control/context.ts'
+import { isRefused } from '../control/failure.ts'
 import { waitingMs, writeStatus } from '../control/report.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import { applyOwned, maxSecretBytes } from '../control/write-secret.ts'
@@ -48,8 +49,8 @@ export class RevocationReconciler {
   /** `key` is the CA's. */
   async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
     const { caches, clock } = this.#context
-    const authority = caches.authorities.store.get(key)
-    if (authority === undefined || authority.metadata.deletionTimestamp !== undefined) {
+    const authority = existing(caches.authorities, key)
+    if (authority === undefined) {
       this.#verified.delete(key)
       return {}
     }
@@ -92,9 +93,9 @@ export class RevocationReconciler {
     if (stored.state === 'absent' || stored.list === undefined) return {}
     this.#verified.set(keyOf(authority), stored.resourceVersion)
     const facts = factsOf(seen, stored.list, stored)
-    const present = authority.status?.crl
+    const reported = authority.status?.crl
     // A foreign label moves the version; that alone is not worth a write.
-    const known = present?.configMapUid === stored.uid ? present.configMapResourceVersion : undefined
+    const known = reported?.configMapUid === stored.uid ? reported.configMapResourceVersion : undefined
     const kept = known === undefined ? facts : { ...facts, configMapResourceVersion: known }
     await report(this.#context, authority, kept, currentFinding(seen.listName, stored.list), signal)
     return { requeueAfterMs: Math.max(until - this.#context.clock.now(), 0) }
@@ -107,9 +108,8 @@ export class RevocationReconciler {
       const { list, written } = await this.#publish(authority, seen, signal)
       const facts = factsOf(seen, list, written)
       // What was reported of the CA meanwhile stays.
-      const present = this.#present(authority)
-      if (present !== undefined)
-        await report(this.#context, present, facts, currentFinding(seen.listName, list), signal)
+      const latest = this.#latest(authority)
+      if (latest !== undefined) await report(this.#context, latest, facts, currentFinding(seen.listName, list), signal)
       const note = `Issued revocation list ${list.number} with ${counted(facts.entries)} into ConfigMap "${seen.listName}"; the next one comes before ${facts.nextUpdate}. ${why}`
       this.#event(authority, 'Normal', 'RevocationListIssued', note)
       const due = dueAt(seen.policy, list.nextUpdate ?? list.thisUpdate, seen.uid)
@@ -135,9 +135,9 @@ export class RevocationReconciler {
     await writeStatus(this.#context, certificateAuthorities, caches.authorities, authority, wanted, signal)
   }
 
-  #present(authority: CertificateAuthority): CertificateAuthority | undefined {
-    const present = this.#context.caches.authorities.store.get(keyOf(authority))
-    return present?.metadata.uid === authority.metadata.uid ? present : undefined
+  #latest(authority: CertificateAuthority): CertificateAuthority | undefined {
+    const latest = this.#context.caches.authorities.store.get(keyOf(authority))
+    return latest?.metadata.uid === authority.metadata.uid ? latest : undefined
   }
 
   async #publish(
@@ -191,11 +191,10 @@ export class RevocationReconciler {
       this.#event(authority, 'Warning', 'RevocationListNotSigned', error.message)
       return { requeueAfterMs: probeIntervalMs }
     }
-    const isRefused = error instanceof Retryable && error.reason === 'WriteFailed'
-    if (!isRefused && !(error instanceof Terminal) && !(error instanceof RevocationListError)) throw error
+    if (!isRefused(error) && !(error instanceof Terminal) && !(error instanceof RevocationListError)) throw error
     const reason = error instanceof RevocationListError ? 'RevocationListNotSigned' : (error.reason as Reason)
-    await this.#blocked(this.#present(authority) ?? authority, { reason, message: error.message }, signal)
-    if (isRefused) throw error
+    await this.#blocked(this.#latest(authority) ?? authority, { reason, message: error.message }, signal)
+    if (isRefused(error)) throw error
     return { requeueAfterMs: error instanceof Terminal ? longestRequeueMs : waitingMs }
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { keyOf } from '../cluster/port.ts'
-import type { Context } from '../control/context.ts'
+import { type Context, existing } from '../control/context.ts'
 import { writeStatus } from '../control/report.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
@@ -89,8 +89,7 @@ export class TrustReconciler {
   }
 
   #authority(key: string): CertificateAuthority | undefined {
-    const found = this.#context.caches.authorities.store.get(key)
-    return found?.metadata.deletionTimestamp === undefined ? found : undefined
+    return existing(this.#context.caches.authorities, key)
   }
 
   #scope(): Scope {
