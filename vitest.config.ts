@@ -8,6 +8,15 @@ export default defineConfig({
       { test: { name: 'oracles', include: ['test/oracles/**/*.test.ts'], testTimeout: 300_000 } },
       {
         test: {
+          name: 'databases',
+          include: ['test/databases/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: 'system',
           include: ['test/{controlplane,conformance,e2e,faults}/**/*.test.ts'],
           testTimeout: 180_000,

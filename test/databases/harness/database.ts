@@ -1,0 +1,133 @@
+/** A real database server on loopback, started from files laid out as a Secret volume, on a free port, in a folder of its own. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DialectName } from '../../../src/database/connect/dialects/table.ts'
+import { probe, type Target } from '../../../src/database/connect/probe.ts'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import { eventually, freePort, ManagedProcess, type Reaper } from '../../controlplane/harness/process.ts'
+import { install, type Installation, type Product } from './install.ts'
+import { mariadb } from './mariadb.ts'
+import { mysql } from './mysql.ts'
+import { postgresql } from './postgresql.ts'
+import { redis, valkey } from './redis.ts'
+import { type Files, SecretVolume } from './secret-volume.ts'
+
+/** Where one server lives. */
+export interface Place {
+  readonly installation: Installation
+  /** Data, sockets and logs. */
+  readonly folder: string
+  readonly port: number
+  /** Holds `tls.crt`, `tls.key` and `ca.crt`. */
+  readonly volume: SecretVolume
+}
+
+/** How a product is run. A new one is a file and a row below. */
+export interface Runner {
+  readonly dialect: DialectName
+  /** Makes the data folder `place.folder/data`, which is there and empty. */
+  readonly initialise?: (place: Place) => Promise<void>
+  /** Command and arguments; it stays in the foreground, asks clients for a certificate and verifies it. */
+  readonly command: (place: Place) => readonly [string, ...string[]]
+  /** Has the server read its files again; rejects where it says that it could not. */
+  readonly reload: (place: Place, process: ManagedProcess) => Promise<void>
+  /** Sent before SIGTERM, for a server that would wait for its clients. */
+  readonly stopSignal?: NodeJS.Signals
+}
+
+const runners: Readonly<Record<Product, Runner>> = {
+  'MariaDB 10.11': mariadb,
+  'MariaDB 11.8': mariadb,
+  'MySQL 9': mysql,
+  'Redis 8': redis,
+  'Valkey 8': valkey,
+  'PostgreSQL 15': postgresql,
+  'PostgreSQL 18': postgresql,
+}
+
+export class Database implements AsyncDisposable {
+  readonly product: Product
+  readonly place: Place
+  readonly #runner: Runner
+  readonly #reaper: Reaper
+  #process: ManagedProcess
+
+  private constructor(product: Product, place: Place, reaper: Reaper, process: ManagedProcess) {
+    this.product = product
+    this.place = place
+    this.#runner = runners[product]
+    this.#reaper = reaper
+    this.#process = process
+  }
+
+  /** Undefined where the product cannot be had on this machine; `install` has said why. Rejects with the end of its log. */
+  static async start(product: Product, files: Files, reaper: Reaper): Promise<Database | undefined> {
+    const installation = await install(product)
+    if (installation === undefined) return undefined
+    const folder = mkdtempSync(join(tmpdir(), 'dbtls-database-'))
+    reaper.sweep(folder)
+    mkdirSync(join(folder, 'data'), { mode: 0o700 })
+    const place = {
+      ...{ installation, folder, port: await freePort() },
+      volume: new SecretVolume(join(folder, 'tls'), files),
+    }
+    await runners[product].initialise?.(place)
+    const database = new Database(product, place, reaper, Database.#spawn(product, place, reaper))
+    await database.#answers()
+    return database
+  }
+
+  static #spawn(product: Product, place: Place, reaper: Reaper): ManagedProcess {
+    const [command, ...args] = runners[product].command(place)
+    const logFile = join(place.folder, 'log')
+    return new ManagedProcess(reaper, { name: product, command, args, logFile, cwd: place.folder })
+  }
+
+  async #answers(): Promise<void> {
+    await eventually(
+      `${this.product} to answer`,
+      async () => (await probe(this.target(), { clock: systemClock() })).outcome !== 'Failed',
+      {
+        timeoutMs: 120_000,
+        giveUp: () => (this.#process.running ? undefined : `it ended: ${this.logs().slice(-2000)}`),
+      },
+    )
+  }
+
+  /** What to probe. */
+  target(changes: Partial<Target> = {}): Target {
+    return { address: '127.0.0.1', port: this.place.port, dialect: this.#runner.dialect, ...changes }
+  }
+
+  get volume(): SecretVolume {
+    return this.place.volume
+  }
+
+  /** Has it read its files again. */
+  reload(): Promise<void> {
+    return this.#runner.reload(this.place, this.#process)
+  }
+
+  logs(): string {
+    return this.#process.logs()
+  }
+
+  async restart(): Promise<void> {
+    await this.#end()
+    this.#process = Database.#spawn(this.product, this.place, this.#reaper)
+    await this.#answers()
+  }
+
+  async #end(): Promise<void> {
+    if (this.#runner.stopSignal !== undefined) this.#process.signal(this.#runner.stopSignal)
+    await this.#process.stop()
+  }
+
+  /** Ends it and removes its folder; DBTLS_KEEP=1 keeps the folder with its log. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end()
+    if (process.env['DBTLS_KEEP'] === '1') console.error(`${this.product} was in ${this.place.folder}`)
+    else rmSync(this.place.folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { must } from '../../controlplane/harness/process.ts'
+import type { Place, Runner } from './database.ts'
+
+const share = ({ installation: { root } }: Place): string => {
+  const modern = join(root, 'usr/share/mariadb')
+  return existsSync(join(modern, 'mariadb_system_tables.sql')) ? modern : join(root, 'usr/share/mysql')
+}
+
+const common = (place: Place): string[] => [
+  '--no-defaults',
+  // Refused to root otherwise; what it may do is bounded by its folder.
+  ...(process.getuid?.() === 0 ? ['--user=root'] : []),
+  `--basedir=${join(place.installation.root, 'usr')}`,
+  `--datadir=${join(place.folder, 'data')}`,
+  `--lc-messages-dir=${share(place)}`,
+  `--character-sets-dir=${join(share(place), 'charsets')}`,
+  `--plugin-dir=${join(place.installation.root, 'usr/lib/mysql/plugin')}`,
+  '--innodb-buffer-pool-size=32M',
+]
+
+/** What mariadb-install-db feeds the server, whose own script needs a whole installation. */
+const bootstrap = (place: Place): string => {
+  const folder = share(place)
+  const prefix = existsSync(join(folder, 'mariadb_system_tables.sql')) ? 'mariadb' : 'mysql'
+  const files = [
+    `${prefix}_system_tables`,
+    `${prefix}_performance_tables`,
+    `${prefix}_system_tables_data`,
+    'fill_help_tables',
+  ]
+  return [
+    'create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n',
+    ...files.map((name) => readFileSync(join(folder, `${name}.sql`), 'utf8')),
+    ...['maria_add_gis_sp_bootstrap', `${prefix}_sys_schema`].map((name) =>
+      readFileSync(join(folder, `${name}.sql`), 'utf8'),
+    ),
+  ].join('')
+}
+
+export const mariadb: Runner = {
+  dialect: 'mysql',
+  async initialise(place) {
+    const [command, ...args] = place.installation.start('/usr/sbin/mariadbd')
+    const own = ['--bootstrap', '--log-warnings=0', '--enforce-storage-engine=', '--max-allowed-packet=8M']
+    await must(command, [...args, ...common(place), ...own], { stdin: bootstrap(place) })
+  },
+  command: (place) => [
+    ...place.installation.start('/usr/sbin/mariadbd'),
+    ...common(place),
+    ...['--bind-address=127.0.0.1', `--port=${place.port}`, `--socket=${join(place.folder, 'socket')}`],
+    ...[`--pid-file=${join(place.folder, 'pid')}`, '--require-secure-transport=ON', '--tls-version=TLSv1.2,TLSv1.3'],
+    ...[`--ssl-ca=${place.volume.path('ca.crt')}`, `--ssl-cert=${place.volume.path('tls.crt')}`],
+    `--ssl-key=${place.volume.path('tls.key')}`,
+  ],
+  async reload(place) {
+    const [command, ...args] = place.installation.start('/usr/bin/mariadb')
+    const socket = join(place.folder, 'socket')
+    await must(command, [...args, '--no-defaults', `--socket=${socket}`, '--user=root', '--execute=FLUSH SSL'])
+  },
+}
