@@ -59,7 +59,7 @@ const longestTurnMs = 10
 
 interface Run {
   readonly key: string
-  readonly log: Logger
+  readonly log: () => Logger
   readonly abort: AbortController
   readonly since: number
   overran: boolean
@@ -172,8 +172,13 @@ export class Controller {
   async #process(key: string): Promise<void> {
     this.#runCount += 1
     const reconcileId = `${this.#idPrefix}-${this.#runCount}`
-    const log = this.#options.log.child({ controller: this.name, object: key, reconcileID: reconcileId })
-    const run: Run = { key, log, abort: new AbortController(), since: this.#clock.monotonic(), overran: false }
+    const run: Run = {
+      key,
+      log: this.#loggerOf(key, reconcileId),
+      abort: new AbortController(),
+      since: this.#clock.monotonic(),
+      overran: false,
+    }
     this.#runs.add(run)
     const settled = this.#reconcile(run, reconcileId)
     const stuck = Promise.withResolvers<'stuck'>()
@@ -185,16 +190,30 @@ export class Controller {
     const first = await Promise.race([finished, stuck.promise])
     timer.cancel()
     if (first !== 'stuck') return
-    log.error('the reconcile ignores that it was aborted; its object waits for it, the worker does not', {
+    run.log().error('the reconcile ignores that it was aborted; its object waits for it, the worker does not', {
       afterMs: this.#timeoutMs + this.#graceMs,
     })
     this.#metrics?.stuck(1)
     void finished.then(() => this.#metrics?.stuck(-1))
   }
 
+  /** Most reconciles have nothing to say, and a logger of one's own costs more than many of them do. */
+  #loggerOf(key: string, reconcileId: string): () => Logger {
+    let log: Logger | undefined
+    return () => (log ??= this.#options.log.child({ controller: this.name, object: key, reconcileID: reconcileId }))
+  }
+
   async #reconcile(run: Run, reconcileId: string): Promise<Settled> {
     try {
-      return { result: await this.#options.reconcile(run.key, { signal: run.abort.signal, log: run.log, reconcileId }) }
+      const { key, abort, log } = run
+      const about: ReconcileContext = {
+        signal: abort.signal,
+        get log() {
+          return log()
+        },
+        reconcileId,
+      }
+      return { result: await this.#options.reconcile(key, about) }
     } catch (error) {
       return { error }
     }
@@ -204,7 +223,7 @@ export class Controller {
     run.overran = true
     this.#metrics?.timedOut()
     const message = `the reconcile took longer than ${this.#timeoutMs} ms`
-    run.log.warn(message)
+    run.log().warn(message)
     run.abort.abort(new Retryable('ReconcileTimeout', message))
   }
 
@@ -215,7 +234,7 @@ export class Controller {
       const outcome = this.#conclude(run, how)
       this.#metrics?.finished(outcome, this.#clock.monotonic() - run.since)
     } catch (error) {
-      run.log.error('a hook of the controller failed', { error })
+      run.log().error('a hook of the controller failed', { error })
     } finally {
       this.#queue.done(run.key)
     }
@@ -230,13 +249,13 @@ export class Controller {
         : this.#requeue(run, how.result.requeueAfterMs)
     const { error } = how
     if (error instanceof NotReady) {
-      run.log.debug(error.message, { reason: error.reason })
+      run.log().debug(error.message, { reason: error.reason })
       return this.#requeue(run, error.afterMs ?? defaultNotReadyMs)
     }
     if (error instanceof Terminal) return this.#giveUp(run, error)
     if (this.#stopped && run.abort.signal.aborted) return 'error'
-    if (error instanceof Retryable) run.log.warn(error.message, { reason: error.reason, cause: error.cause })
-    else run.log.error('the reconcile failed', { error })
+    if (error instanceof Retryable) run.log().warn(error.message, { reason: error.reason, cause: error.cause })
+    else run.log().error('the reconcile failed', { error })
     return this.#retry(run, retryAfterOf(error))
   }
 
@@ -264,7 +283,7 @@ export class Controller {
 
   #giveUp({ key, log }: Run, error: Terminal): ReconcileOutcome {
     this.#queue.forget(key)
-    log.warn(error.message, { reason: error.reason, cause: error.cause })
+    log().warn(error.message, { reason: error.reason, cause: error.cause })
     this.#metrics?.terminalError()
     this.#options.onTerminal?.(key, error)
     return 'error'

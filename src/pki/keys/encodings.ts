@@ -213,6 +213,19 @@ export const spkiOf = (pkcs8: Uint8Array): Uint8Array => {
   }
 }
 
+/**
+ * DER SubjectPublicKeyInfo that an EC key carries along (RFC 5915 §3); undefined for other keys and where it carries none. Only
+ * for a key that was made here: of another's it would have to be believed.
+ */
+export const publicKeyInside = (pkcs8: Uint8Array): Uint8Array | undefined => {
+  const [, algorithm, key] = children(readOnly(pkcs8, Tag.sequence))
+  const [type] = algorithm === undefined ? [] : children(algorithm)
+  if (algorithm === undefined || key === undefined || type === undefined) return undefined
+  if (readOid(type) !== publicKeyTypes.ec) return undefined
+  const { publicKey } = readEcPrivateKey(key.contents)
+  return publicKey === undefined ? undefined : sequence(algorithm.encoded, bitString(publicKey))
+}
+
 const publicBits = (pkcs8: Uint8Array): Uint8Array => {
   const bits = children(readOnly(spkiOf(pkcs8), Tag.sequence))[1]
   if (bits === undefined) throw new DerError('the public key has no bits')

@@ -2,7 +2,7 @@
 
 import { createHash, type webcrypto } from 'node:crypto'
 import { children, DerError, readBitString, readOid, readOnly, readUnsignedInteger, Tag } from '../encoding/der.ts'
-import { curves, publicKeyTypes, rememberPublicKey } from './encodings.ts'
+import { curves, publicKeyInside, publicKeyTypes, rememberPublicKey } from './encodings.ts'
 import type { KeyAlgorithm } from '../plan.ts'
 
 export { decodePrivateKey, encodePrivateKey, KeyError, type PrivateKeyEncoding, spkiOf } from './encodings.ts'
@@ -23,11 +23,8 @@ export interface KeyPair {
 export const generateKeyPair = async (crypto: WebCrypto, algorithm: KeyAlgorithm): Promise<KeyPair> => {
   const { subtle } = crypto
   const pair = (await subtle.generateKey(generation(algorithm), true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
-  const exported = await Promise.all([
-    subtle.exportKey('pkcs8', pair.privateKey),
-    subtle.exportKey('spki', pair.publicKey),
-  ])
-  const [pkcs8, spki] = [new Uint8Array(exported[0]), new Uint8Array(exported[1])]
+  const pkcs8 = new Uint8Array(await subtle.exportKey('pkcs8', pair.privateKey))
+  const spki = publicKeyInside(pkcs8) ?? new Uint8Array(await subtle.exportKey('spki', pair.publicKey))
   rememberPublicKey(pkcs8, spki)
   return { algorithm, pkcs8, spki }
 }
