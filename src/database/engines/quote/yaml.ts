@@ -1,0 +1,14 @@
+/** YAML, JSON, TOML and JavaScript share the string of JSON. */
+import { requireText } from './quote-error.ts'
+
+/**
+ * A double-quoted scalar: JSON's string is one of YAML 1.2, and what YAML and JavaScript count among line ends or not printable
+ * is escaped besides. TOML's basic strings and JavaScript's string literals read it alike.
+ */
+export const quotedString = (text: string): string => {
+  requireText(text, 'a quoted string')
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
