@@ -30,7 +30,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   trust: [...below.domain, 'control', 'ledger', 'authority'],
   certificate: [...below.domain, 'control', 'ledger', 'authority', 'database'],
   signing: [...below.domain, 'control', 'ledger', 'authority', 'certificate'],
-  profile: [...below.domain, 'control', 'ledger', 'authority', 'certificate', 'database'],
+  profile: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'database'],
   publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],
   caches: [...below.domain, ...below.controllers],
   operator: [...below.domain, ...below.controllers, 'caches'],

@@ -28,6 +28,9 @@ export const engines = [
 ] as const
 export type Engine = (typeof engines)[number]
 
+/** Every engine but External, which is none. */
+const protocols = engines.filter((engine) => engine !== 'External')
+
 const services = z
   .array(namespaceName('A Service.'))
   .max(64)
@@ -119,6 +122,7 @@ const client = z.object({
 interface SpecValue {
   engine: string
   server?: unknown
+  connection?: { protocol?: string }
   reload?: { strategy: string; credentialsSecretRef?: unknown }
 }
 
@@ -148,7 +152,11 @@ export const databaseTLSProfileSpec = z
           "Secret of the server certificate. Default: the profile's name with '-server-tls'.",
         ).optional(),
         privateKey: privateKey.prefault({}),
-        duration: durationText('Lifetime of a certificate.', '10s').default('90d'),
+        // No default: an absent one may be shortened by the policy of a CA, one that was asked for may not.
+        duration: durationText(
+          'Lifetime of the certificates of this profile. Default: that of a DatabaseCertificate.',
+          '10s',
+        ).optional(),
       })
       .optional()
       .meta({ description: 'The server certificate.' }),
@@ -166,6 +174,10 @@ export const databaseTLSProfileSpec = z
         host: text(253, 'Host name clients use.').optional(),
         port: z.int().min(1).max(65535).optional().meta({ description: "Port. Default: the engine's." }),
         database: text(128, 'Database clients use.').optional(),
+        protocol: z.enum(protocols).optional().meta({
+          description:
+            'Engine whose protocol an External server speaks. Default: the one that is known by the port, else MySQL.',
+        }),
       })
       .optional()
       .meta({ description: 'What connection strings say.' }),
@@ -229,6 +241,13 @@ export const databaseTLSProfileSpec = z
         fieldPath: '.server',
         reason: 'FieldValueForbidden',
         holds: (self) => self.engine !== 'External' || self.server === undefined,
+      }),
+      rule<SpecValue>({
+        rule: "self.engine == 'External' || !has(self.connection) || !has(self.connection.protocol)",
+        message: 'protocol says what an External server speaks: leave it out',
+        fieldPath: '.connection.protocol',
+        reason: 'FieldValueForbidden',
+        holds: (self) => self.engine === 'External' || self.connection?.protocol === undefined,
       }),
       rule<SpecValue>({
         rule: "!has(self.reload) || self.reload.strategy != 'SQL' || has(self.reload.credentialsSecretRef)",

@@ -1,0 +1,58 @@
+/**
+ * Elasticsearch. https://www.elastic.co/guide/en/elasticsearch/reference/current/security-settings.html#ssl-tls-settings,
+ * https://www.elastic.co/guide/en/elasticsearch/reference/current/pki-realm.html
+ */
+import type { Context, Definition } from './engine.ts'
+import { pemItems } from './files.ts'
+import { nameIsUser } from './identity.ts'
+import { clientItems, commands, refusesRequire, transport, usernameForm, usernameWords } from './search-family.ts'
+import { lines, mountNote } from './text.ts'
+
+const byCertificate = (context: Context): boolean =>
+  context.clients.some(({ require }) => require === 'X509' || require === 'Subject')
+
+const elasticsearchYml = (context: Context): string => {
+  const { files } = context.components.get(transport) ?? context.server
+  return lines(
+    ...mountNote(context, [transport]),
+    '# Files are read below the configuration folder alone: set mountPath to one such as /usr/share/elasticsearch/config/certs.',
+    'xpack.security.enabled: true',
+    'xpack.security.transport.ssl.enabled: true',
+    'xpack.security.transport.ssl.verification_mode: full',
+    `xpack.security.transport.ssl.key: ${files.key}`,
+    `xpack.security.transport.ssl.certificate: ${files.certificate}`,
+    `xpack.security.transport.ssl.certificate_authorities: [${files.trust}]`,
+    'xpack.security.http.ssl.enabled: true',
+    `xpack.security.http.ssl.key: ${context.server.files.key}`,
+    `xpack.security.http.ssl.certificate: ${context.server.files.certificate}`,
+    `xpack.security.http.ssl.certificate_authorities: [${context.clientTrust}]`,
+    'xpack.security.http.ssl.client_authentication: optional',
+    ...(byCertificate(context)
+      ? [
+          '# The common name of a certificate is the user; needs a licence with the PKI realm, and role mappings',
+          'xpack.security.authc.realms.pki.pki1.order: 10',
+          'xpack.security.authc.realms.pki.pki1.username_pattern: "CN=(.*?)(?:,|$)"',
+          `xpack.security.authc.realms.pki.pki1.certificate_authorities: [${context.clientTrust}]`,
+        ]
+      : []),
+  )
+}
+
+export const elasticsearch: Definition = {
+  engine: 'Elasticsearch',
+  versions: { oldest: '7.0', newest: '9' },
+  port: 9200,
+  dialect: 'http',
+  bareWildcards: true,
+  serverRole: 'Server',
+  components: { [transport]: { role: 'Peer', always: true, sharesTopology: true, port: 9300, dialect: 'plain' } },
+  identity: nameIsUser('Elasticsearch', usernameForm, usernameWords),
+  refusesRequire: refusesRequire('Elasticsearch'),
+  serverItems: pemItems,
+  clientItems,
+  reload: () => ({ leaf: 'Automatic', authority: 'Automatic', statements: [], onMismatch: 'KeepsOld' }),
+  serverFiles: (context) => ({ 'elasticsearch.yml': elasticsearchYml(context) }),
+  clientFiles: (context) => ({
+    'commands.md': commands(context, ['Renewed files, also of the CA, are read by themselves within seconds.']),
+  }),
+}

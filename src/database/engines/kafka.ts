@@ -1,0 +1,178 @@
+/**
+ * Kafka 2.7 and later, which reads PEM (KIP-651). https://kafka.apache.org/documentation/#security_ssl,
+ * https://kafka.apache.org/documentation/#brokerconfigs_ssl.principal.mapping.rules
+ */
+import { pkcs8Only } from './cassandra.ts'
+import type { Client, Context, Definition, Holder, Identity } from './engine.ts'
+import { combinedItems, javaItems } from './files.ts'
+import { nameIsUser } from './identity.ts'
+import { shellCommand } from './quote/shell.ts'
+import { uriHost } from './quote/uri.ts'
+import {
+  clientNote,
+  fenced,
+  fileOfClient,
+  hasCertificate,
+  lines,
+  mountNote,
+  mountWords,
+  passwordNote,
+  perClient,
+} from './text.ts'
+import { isAtLeast } from './version.ts'
+
+/** What the mapping rule below takes out of a DN unescaped. */
+const form = /^[A-Za-z0-9._@-]+$/
+
+/** Brokers are users too, and Kafka refuses a keystore with another DN: the name has to stay whatever the topology does. */
+const brokers = ({ profile }: Holder): Identity =>
+  nameIsUser(
+    'Kafka',
+    form,
+    'letters, digits, ".", "_", "@" and "-"',
+  )({ profile, namespace: '', name: profile, username: profile })
+
+const brokerName = ({ server, profile }: Context): string => server.subject.commonName ?? profile
+
+const serverProperties = (context: Context): string =>
+  lines(
+    ...mountNote(context),
+    'ssl.keystore.type=PEM',
+    `ssl.keystore.location=${context.server.files.combined}`,
+    'ssl.truststore.type=PEM',
+    `ssl.truststore.location=${context.clientTrust}`,
+    `ssl.client.auth=${context.clients.every(({ require }) => require === 'X509' || require === 'Subject') ? 'required' : 'requested'}`,
+    'ssl.endpoint.identification.algorithm=https',
+    '# User:<common name>',
+    'ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT',
+    'security.inter.broker.protocol=SSL',
+    `super.users=User:${brokerName(context)}`,
+    // Without it a keystore that lacks a name the last one had is refused (KIP-978).
+    isAtLeast(context.version, '3.7') ? 'ssl.allow.san.changes=true' : undefined,
+  )
+
+const clientProperties = (context: Context, client: Client): string =>
+  lines(
+    clientNote(client),
+    `bootstrap.servers=${uriHost(context.host)}:${context.port}`,
+    'security.protocol=SSL',
+    'ssl.truststore.type=PEM',
+    `ssl.truststore.location=${client.trust.pem}`,
+    ...(hasCertificate(client) ? ['ssl.keystore.type=PEM', `ssl.keystore.location=${client.files.combined}`] : []),
+    'ssl.endpoint.identification.algorithm=https',
+  )
+
+const commands = (context: Context): string =>
+  lines(
+    `# Connecting to ${context.profile}`,
+    '',
+    ...context.clients.flatMap((client) => {
+      const file = fileOfClient(context, client, 'client.properties')
+      const bootstrap = `${uriHost(context.host)}:${context.port}`
+      return [
+        `## ${client.name}`,
+        '',
+        `${mountWords(client)}. \`${file}\` is in this ConfigMap.`,
+        '',
+        fenced(
+          'sh',
+          shellCommand('kafka-topics.sh', '--bootstrap-server', bootstrap, '--command-config', file, '--list'),
+        ),
+        '',
+        'librdkafka:',
+        '',
+        fenced(
+          'properties',
+          'security.protocol=ssl',
+          `ssl.ca.location=${client.trust.pem}`,
+          ...(hasCertificate(client)
+            ? [`ssl.certificate.location=${client.files.certificate}`, `ssl.key.location=${client.files.key}`]
+            : []),
+        ),
+        '',
+        ...(client.java
+          ? [
+              `Keystore ${client.files.keystore} and truststore ${client.trust.pkcs12} are PKCS12; password: ${passwordNote(client)}.`,
+              '',
+            ]
+          : []),
+        ...(client.username === undefined || client.subject === undefined
+          ? []
+          : [
+              'Its rights, where an authorizer is set:',
+              '',
+              fenced(
+                'sh',
+                shellCommand(
+                  'kafka-acls.sh',
+                  '--bootstrap-server',
+                  bootstrap,
+                  '--command-config',
+                  'admin.properties',
+                  '--add',
+                  '--allow-principal',
+                  `User:${client.username}`,
+                  '--operation',
+                  'All',
+                  '--topic',
+                  '*',
+                ),
+              ),
+              '',
+            ]),
+      ]
+    }),
+    ...(context.managed ? [] : reloadNotes(context)),
+  )
+
+const reloadNotes = (context: Context): string[] => [
+  'After a renewal, for each broker and listener; the same path again makes it read the file. The answer comes before the broker has',
+  'done it, and a refusal is in its log alone, so look at what it serves:',
+  '',
+  fenced(
+    'sh',
+    shellCommand(
+      'kafka-configs.sh',
+      '--bootstrap-server',
+      `${uriHost(context.host)}:${context.port}`,
+      '--command-config',
+      'client.properties',
+      '--entity-type',
+      'brokers',
+      '--entity-name',
+      '0',
+      '--alter',
+      '--add-config',
+      `listener.name.ssl.ssl.keystore.location=${context.server.files.combined},listener.name.ssl.ssl.truststore.location=${context.clientTrust}`,
+    ),
+  ),
+]
+
+export const kafka: Definition = {
+  engine: 'Kafka',
+  versions: { oldest: '2.7', newest: '4' },
+  port: 9093,
+  dialect: 'kafka',
+  bareWildcards: true,
+  serverRole: 'Peer',
+  oneTrustFile: true,
+  components: {},
+  serverSubject: brokers,
+  identity: nameIsUser('Kafka', form, 'letters, digits, ".", "_", "@" and "-"'),
+  refusesKey: pkcs8Only('Kafka'),
+  refusesRequire: (require) =>
+    require === 'None' || require === 'Issuer'
+      ? {
+          problem: 'the listener takes TLS connections alone, and knows a client by its subject',
+          cure: 'set require: X509, or TLS where the client logs in by SASL',
+        }
+      : undefined,
+  serverItems: combinedItems,
+  clientItems: ({ java }) => [...combinedItems, ...(java ? javaItems('client', 'ca') : [])],
+  reload: () => ({ leaf: 'Command', authority: 'Command', statements: [], onMismatch: 'KeepsOldSilently' }),
+  serverFiles: (context) => ({ 'server.properties': serverProperties(context) }),
+  clientFiles: (context) => ({
+    ...perClient(context, 'client.properties', (client) => clientProperties(context, client)),
+    'commands.md': commands(context),
+  }),
+}

@@ -1,0 +1,135 @@
+/**
+ * MariaDB 10.4 and later, Galera with the component `galera`.
+ * https://mariadb.com/docs/server/security/encryption/data-in-transit-encryption
+ * https://mariadb.com/docs/galera-cluster/galera-security/securing-communications-in-galera-cluster
+ */
+import type { Client, Context, Definition, Mounted, Reload } from './engine.ts'
+import { javaItems, pemItems } from './files.ts'
+import { freeIdentity } from './identity.ts'
+import {
+  accountsSql,
+  clientCnf,
+  clientCommands,
+  dbconnectorYaml,
+  jdbcUrl,
+  keystoreAlias,
+  refusesRequire,
+  truststoreAlias,
+} from './mysql-family.ts'
+import { propertyValue } from './quote/properties.ts'
+import { clientNote, hasCertificate, lines, mountNote, passwordNote, perClient } from './text.ts'
+import { isAtLeast } from './version.ts'
+
+const component = 'galera'
+
+/** SST by mariadb-backup: encrypt=3 takes key, certificate and CA as three files (encrypt=4 is the older name of options). */
+const galera = ({ files }: Mounted): string[] => [
+  '',
+  '[galera]',
+  '# Add other provider options to this line: a second one would replace it.',
+  `wsrep_provider_options="socket.ssl=yes;socket.ssl_ca=${files.trust};socket.ssl_cert=${files.certificate};socket.ssl_key=${files.key}"`,
+  '',
+  '[sst]',
+  'encrypt=3',
+  `tca=${files.trust}`,
+  `tcert=${files.certificate}`,
+  `tkey=${files.key}`,
+]
+
+const serverCnf = (context: Context): string => {
+  const group = context.components.get(component)
+  return lines(
+    ...mountNote(context, [component]),
+    '[mariadb]',
+    `ssl_ca=${context.clientTrust}`,
+    `ssl_cert=${context.server.files.certificate}`,
+    `ssl_key=${context.server.files.key}`,
+    'tls_version=TLSv1.2,TLSv1.3',
+    isAtLeast(context.version, '10.5') ? 'require_secure_transport=ON' : undefined,
+    ...(group === undefined ? [] : galera(group)),
+  )
+}
+
+const demand = ({ managed, version }: Context): string[] => {
+  if (managed) return ['-- require_secure_transport=ON is set in the parameters of the managed server, not here.']
+  return isAtLeast(version, '10.5') ? ['SET GLOBAL require_secure_transport = ON;'] : []
+}
+
+/** Connector/J 3. https://mariadb.com/docs/connectors/mariadb-connector-j/about-mariadb-connector-j */
+const jdbcProperties = (context: Context, client: Client): string =>
+  lines(
+    '# MariaDB Connector/J 3',
+    clientNote(client),
+    `url=${propertyValue(jdbcUrl('mariadb', context, client))}`,
+    client.username === undefined ? undefined : `user=${propertyValue(client.username)}`,
+    'sslMode=verify-full',
+    `serverSslCert=${client.trust.pem}`,
+    ...(!hasCertificate(client)
+      ? []
+      : client.java
+        ? [`keyStore=${client.files.keystore}`, 'keyStoreType=PKCS12', `# keyStorePassword: ${passwordNote(client)}.`]
+        : ['# For a keystore with its certificate set java: true on this client of the profile.']),
+  )
+
+const notes = ({ managed, components }: Context): string[] =>
+  managed
+    ? [
+        '`require_secure_transport` belongs into the parameters of the managed server; `accounts.sql` demands TLS of each account.',
+      ]
+    : [
+        '`server.cnf` refuses plain connections from MariaDB 10.5 on, `accounts.sql` says what each account must show. A client',
+        'certificate that the server does not trust costs the connection even where none is demanded.',
+        '',
+        'After a renewal, also of the CA:',
+        '',
+        '```sql',
+        'FLUSH SSL;',
+        ...(components.has(component) ? ["SET GLOBAL wsrep_provider_options = 'socket.ssl_reload=1';"] : []),
+        '```',
+        '',
+        '`FLUSH SSL` needs the privilege RELOAD. Open connections keep what they began with.',
+      ]
+
+const reload = (components: ReadonlyMap<string, unknown>): Reload => ({
+  leaf: 'Statement',
+  authority: 'Statement',
+  statements: [
+    'FLUSH SSL',
+    ...(components.has(component) ? ["SET GLOBAL wsrep_provider_options = 'socket.ssl_reload=1'"] : []),
+  ],
+  onMismatch: 'KeepsOld',
+})
+
+export const mariadb: Definition = {
+  engine: 'MariaDB',
+  versions: { oldest: '10.4', newest: '13' },
+  port: 3306,
+  dialect: 'mysql',
+  bareWildcards: false,
+  serverRole: 'Server',
+  components: { [component]: { role: 'Peer', sharesTopology: true } },
+  // mysql.global_priv keeps 128 characters, which the schema allows.
+  identity: freeIdentity,
+  refusesRequire,
+  serverItems: pemItems,
+  clientItems: ({ java }) => [...pemItems, ...(java ? javaItems(keystoreAlias, truststoreAlias) : [])],
+  refuses: ({ components, authoritySelfSigned }) =>
+    components.includes(component) && authoritySelfSigned === false
+      ? [
+          {
+            field: 'spec.authorityRef',
+            problem: 'Galera does not accept certificates of an intermediate CA (MDEV-35812), and this CA is one',
+            cure: 'name a self-signed CertificateAuthority',
+          },
+        ]
+      : [],
+  reload: (_, { components }) => reload(components),
+  serverFiles: (context) => ({ 'server.cnf': serverCnf(context) }),
+  clientFiles: (context) => ({
+    ...perClient(context, 'client.cnf', (client) => clientCnf(context, client, 'ssl-verify-server-cert')),
+    ...perClient(context, 'jdbc.properties', (client) => jdbcProperties(context, client)),
+    ...perClient(context, 'dbconnector.yaml', (client) => dbconnectorYaml(client)),
+    'accounts.sql': accountsSql(context, demand(context)),
+    'commands.md': clientCommands(context, `Connecting to ${context.profile}`, notes(context)),
+  }),
+}

@@ -1,0 +1,107 @@
+/** OpenSearch. https://docs.opensearch.org/latest/security/configuration/tls/ */
+import { pkcs8Only } from './cassandra.ts'
+import type { Context, Definition, Holder, Identity } from './engine.ts'
+import { pemItems } from './files.ts'
+import { commaForm, nameIsUser } from './identity.ts'
+import { shellCommand } from './quote/shell.ts'
+import { uriHost } from './quote/uri.ts'
+import { quotedString } from './quote/yaml.ts'
+import { clientItems, commands, refusesRequire, transport, usernameForm, usernameWords } from './search-family.ts'
+import { fenced, lines, mountNote } from './text.ts'
+
+const admin = 'admin'
+const maxUnit = 64
+
+/** Nodes and administrators are told by their whole subject, which must stay what opensearch.yml says. */
+const known =
+  (commonName: string, kind: 'nodes' | 'admins') =>
+  ({ namespace, profile }: Holder): Identity => {
+    const unit = `${kind}.${namespace}.${profile}`
+    return unit.length > maxUnit
+      ? {
+          refused: {
+            problem: `"${kind}.", namespace and name make an organizational unit of more than ${maxUnit} characters, by which OpenSearch knows its ${kind}`,
+            cure: 'give the profile a shorter name',
+          },
+        }
+      : { subject: { commonName, organizationalUnits: [unit] } }
+  }
+
+const opensearchYml = (context: Context): string => {
+  const between = context.components.get(transport) ?? context.server
+  const administrator = context.components.get(admin)
+  const { files } = between
+  return lines(
+    ...mountNote(context, [transport]),
+    '# Files are read below the configuration folder alone: set mountPath to one such as /usr/share/opensearch/config/certs.',
+    `plugins.security.ssl.transport.pemcert_filepath: ${files.certificate}`,
+    `plugins.security.ssl.transport.pemkey_filepath: ${files.key}`,
+    `plugins.security.ssl.transport.pemtrustedcas_filepath: ${files.trust}`,
+    'plugins.security.ssl.transport.enforce_hostname_verification: true',
+    'plugins.security.ssl.http.enabled: true',
+    `plugins.security.ssl.http.pemcert_filepath: ${context.server.files.certificate}`,
+    `plugins.security.ssl.http.pemkey_filepath: ${context.server.files.key}`,
+    `plugins.security.ssl.http.pemtrustedcas_filepath: ${context.clientTrust}`,
+    'plugins.security.ssl.http.clientauth_mode: OPTIONAL',
+    `plugins.security.nodes_dn: [${quotedString(commaForm(between.subject))}]`,
+    administrator === undefined
+      ? undefined
+      : `plugins.security.authcz.admin_dn: [${quotedString(commaForm(administrator.subject))}]`,
+    '# A server that does not know it refuses to start: only where the version has it.',
+    '# plugins.security.ssl.certificates_hot_reload.enabled: true',
+  )
+}
+
+const notes = (context: Context): string[] => {
+  const administrator = context.components.get(admin)
+  if (administrator === undefined) return []
+  const call = (layer: string): string =>
+    shellCommand(
+      'curl',
+      '--request',
+      'PUT',
+      '--cacert',
+      administrator.files.trust,
+      '--cert',
+      administrator.files.certificate,
+      '--key',
+      administrator.files.key,
+      `https://${uriHost(context.host)}:${context.port}/_plugins/_security/api/ssl/${layer}/reloadcerts`,
+    )
+  return [
+    `After a renewal, on each node, with Secret ${administrator.secretName} mounted at ${administrator.folder} (the administrator's`,
+    'certificate, by which securityadmin.sh works too):',
+    '',
+    fenced('sh', call('transport'), call('http')),
+    '',
+    'A node refuses to start while an expired CA is in the file it trusts.',
+  ]
+}
+
+export const opensearch: Definition = {
+  engine: 'OpenSearch',
+  versions: { oldest: '1.0', newest: '3' },
+  port: 9200,
+  dialect: 'http',
+  bareWildcards: true,
+  serverRole: 'Server',
+  components: {
+    [transport]: {
+      role: 'Peer',
+      always: true,
+      sharesTopology: true,
+      port: 9300,
+      dialect: 'plain',
+      subject: known('node', 'nodes'),
+    },
+    [admin]: { role: 'Client', always: true, subject: known('admin', 'admins') },
+  },
+  identity: nameIsUser('OpenSearch', usernameForm, usernameWords),
+  refusesKey: pkcs8Only('OpenSearch'),
+  refusesRequire: refusesRequire('OpenSearch'),
+  serverItems: pemItems,
+  clientItems,
+  reload: () => ({ leaf: 'Command', authority: 'Restart', statements: [], onMismatch: 'KeepsOld' }),
+  serverFiles: (context) => ({ 'opensearch.yml': opensearchYml(context) }),
+  clientFiles: (context) => ({ 'commands.md': commands(context, notes(context)) }),
+}

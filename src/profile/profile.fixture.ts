@@ -1,0 +1,62 @@
+/** Profiles as they come from the API server: through admission, with every default filled in. */
+import { distinguishedName } from '../pki/names/names.ts'
+import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
+import { engines } from '../resources/database-tls-profile.ts'
+import { admit } from '../resources/validate.ts'
+import { expand, type Expansion, type Known } from './expand.ts'
+
+export const authority = {
+  subject: distinguishedName({ commonName: 'Orders CA', organizations: ['Acme'] }),
+  selfSigned: true,
+}
+
+export const profileOf = (spec: object, metadata: object = {}): DatabaseTLSProfile => {
+  const object = {
+    apiVersion: 'dbtls.dev/v1alpha1',
+    kind: 'DatabaseTLSProfile',
+    metadata: { name: 'orders', namespace: 'data', ...metadata },
+    spec: { authorityRef: { name: 'orders-ca' }, ...spec },
+  }
+  const admitted = admit('DatabaseTLSProfile', object)
+  if ('problems' in admitted) throw new Error(JSON.stringify(admitted.problems))
+  return admitted.object as DatabaseTLSProfile
+}
+
+export const expanded = (spec: object, known: Known = { authority }): Expansion => expand(profileOf(spec), known)
+
+export const topology = {
+  services: ['orders'],
+  statefulSet: { name: 'orders', headlessService: 'orders-headless', replicas: 3 },
+}
+
+export const clients = [
+  { name: 'app', database: 'orders', java: true },
+  { name: 'report', username: 'reporting', require: 'TLS' },
+]
+
+const components: Partial<Record<(typeof engines)[number], readonly object[]>> = {
+  MySQL: [{ name: 'group-replication' }],
+  MariaDB: [{ name: 'galera' }],
+  TiDB: [
+    { name: 'pd', statefulSet: { name: 'orders-pd', headlessService: 'orders-pd-peer', replicas: 3 } },
+    { name: 'tikv', ipAddresses: ['172.16.10.14', '172.16.10.15', '172.16.10.16'] },
+    { name: 'tidb', services: ['orders-tidb'] },
+    { name: 'tiflash', services: ['orders-tiflash'] },
+    { name: 'ticdc', services: ['orders-ticdc'] },
+    { name: 'tiproxy', services: ['orders-tiproxy'] },
+  ],
+  ClickHouse: [{ name: 'keeper', services: ['orders-keeper'] }],
+}
+
+/** One profile of each engine that shows most of what it has. */
+export const exampleOf = (engine: (typeof engines)[number]): Record<string, unknown> => ({
+  engine,
+  ...(engine === 'External'
+    ? { connection: { host: 'orders.abc123.eu-west-1.rds.amazonaws.com' } }
+    : { topology, connection: { host: 'orders.example.com' } }),
+  // etcd asks every client for a certificate.
+  clients: engine === 'Etcd' ? [clients[0], { ...clients[1], require: 'X509' }] : clients,
+  ...(components[engine] === undefined ? {} : { components: components[engine] }),
+})
+
+export { engines }
