@@ -1,6 +1,7 @@
 /** Everything one decision about a CertificateAuthority needs; filled by gather.ts, judged by decide.ts. */
 
 import type { Look as LookOf } from '../control/actor.ts'
+import type { Owned } from '../control/owned.ts'
 import type { ReferencedText } from '../control/secrets.ts'
 import type { SigningPolicy } from '../pki/policy/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -20,29 +21,20 @@ export type ParentSeen =
       readonly published: PublishedUrls
     }
 
-export type SecretSeen =
-  | { readonly state: 'absent' }
-  | {
-      readonly state: 'present'
-      readonly uid: string
-      readonly resourceVersion: string
-      readonly ours: boolean
-      readonly owner: string | undefined
-      /** What could be read of it, or why nothing could. */
-      readonly stored: StoredAuthority | undefined
-      readonly problem: StoredAuthorityError | undefined
-      /** Bytes or marks that differ from those written last, in words. */
-      readonly drift: readonly string[]
-      /** Under the parent's present key; undefined for a root and while the parent is not usable. */
-      readonly signedByParent: boolean | undefined
-      /** Chain or roots above it are no longer those of the parent. */
-      readonly chainChanged: boolean
-      /**
-       * Whether its certificate is in the ledger; asked only while the authority reports none, because then nothing else
-       * tells the authority's own Secret from one that somebody put in its place.
-       */
-      readonly recorded: boolean | undefined
-    }
+export type SecretSeen = Owned<{
+  /** What could be read of it, or why nothing could. */
+  readonly stored: StoredAuthority | undefined
+  readonly problem: StoredAuthorityError | undefined
+  /** Under the parent's present key; undefined for a root and while the parent is not usable. */
+  readonly signedByParent: boolean | undefined
+  /** Chain or roots above it are no longer those of the parent. */
+  readonly chainChanged: boolean
+  /**
+   * Whether its certificate is in the ledger; asked only while the authority reports none, because then nothing else
+   * tells the authority's own Secret from one that somebody put in its place.
+   */
+  readonly recorded: boolean | undefined
+}>
 
 export interface Observed {
   readonly name: string

@@ -3,6 +3,7 @@
 import type { AuthorityMaterial } from '../authority/keyring.ts'
 import type { PublishedUrls } from '../authority/published.ts'
 import type { Look as LookOf } from '../control/actor.ts'
+import type { Owned } from '../control/owned.ts'
 import type { ReferencedText } from '../control/secrets.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { KeyAlgorithm } from '../pki/plan.ts'
@@ -35,37 +36,26 @@ export type RevocationListSeen =
   /** None yet, and whether the CA makes any. */
   | { readonly state: 'absent'; readonly made: boolean }
 
-export type SecretSeen =
-  | { readonly state: 'absent' }
-  | {
-      readonly state: 'present'
-      readonly uid: string
-      readonly resourceVersion: string
-      readonly type: string
-      readonly immutable: boolean
-      /** Written for this resource before, or offered to it by annotation. */
-      readonly ours: boolean
-      /** Made by somebody else and handed over by annotation: it outlives the certificate, with what else is in it. */
-      readonly adopted: boolean
-      /** For the message when it is not: `DatabaseCertificate/other`, or undefined for somebody else's. */
-      readonly owner: string | undefined
-      readonly leaf: ParsedCertificate | undefined
-      /** Why the leaf is replaced, where that is certain without having read it; nothing else is known of the Secret then. */
-      readonly due?: string
-      /** PKCS#8 that belongs to the leaf. */
-      readonly privateKey: Uint8Array | undefined
-      readonly keyAlgorithm: KeyAlgorithm | undefined
-      readonly password: string | undefined
-      /** Does the signing CA's present key verify the leaf's signature? Undefined while no CA is usable. */
-      readonly signedByAuthority: boolean | undefined
-      /** ms, as asked for when the leaf was issued. */
-      readonly requestedDuration: number | undefined
-      readonly renewTrigger: string | undefined
-      /** Labels, annotations, owner or keys that differ from what is wanted, in words. */
-      readonly drift: readonly string[]
-      /** True when the bytes are those written last and nothing they were made from has changed. */
-      readonly outputsCurrent: boolean
-    }
+export type SecretSeen = Owned<{
+  readonly type: string
+  readonly immutable: boolean
+  /** Made by somebody else and handed over by annotation: it outlives the certificate, with what else is in it. */
+  readonly adopted: boolean
+  readonly leaf: ParsedCertificate | undefined
+  /** Why the leaf is replaced, where that is certain without having read it; nothing else is known of the Secret then. */
+  readonly due?: string
+  /** PKCS#8 that belongs to the leaf. */
+  readonly privateKey: Uint8Array | undefined
+  readonly keyAlgorithm: KeyAlgorithm | undefined
+  readonly password: string | undefined
+  /** Does the signing CA's present key verify the leaf's signature? Undefined while no CA is usable. */
+  readonly signedByAuthority: boolean | undefined
+  /** ms, as asked for when the leaf was issued. */
+  readonly requestedDuration: number | undefined
+  readonly renewTrigger: string | undefined
+  /** True when the bytes are those written last and nothing they were made from has changed. */
+  readonly outputsCurrent: boolean
+}>
 
 export interface Observed {
   /** `DatabaseCertificate namespace/name`, for messages. */

@@ -2,23 +2,17 @@
 import { z } from 'zod'
 import { durationText, matching } from './fields.ts'
 import { keyAlgorithms } from './keys.ts'
-import { dnsLabel, emailAddress, ipRange } from './names.ts'
+import { dnsLabel, dnsText, emailAddress, ipRange } from './names.ts'
 
 const policyMatch = (description: string) => z.enum(['Match', 'Supplied', 'Optional']).optional().meta({ description })
 
 // A pattern that can never match anything refuses what its author meant to allow.
-const namePattern = z
-  .string()
-  .min(1)
-  .max(253)
-  .meta({
-    rules: [
-      matching(
-        `^([*]|([*][.])?${dnsLabel}([.]${dnsLabel})*)$`,
-        "must be a DNS name, or '*' in place of its first label, as *.data.svc",
-      ),
-    ],
-  })
+const namePattern = dnsText(
+  matching(
+    `^([*]|([*][.])?${dnsLabel}([.]${dnsLabel})*)$`,
+    "must be a DNS name, or '*' in place of its first label, as *.data.svc",
+  ),
+)
 
 const uriPattern = z
   .string()

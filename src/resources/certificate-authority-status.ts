@@ -1,12 +1,10 @@
 /** What is reported of a CertificateAuthority. */
 import { z } from 'zod'
-import { conditions } from './conditions.ts'
 import { fingerprint, statusTime, text } from './fields.ts'
-import { failure } from './database-certificate-status.ts'
+import { failures, looked, observed } from './status.ts'
 
 export const certificateAuthorityStatus = z.object({
-  observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
-  conditions: conditions.optional(),
+  ...looked,
   certificate: z
     .object({
       serialNumber: text(40, 'Serial number in upper-case hex.'),
@@ -68,16 +66,9 @@ export const certificateAuthorityStatus = z.object({
     })
     .optional()
     .meta({ description: 'Where the trust bundle is written.' }),
-  failedAttempts: z.int().min(0).optional().meta({ description: 'Failed attempts since the last success.' }),
-  lastFailure: failure.optional(),
-  nextAttemptAt: statusTime('When the next attempt is made.').optional(),
-  observed: z
-    .object({
-      secretUid: text(64, 'uid of the Secret.').optional(),
-      secretResourceVersion: text(64, 'resourceVersion of the Secret that was verified last.').optional(),
-      passphraseResourceVersion: text(64, 'resourceVersion of the passphrase Secret that was used.').optional(),
-    })
-    .optional()
-    .meta({ description: 'What was seen of other objects.' }),
+  ...failures,
+  observed: observed({
+    passphraseResourceVersion: text(64, 'resourceVersion of the passphrase Secret that was used.').optional(),
+  }),
 })
 export type CertificateAuthorityStatus = z.output<typeof certificateAuthorityStatus>

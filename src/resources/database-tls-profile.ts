@@ -1,13 +1,13 @@
 /** DatabaseTLSProfile: one database cluster, from which certificates and configuration follow. */
 import { z } from 'zod'
 import type { KubeObject, Resource } from '../cluster/port.ts'
-import { conditions } from './conditions.ts'
 import { authorityRef, durationText, fingerprint, namespaceName, objectName, statusTime, text } from './fields.ts'
 import { privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
 import { dnsName, ipAddress } from './names.ts'
 import { rule } from './rule.ts'
+import { looked } from './status.ts'
 
 export const engines = [
   'MySQL',
@@ -57,17 +57,19 @@ const endpoints = z
   .optional()
   .meta({ description: 'Servers as HOST:PORT. Default: those of the topology.' })
 
+const statefulSet = z
+  .object({
+    name: namespaceName('Name of the StatefulSet.'),
+    headlessService: namespaceName('Its headless Service. Default: its name.').optional(),
+    replicas: z.int().min(1).max(1000).default(1).meta({ description: 'Number of pods.' }),
+  })
+  .optional()
+  .meta({ description: 'Adds a name for each pod.' })
+
 const topology = z
   .object({
     services,
-    statefulSet: z
-      .object({
-        name: namespaceName('Name of the StatefulSet.'),
-        headlessService: namespaceName('Its headless Service. Default: its name.').optional(),
-        replicas: z.int().min(1).max(1000).default(1).meta({ description: 'Number of pods.' }),
-      })
-      .optional()
-      .meta({ description: 'Adds a name for each pod.' }),
+    statefulSet,
     clusterDomain: text(253, 'DNS domain of the cluster.').default('cluster.local'),
     extraDNSNames: z.array(dnsName).max(200).optional().meta({ description: 'More DNS names.' }),
     extraIPAddresses: addresses('More addresses.'),
@@ -92,14 +94,7 @@ const topology = z
 const component = z.object({
   name: namespaceName('Name of the component, as tikv.'),
   services,
-  statefulSet: z
-    .object({
-      name: namespaceName('Name of the StatefulSet.'),
-      headlessService: namespaceName('Its headless Service. Default: its name.').optional(),
-      replicas: z.int().min(1).max(1000).default(1).meta({ description: 'Number of pods.' }),
-    })
-    .optional()
-    .meta({ description: 'Adds a name for each pod.' }),
+  statefulSet,
   dnsNames: z.array(dnsName).max(64).optional().meta({ description: 'More DNS names.' }),
   ipAddresses: z.array(ipAddress).max(64).optional().meta({ description: 'Addresses of its servers.' }),
 })
@@ -261,8 +256,7 @@ export const databaseTLSProfileSpec = z
 export type DatabaseTLSProfileSpec = z.output<typeof databaseTLSProfileSpec>
 
 export const databaseTLSProfileStatus = z.object({
-  observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
-  conditions: conditions.optional(),
+  ...looked,
   certificates: z
     .array(
       z.object({

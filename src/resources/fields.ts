@@ -13,7 +13,10 @@ export const matching = (pattern: string, message: string): Rule => {
   return rule<string>({ rule: `self.matches(r'${pattern}')`, message, holds: (self) => expression.test(self) })
 }
 
-const subdomain = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+const subdomain = matching(
+  '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
+  "must be the name of an object: lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
+)
 
 /** The name of an object: a DNS subdomain (RFC 1123) of at most 253 characters. */
 export const objectName = (description: string) =>
@@ -21,30 +24,14 @@ export const objectName = (description: string) =>
     .string()
     .min(1)
     .max(253)
-    .meta({
-      description,
-      rules: [
-        matching(
-          subdomain,
-          "must be the name of an object: lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
-        ),
-      ],
-    })
+    .meta({ description, rules: [subdomain] })
 
 /** Authorities are named in label values, which end at 63 characters. */
 export const authorityName = z
   .string()
   .min(1)
   .max(63)
-  .meta({
-    description: 'Name of the CertificateAuthority.',
-    rules: [
-      matching(
-        subdomain,
-        "must be the name of an object: lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
-      ),
-    ],
-  })
+  .meta({ description: 'Name of the CertificateAuthority.', rules: [subdomain] })
 
 export const namespaceName = (description: string) =>
   z

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { NameError, parseDistinguishedName } from '../pki/names/names.ts'
 import { matching } from './fields.ts'
-import { rule, twinOnly } from './rule.ts'
+import { type Rule, rule, twinOnly } from './rule.ts'
 
 const noControls = matching(
   '^[^\\x00-\\x1f\\x7f-\\x9f]*$',
@@ -133,24 +133,21 @@ export const isAddress = (value: string): boolean => {
   return !value.includes('%') && !/^\[::ffff:[0-9a-f]{1,4}:[0-9a-f]{1,4}\]$/.test(new URL(`http://[${value}]`).hostname)
 }
 
-export const dnsName = z
-  .string()
-  .min(1)
-  .max(253)
-  .meta({
-    rules: [
-      matching(
-        `^(\\*\\.)?${dnsLabel}(\\.${dnsLabel})*$`,
-        "must be a DNS name: labels of at most 63 letters, digits, '-' and '_', a wildcard only as the whole first label, no dot at the end; write international names in their xn-- form",
-      ),
-      // Verifiers look for an address among the addresses alone (RFC 9525 §6.5): as a DNS name it would never match.
-      rule<string>({
-        rule: '!isIP(self)',
-        message: 'is an IP address: use ipAddresses',
-        holds: (self) => !isAddress(self),
-      }),
-    ],
-  })
+/** Text as long as DNS allows (RFC 1035 §2.3.4), under rules. */
+export const dnsText = (...rules: Rule[]) => z.string().min(1).max(253).meta({ rules })
+
+export const dnsName = dnsText(
+  matching(
+    `^(\\*\\.)?${dnsLabel}(\\.${dnsLabel})*$`,
+    "must be a DNS name: labels of at most 63 letters, digits, '-' and '_', a wildcard only as the whole first label, no dot at the end; write international names in their xn-- form",
+  ),
+  // Verifiers look for an address among the addresses alone (RFC 9525 §6.5): as a DNS name it would never match.
+  rule<string>({
+    rule: '!isIP(self)',
+    message: 'is an IP address: use ipAddresses',
+    holds: (self) => !isAddress(self),
+  }),
+)
 
 export const ipAddress = z
   .string()

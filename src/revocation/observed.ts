@@ -1,24 +1,16 @@
 /** Everything one decision about a revocation list needs; filled by gather.ts, judged by decide.ts. */
 
+import type { Owned } from '../control/owned.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import type { ParsedRevocationList } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { ListKey } from './entries.ts'
 import type { ListPolicy } from './wanted.ts'
 
-export type StoredSeen =
-  | { readonly state: 'absent' }
-  | {
-      readonly state: 'present'
-      readonly uid: string
-      readonly resourceVersion: string
-      readonly ours: boolean
-      readonly owner: string | undefined
-      /** Where the CA's present key signed it. */
-      readonly list: ParsedRevocationList | undefined
-      /** Bytes or marks that differ from those written last, in words. */
-      readonly drift: readonly string[]
-    }
+export type StoredSeen = Owned<{
+  /** Where the CA's present key signed it. */
+  readonly list: ParsedRevocationList | undefined
+}>
 
 export type SignerSeen =
   | { readonly state: 'usable'; readonly notBefore: number; readonly notAfter: number; readonly mayIssue: boolean }
