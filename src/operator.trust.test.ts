@@ -387,6 +387,18 @@ describe('a cluster that refuses', () => {
     expect((await current(cluster, 2)).message).toBeUndefined()
   })
 
+  it('a version that somebody overtook is written over the next one at once', async () => {
+    const { clock, cluster } = emptyCluster()
+    const conflict = new ApiError({ status: 409, reason: 'Conflict', message: 'overtaken' })
+    const refuse = (): Promise<never> => Promise.reject(conflict)
+    await start(interrupted(cluster, 'apply', 'configmaps', refuse), clock)
+    const asked = clock.monotonic()
+    await put(cluster, withTargets(target()))
+    expect((await current(cluster, 1)).message).toBeUndefined()
+    // A refusal waits for minutes.
+    expect(clock.monotonic() - asked).toBeLessThan(60_000)
+  })
+
   it('is asked once for a namespace that is not there, and again when it comes', async () => {
     const { cluster, operator, clock, writes } = await refusing('later', 404, [], 1)
     await put(cluster, withTargets(target({ namespaces: { from: 'Names', names: ['later'] } })))

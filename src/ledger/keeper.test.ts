@@ -110,6 +110,19 @@ describe('the marks', () => {
     expect(writes[1]?.object).toMatchObject({ status: { state: 'Revoked', revokedAt: expect.any(String) } })
   })
 
+  it('follow a hold that was taken back of what was replaced meanwhile, beside a revocation', async () => {
+    const { writes, marks, told } = keeping({
+      entries: [
+        entry('1', { marked: 'Revoked' }),
+        entry('2', { supersedes: '1', marked: 'Revoked', state: 'Revoked', revocation: hold }),
+        entry('3', { state: 'Revoked', revocation: hold }),
+      ],
+    })
+    await marks()
+    expect(told()).toEqual(['apply ca-1', 'updateStatus ca-1', 'apply ca-3', 'updateStatus ca-3'])
+    expect(writes[1]?.object).toMatchObject({ status: { state: 'Superseded' } })
+  })
+
   it('follow a hold that was taken back', async () => {
     const { writes, marks } = keeping({ entries: [entry('1', { marked: 'Revoked' })] })
     await marks()
@@ -138,6 +151,11 @@ describe('pruning', () => {
     await pass()
     expect(writes).toMatchObject([{ verb: 'delete', options: { uid: 'u-1', resourceVersion: '1' } }])
     expect([...stores.ledger.keys()]).toEqual(['data/ca-2'])
+  })
+
+  it('is looked after again when the next one has been kept for long enough', async () => {
+    const { pass } = keeping({ entries: [entry('1', { ...past, notAfter: born - 10 * day })], spec: {} })
+    expect(await pass()).toEqual({ requeueAfterMs: 80 * day + 1 })
   })
 
   it('does not happen while nobody says for how long', async () => {

@@ -63,6 +63,13 @@ describe('the entries of a list', () => {
     expect(listedEntries(given, key, previous, duration, now)[0]?.revokedAt).toBe(now - 2 * day)
   })
 
+  it('keep the date at which a date in the future was first listed', () => {
+    const previous = before(now - day, { serialNumber: '01', revokedAt: now - day, reason: 'keyCompromise' })
+    const given = [revoked('01', { time: now + day, seenAt: now - 1000 })]
+    expect(listedEntries(given, key, previous, duration, now)[0]?.revokedAt).toBe(now - day)
+    expect(listedEntries(given, key, undefined, duration, now)[0]?.revokedAt).toBe(now - 1000)
+  })
+
   it('do not lie in the future', () => {
     const [entry] = listedEntries(
       [revoked('01', { time: now + day, invalidityTime: now + day })],

@@ -326,9 +326,9 @@ describe('an approved request', () => {
     expect(updates).toHaveLength(1)
   })
 
-  it('fails when it is for the key of the CA', async () => {
-    const { look, ca, store, csr, updates } = await world()
-    const own = requestOf(makeRequest(ca.key))
+  it.each(['ca', 'root'] as const)('fails when it is for the key of the CA, or of the one above: %s', async (whose) => {
+    const { look, store, csr, updates, [whose]: holder } = await world()
+    const own = requestOf(makeRequest(holder.key))
     store.set('orders', { ...csr, spec: own.spec })
     await look()
     expect(failureOf(updates[0])?.message).toContain('the key of a CA')

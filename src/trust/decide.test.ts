@@ -126,6 +126,12 @@ describe('an object that stands where a target is wanted', () => {
     { name: 'stripped of its marks, but known', live: bare(), mine: true, act: 'write', reuses: false, adopts: false },
     { name: 'immutable and right', live: written({ map: { immutable: true } }), act: 'keep' },
     {
+      name: 'immutable and right, without a mark',
+      live: written({ map: { immutable: true }, annotations: { 'dbtls.dev/trust-of': undefined } }),
+      act: 'write',
+      reuses: true,
+    },
+    {
       name: 'immutable and former',
       live: written({ map: { immutable: true }, annotations: { 'dbtls.dev/inputs-hash': 'former' } }),
       act: 'leave',
@@ -273,5 +279,23 @@ describe('the label of a target', () => {
     const long = trustLabel(`${'n'.repeat(63)}/${'a'.repeat(63)}`)
     expect(long).toMatch(/^[a-z0-9][-a-z0-9.]{61}[a-z0-9]$/)
     expect(long).not.toBe(trustLabel(`${'n'.repeat(63)}/${'b'.repeat(63)}`))
+  })
+})
+
+describe('the fields of a target', () => {
+  const text = ['a', Buffer.from('text')] as const
+  const binary = ['b', Uint8Array.of(0xff, 0xfe)] as const
+  it.each([
+    { kind: 'ConfigMap', holds: 'text', entries: [text], fields: { data: { a: 'text' } } },
+    { kind: 'ConfigMap', holds: 'bytes', entries: [binary], fields: { binaryData: { b: '//4=' } } },
+    {
+      kind: 'ConfigMap',
+      holds: 'both',
+      entries: [text, binary],
+      fields: { data: { a: 'text' }, binaryData: { b: '//4=' } },
+    },
+    { kind: 'Secret', holds: 'both', entries: [text, binary], fields: { data: { a: 'dGV4dA==', b: '//4=' } } },
+  ] as const)('of kind $kind that holds $holds', ({ kind, entries, fields }) => {
+    expect(fieldsOf(kind, new Map<string, Uint8Array>(entries))).toEqual(fields)
   })
 })

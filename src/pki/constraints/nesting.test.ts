@@ -37,6 +37,12 @@ describe('name constraints below others', () => {
     ]),
   )
 
+  test('are told of the first eight of those that are permitted above', () => {
+    const above = permitted({ dnsDomains: Array.from({ length: 20 }, (_, at) => `d${at}.svc`) })
+    const [problem] = nestingProblems(permitted({ dnsDomains: ['example.com'] }), [above])
+    expect(problem).toContain(': d0.svc, d1.svc, d2.svc, d3.svc, d4.svc, d5.svc, d6.svc, d7.svc.')
+  })
+
   test('may not permit what is excluded above, by any of them', () => {
     const above = [permitted({ dnsDomains: ['svc'] }), excluded({ dnsDomains: ['data.svc'] })]
     expect(nestingProblems(permitted({ dnsDomains: ['orders.data.svc'] }), above)).toHaveLength(1)

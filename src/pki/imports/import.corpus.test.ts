@@ -192,6 +192,11 @@ const usable: readonly Usable[] = [
     chain: 0,
   },
   {
+    name: 'signed with RSASSA-PSS and SHA-256',
+    files: () => alone({ key: rsaKey(2048), arguments: ['-sha256', '-sigopt', 'rsa_padding_mode:pss'] }),
+    chain: 0,
+  },
+  {
     name: 'a root that is signed with SHA-1, above',
     files: () => under({}, makeAuthority({ subject: '/CN=old root', arguments: ['-sha1'] })),
     chain: 1,
@@ -323,6 +328,26 @@ const refused: readonly Refused[] = [
     files: () => alone({ arguments: ['-sha1'] }),
     kind: 'CannotSign',
     says: 'signed with SHA-1',
+  },
+  {
+    name: 'signed with RSASSA-PSS and SHA-1',
+    files: () => alone({ key: rsaKey(2048), arguments: ['-sha1', '-sigopt', 'rsa_padding_mode:pss'] }),
+    kind: 'CannotSign',
+    says: 'signed with SHA-1',
+  },
+  {
+    name: 'below more CAs than anybody has',
+    files: () => {
+      const above = [root]
+      const next = (name: string): MadeAuthority => {
+        const at = above.length
+        return makeAuthority({ subject: `/CN=${name} ${at}`, signedBy: above.at(-1) ?? root, days: 3600 - at })
+      }
+      while (above.length < 8) above.push(next('level'))
+      return { ...next('deep'), chain: above.map(({ certificate }) => certificate).join('') }
+    },
+    kind: 'CannotSign',
+    says: '"CN=level 1"',
   },
   {
     name: 'signed with MD5',
