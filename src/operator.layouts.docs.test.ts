@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import type { KubeObject } from './cluster/port.ts'
 import { layoutSecret, secretsOfPreset, shapedItems } from './database/layouts/shape.ts'
 import type { OutputItem } from './material/contents.ts'
 import type { Secret } from './resources/core.ts'
@@ -130,7 +129,7 @@ describe.runIf(tools)('an example of the page', () => {
         ),
       ).toContain('OK')
     const password = at('Password')
-    for (const item of items.filter(({ content }) => /store$/.test(content)))
+    for (const item of items.filter(({ content }) => content.endsWith('store')))
       readStore(file(item.key), item, readFileSync(file(password?.key ?? ''), 'utf8'))
   }
 
@@ -141,7 +140,7 @@ describe.runIf(tools)('an example of the page', () => {
     await put(cluster, authority({}, 'orders-ca'))
     for (const example of examples) {
       const { name } = example.metadata
-      await put(cluster, example as KubeObject)
+      await put(cluster, example)
       await ready(cluster, name)
       const secret = await getSecret(cluster, example.spec.secret.name)
       const layout = layoutSecret(example.spec.secret.layout ?? '', example.spec.role)
