@@ -15,7 +15,7 @@ interface Binding {
 
 const chart = fileURLToPath(new URL('../../charts/dbtls/', import.meta.url))
 const page = readFileSync(fileURLToPath(new URL('../../docs/authority-users.md', import.meta.url)), 'utf8')
-const [forAll = '', forOne = ''] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => yaml)
+const [forAll = '', forOne = '', ...others] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => yaml)
 
 const [home, tenant, other, release] = ['pki', 'e2e-use-tenant', 'e2e-use-other', 'e2e-use'] as const
 
@@ -115,6 +115,8 @@ describe('the right to use a CA', () => {
       expect(await refused('bob', make('mine'))).toContain(words('orders-ca', 'bob'))
       expect(await refused('bob', make('mine'), '--dry-run=server')).toContain(words('orders-ca', 'bob'))
     }
+    expect(page).toContain(words('corp-ca', 'bob'))
+    expect(others).toEqual([])
     const { code, stderr } = await rig.plane.kubectl(
       ['--kubeconfig', kubeconfigs.get('bob') ?? '', 'create', '--dry-run=server', '-f', '-'],
       yamlOf(of('mine')),

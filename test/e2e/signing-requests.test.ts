@@ -2,16 +2,16 @@ import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, must, usedPermissions } from '../controlplane/harness/index.ts'
 import { sharedControlPlane } from '../controlplane/harness/shared.ts'
 import { ledgerOf } from './support/ledger.ts'
 import { authority, yamlOf } from './support/manifests.ts'
+import { Page, typeOn } from './support/page.ts'
 import { authorities, Rig } from './support/rig.ts'
 
-const page = readFileSync(fileURLToPath(new URL('../../docs/signing-requests.md', import.meta.url)), 'utf8')
-const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
+const page = new Page('docs/signing-requests.md')
+const [example = ''] = page.blocks('yaml')
 /** Of the page's example. */
 const home = 'data'
 
@@ -101,8 +101,13 @@ describe('the signer of certificates.k8s.io', () => {
     await create(example.replace('REQUEST', await csr('reports')), 'reports')
     await rig.quiet()
     expect((await get('reports')).status).toEqual({})
-    await approve('reports')
+    for (const { command } of page.steps()) {
+      const { code, stderr } = await typeOn(rig.plane, folder, command)
+      expect(code, stderr).toBe(0)
+      await answered('reports')
+    }
     const [leaf, above] = certificatesOf(await answered('reports'))
+    expect(new X509Certificate(readFileSync(join(folder, 'reports.crt'))).raw).toEqual(leaf?.raw)
     expect(leaf?.subject).toBe('CN=reports.data.svc')
     expect(leaf?.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
     expect(above?.subject).toBe('CN=orders-ca')

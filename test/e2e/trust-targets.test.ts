@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ensureNamespace, eventually } from '../controlplane/harness/index.ts'
 import { sharedControlPlane } from '../controlplane/harness/shared.ts'
 import { readPkcs12 } from '../../src/material/pkcs12-reader.ts'
 import type { CustomThing, SecretThing, Thing } from './support/api.ts'
 import { authority } from './support/manifests.ts'
+import { Page, typeOn } from './support/page.ts'
 import { Rig, authorities } from './support/rig.ts'
 
 interface MapThing extends Thing {
@@ -14,8 +14,8 @@ interface MapThing extends Thing {
   readonly binaryData?: Readonly<Record<string, string>>
 }
 
-const page = readFileSync(fileURLToPath(new URL('../../docs/trust-targets.md', import.meta.url)), 'utf8')
-const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
+const page = new Page('docs/trust-targets.md')
+const [example = ''] = page.blocks('yaml')
 
 /** Of the page's example. */
 const home = 'data'
@@ -72,6 +72,22 @@ describe('trust targets', () => {
       ...['get', 'configmaps,secrets', '-A', '-o', 'name', '-l', 'dbtls.dev/trust-of=data.orders-ca'],
     ])
     expect(selected.trim().split('\n').toSorted()).toEqual(['configmap/orders-trust', 'secret/orders-trust'])
+  })
+
+  const withJava = spawnSync('keytool', ['-help']).error === undefined
+  if (!withJava) console.warn('keytool is not on the PATH: the truststore is not shown to Java')
+  it('are looked at with the commands of the page', async () => {
+    const folder = rig.plane.tempDir('trust')
+    const steps = page.steps()
+    expect(steps).toHaveLength(4)
+    for (const { command, shows } of steps) {
+      if (command.startsWith('keytool') && !withJava) continue
+      const { code, stdout, stderr } = await typeOn(rig.plane, folder, command.replace('-n shop ', `-n ${shop} `))
+      expect(code, `${command}\n${stderr}`).toBe(0)
+      if (command.startsWith('keytool')) expect(stdout).toMatch(/^orders, .*trustedCertEntry/m)
+      else if (command.includes('-l ')) expect(stdout).toMatch(/configmap\/orders-trust[^]*secret\/orders-trust/)
+      else expect(stdout.replace(/"observed":"[^"]*"/, '"observed":"…"')).toBe(shows.join('\n'))
+    }
   })
 
   it('are not taken by the garbage collector', async () => {

@@ -50,6 +50,14 @@ const statusOf = (url: string): Promise<number> =>
     sent.end()
   })
 
+const controllers = [
+  'garbage-collector-controller',
+  'namespace-controller',
+  'serviceaccount-controller',
+  // Gives the cluster's own roles view, edit and admin what the chart adds to them.
+  'clusterrole-aggregation-controller',
+]
+
 export class ControlPlane extends Connection {
   readonly #ports: { readonly etcd: number; readonly api: number }
   readonly #apiServerArgs: readonly string[]
@@ -156,7 +164,7 @@ export class ControlPlane extends Connection {
         join(this.info.dir, 'certs'),
         '--use-service-account-credentials=false',
       ],
-      '--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller',
+      `--controllers=${controllers.join(',')}`,
     ])
     this.#controllerManager = manager
     await this.#answers(manager, `https://127.0.0.1:${port}/healthz`)
