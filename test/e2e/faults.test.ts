@@ -19,7 +19,7 @@ const many = 100
 describe('an operator while its control plane fails', () => {
   let plane: ControlPlane
   let rig: Rig
-  const restarts: number[] = []
+  const restarts: { readonly since: number; readonly until: number }[] = []
 
   beforeAll(async () => {
     plane = await ControlPlane.start({
@@ -58,8 +58,9 @@ describe('an operator while its control plane fails', () => {
     const [ns] = namespaces
     await during(ns, async () => {
       await plane.killApiServer()
-      restarts.push(Date.now())
+      const since = Date.now()
       await plane.startApiServer()
+      restarts.push({ since, until: Date.now() + 10_000 })
     })
   })
 
@@ -114,7 +115,7 @@ describe('an operator while its control plane fails', () => {
   it('was refused nothing, and listed where it could not watch from the beginning', () => {
     const { user } = rig.chart
     // An API server that has just started knows no roles for a moment.
-    const early = restarts.map((since) => selectRequests(plane.auditLog(), { user, since, until: since + 10_000 }))
+    const early = restarts.map((restart) => selectRequests(plane.auditLog(), { user, ...restart }))
     const forbidden = forbiddenOf(plane.auditLog(), { user })
     expect(forbidden.filter((line) => !early.flat().includes(line)).map(({ requestURI }) => requestURI)).toEqual([])
     const used = usedPermissions(plane.auditLog(), { user })

@@ -81,7 +81,7 @@ describe('certificates and authorities with a short life', () => {
         'four renewals',
         async () => new Set(recorder.of('short-tls').map(({ serial }) => serial)).size > 4,
         {
-          timeoutMs: 75_000,
+          timeoutMs: 150_000,
           everyMs: 200,
         },
       )
@@ -103,7 +103,7 @@ describe('certificates and authorities with a short life', () => {
       'two renewals',
       async () => new Set(recorder.of('same-key-tls').map(({ serial }) => serial)).size > 2,
       {
-        timeoutMs: 60_000,
+        timeoutMs: 150_000,
         everyMs: 200,
       },
     )
@@ -116,7 +116,7 @@ describe('certificates and authorities with a short life', () => {
       const before = await rig.secret(ns, 'brief-ca')
       const leaf = await rig.secret(ns, 'under-brief-tls')
       const changed = (secret: SecretThing) => textOf(secret, 'tls.crt') !== textOf(before, 'tls.crt')
-      const after = await rig.secretUntil('the root to be renewed', ns, 'brief-ca', changed, 40_000)
+      const after = await rig.secretUntil('the root to be renewed', ns, 'brief-ca', changed, 120_000)
       expect(identityOf(textOf(after, 'tls.crt'))).toEqual(identityOf(textOf(before, 'tls.crt')))
       expect(identityOf(textOf(after, 'tls.crt')).subjectKeyId).not.toBe('')
       expect(textOf(after, 'tls.key')).toBe(textOf(before, 'tls.key'))
@@ -137,7 +137,7 @@ describe('certificates and authorities with a short life', () => {
     const before = await rig.secret(ns, 'brief-intermediate-ca')
     const leaf = await rig.secret(ns, 'under-intermediate-tls')
     const changed = (secret: SecretThing) => textOf(secret, 'tls.crt') !== textOf(before, 'tls.crt')
-    const after = await rig.secretUntil('the intermediate to be renewed', ns, 'brief-intermediate-ca', changed, 40_000)
+    const after = await rig.secretUntil('the intermediate to be renewed', ns, 'brief-intermediate-ca', changed, 120_000)
     expect(identityOf(textOf(after, 'tls.crt'))).toEqual(identityOf(textOf(before, 'tls.crt')))
     const [newer] = certificatesIn(textOf(after, 'tls.crt'))
     const told = await rig.secretUntil(

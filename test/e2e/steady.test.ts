@@ -57,7 +57,7 @@ describe('an operator with nothing to do', () => {
       'the mark',
       async () =>
         (await entriesFor(rig.api, ns, 'db-0')).find((entry: LedgerThing) => entry.status?.state === 'Superseded'),
-      { timeoutMs: 15_000 },
+      { timeoutMs: 60_000 },
     )
     expect(marked.spec.serialNumber).toBe(status?.serialNumber)
     expect(marked.metadata.labels?.['dbtls.dev/state']).toBe('Superseded')
