@@ -13,7 +13,8 @@ import {
 } from '../../src/pki/encoding/der.ts'
 import { generateKeyPair, type KeyPair } from '../../src/pki/keys/keys.ts'
 import { distinguishedName } from '../../src/pki/names/names.ts'
-import { type RawExtension, readExtension } from '../../src/pki/certificates/parse.ts'
+import type { RawExtension } from '../../src/pki/certificates/extensions.ts'
+import { readExtension } from '../../src/pki/certificates/parse.ts'
 import type { CertificatePlan, KeyAlgorithm, NameConstraints } from '../../src/pki/plan.ts'
 import {
   authorityPlan,

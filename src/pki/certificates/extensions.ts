@@ -19,7 +19,6 @@ import {
 import { encodeGeneralNames, readGeneralNames } from '../names/general-names.ts'
 import { encodeCaIssuers, encodeDistributionPoints, readCaIssuers, readDistributionPoints } from './locations.ts'
 import { encodeNameConstraints, readNameConstraints } from '../constraints/name-constraints.ts'
-import type { RawExtension } from './parse.ts'
 import {
   type CertificatePlan,
   type ExtendedKeyUsage,
@@ -29,6 +28,13 @@ import {
   keyUsages,
   type NameConstraints,
 } from '../plan.ts'
+
+export interface RawExtension {
+  readonly oid: string
+  readonly critical: boolean
+  /** Contents of extnValue. */
+  readonly value: Uint8Array
+}
 
 export const extensionIds = {
   subjectKeyId: '2.5.29.14',
@@ -86,16 +92,21 @@ const encodeKeyUsage = (usages: readonly KeyUsage[]): Uint8Array => {
 const encodeExtendedKeyUsage = (usages: readonly ExtendedKeyUsage[]): Uint8Array =>
   sequence(...usages.map((usage) => oid(extendedKeyUsages[usage])))
 
-interface ExtensionValues {
+/** What the extensions of a certificate say. */
+export interface ExtensionValues {
   readonly subjectKeyId?: Uint8Array
   readonly authorityKeyId?: Uint8Array
   readonly isCa: boolean
   readonly pathLength?: number
+  /** Empty where the extension is absent. */
   readonly keyUsage: readonly KeyUsage[]
+  /** Names of plan.ts, or dotted OIDs. */
   readonly extendedKeyUsage: readonly string[]
   readonly subjectAlternativeNames: readonly GeneralName[]
+  /** Alternative names of types that GeneralName has no word for. */
   readonly otherAlternativeNames: number
   readonly nameConstraints?: NameConstraints
+  /** URLs of the issuer's revocation lists, and of its certificate; empty where there are none. */
   readonly crlDistributionPoints: readonly string[]
   readonly caIssuers: readonly string[]
 }

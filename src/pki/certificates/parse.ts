@@ -15,17 +15,16 @@ import {
   readUnsignedInteger,
   Tag,
 } from '../encoding/der.ts'
-import { readExtensionValues } from './extensions.ts'
+import { type ExtensionValues, type RawExtension, readExtensionValues } from './extensions.ts'
 import { NameError } from '../names/attributes.ts'
 import { readName } from '../names/names.ts'
-import type { GeneralName, KeyUsage, NameConstraints } from '../plan.ts'
 
 /** Says in a sentence why bytes are not a usable certificate. */
 export class CertificateError extends Error {
   override readonly name = 'CertificateError'
 }
 
-export interface ParsedCertificate {
+export interface ParsedCertificate extends ExtensionValues {
   readonly der: Uint8Array
   /** Upper-case hex with an even number of digits, as openssl prints it. */
   readonly serialNumber: string
@@ -37,33 +36,11 @@ export interface ParsedCertificate {
   readonly notAfter: number
   /** DER SubjectPublicKeyInfo. */
   readonly spki: Uint8Array
-  readonly subjectKeyId?: Uint8Array
-  readonly authorityKeyId?: Uint8Array
-  readonly isCa: boolean
-  readonly pathLength?: number
-  /** Empty where the extension is absent. */
-  readonly keyUsage: readonly KeyUsage[]
-  /** Names of plan.ts, or dotted OIDs. */
-  readonly extendedKeyUsage: readonly string[]
-  readonly subjectAlternativeNames: readonly GeneralName[]
-  /** Alternative names of types that GeneralName has no word for. */
-  readonly otherAlternativeNames: number
-  readonly nameConstraints?: NameConstraints
-  /** URLs of the issuer's revocation lists, and of its certificate; empty where there are none. */
-  readonly crlDistributionPoints: readonly string[]
-  readonly caIssuers: readonly string[]
   /** SHA-256 of the DER, lower-case hex. */
   readonly fingerprint: string
   /** DER AlgorithmIdentifier of the signature. */
   readonly signatureAlgorithm: Uint8Array
   readonly extensions: readonly RawExtension[]
-}
-
-export interface RawExtension {
-  readonly oid: string
-  readonly critical: boolean
-  /** Contents of extnValue. */
-  readonly value: Uint8Array
 }
 
 /** What a Secret holds in all. */

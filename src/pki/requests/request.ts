@@ -14,10 +14,10 @@ import {
   readSmallInteger,
   Tag,
 } from '../encoding/der.ts'
-import { readExtensionValues } from '../certificates/extensions.ts'
+import { type RawExtension, readExtensionValues } from '../certificates/extensions.ts'
 import { algorithmOfSpki } from '../keys/keys.ts'
 import { NameError, readName } from '../names/names.ts'
-import { type RawExtension, readExtension } from '../certificates/parse.ts'
+import { readExtension } from '../certificates/parse.ts'
 import { decodePem, PemError } from '../encoding/pem.ts'
 import type { GeneralName, KeyAlgorithm, KeyUsage } from '../plan.ts'
 

@@ -10,8 +10,8 @@ import type { KeyObject } from 'node:crypto'
 import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { children, concat, type Element, readOnly, sequence, Tag } from '../encoding/der.ts'
 import { equal } from '../certificates/parse.ts'
-import type { RevocationListPlan, RevokedEntry } from './revocation-list.ts'
 import { parseRevocationList, readSigned, revocationExtensionIds, revocationListVerifies } from './parse.ts'
+import type { RevocationListPlan, RevokedEntry } from './plan.ts'
 import { reasonCode } from './reason.ts'
 
 /** Opens the decoded structure. */

@@ -18,7 +18,8 @@ import {
 import { readAuthorityKeyId } from '../certificates/extensions.ts'
 import { NameError } from '../names/attributes.ts'
 import { readName } from '../names/names.ts'
-import { equal, type RawExtension, readExtension } from '../certificates/parse.ts'
+import type { RawExtension } from '../certificates/extensions.ts'
+import { equal, readExtension } from '../certificates/parse.ts'
 import { reasonOfCode, type RevocationReason } from './reason.ts'
 
 /** Says in a sentence why bytes are not a usable revocation list, or why none was issued. */

@@ -22,35 +22,13 @@ import {
 import { equal } from '../certificates/parse.ts'
 import { differencesFromRevocationPlan } from './check.ts'
 import { maxOctets, revocationExtensionIds, RevocationListError } from './parse.ts'
-import { reasonCode, type RevocationReason } from './reason.ts'
+import type { RevocationListPlan, RevokedEntry } from './plan.ts'
+import { reasonCode } from './reason.ts'
 import type { Signer } from '../certificates/signer.ts'
 
 export { type ParsedRevocationList, parseRevocationList, RevocationListError, revocationListVerifies } from './parse.ts'
+export type { RevocationListPlan, RevokedEntry } from './plan.ts'
 export type { RevocationReason } from './reason.ts'
-
-export interface RevokedEntry {
-  /** Upper-case hex. */
-  readonly serialNumber: string
-  /** Milliseconds since the epoch, as all times here; fractions of a second are dropped. */
-  readonly revokedAt: number
-  /** Absent and unspecified are the same: nothing is written (RFC 5280 §5.3.1). */
-  readonly reason?: RevocationReason
-  /** Since when the key is known or suspected to be in other hands (RFC 5280 §5.3.2). */
-  readonly invalidityTime?: number
-}
-
-export interface RevocationListPlan {
-  /** DER Name, byte-equal to the CA's subject. */
-  readonly issuer: Uint8Array
-  /** The CA's subject key identifier. */
-  readonly authorityKeyId: Uint8Array
-  readonly thisUpdate: number
-  readonly nextUpdate: number
-  /** Larger than that of every list before it; at most 20 octets as an INTEGER (RFC 5280 §5.2.3). */
-  readonly number: bigint
-  /** In any order. */
-  readonly revoked: readonly RevokedEntry[]
-}
 
 /** DER CertificateList. Rejects with RevocationListError; then nothing was returned that could be published. */
 export const issueRevocationList = async (signer: Signer, plan: RevocationListPlan): Promise<Uint8Array> => {

@@ -11,9 +11,8 @@ import {
   readSmallInteger,
   Tag,
 } from '../encoding/der.ts'
-import { extensionIds } from '../certificates/extensions.ts'
+import { extensionIds, type RawExtension } from '../certificates/extensions.ts'
 import { NameError } from '../names/attributes.ts'
-import type { RawExtension } from '../certificates/parse.ts'
 
 export const extensionLines = (extension: RawExtension): string[] => {
   const [title, body] = described(extension)
