@@ -86,7 +86,7 @@ export interface GatherOptions {
 
 export const gather = async (
   context: Context,
-  keyring: Keyring,
+  keyring: Pick<Keyring, 'load'>,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
   { familiar, readRevocationList, surprised = false }: GatherOptions,
@@ -190,7 +190,7 @@ const needsSecret = ({ caches }: Context, { metadata, spec, status }: DatabaseCe
 
 const seeAuthority = async (
   { caches }: Context,
-  keyring: Keyring,
+  keyring: Pick<Keyring, 'load'>,
   wanted: Wanted | undefined,
   namespace: string,
 ): Promise<AuthoritySeen> => {

@@ -9,6 +9,7 @@ import { signingPolicyOf } from '../authority/policy.ts'
 import { constraintViolations } from '../pki/constraints/check.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { intentViolations, policyViolations, type SigningPolicy } from '../pki/policy/policy.ts'
+import type { Signer } from '../pki/certificates/signer.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { UsableAuthority } from './observed.ts'
 import type { Wanted } from './wanted.ts'
@@ -30,7 +31,12 @@ export const lifetimeOf = (
   rules: Pick<SigningPolicy, 'maxDuration'> | undefined,
 ): number => (durationGiven ? duration : Math.min(duration, rules?.maxDuration ?? Infinity))
 
-export const violationsOfWanted = (authority: UsableAuthority, wanted: Wanted): Violation[] => {
+/** What of an authority its rules are told by. */
+type Judge = Pick<UsableAuthority, 'name' | 'policy'> & {
+  readonly material: { readonly signer: Pick<Signer, 'subject' | 'nameConstraints'> }
+}
+
+export const violationsOfWanted = (authority: Judge, wanted: Wanted): Violation[] => {
   const { policy, material } = authority
   const intended = {
     subject: wanted.subject,
@@ -45,7 +51,7 @@ export const violationsOfWanted = (authority: UsableAuthority, wanted: Wanted): 
   )
 }
 
-export const violationsOfCertificate = (authority: UsableAuthority, finished: ParsedCertificate): Violation[] => {
+export const violationsOfCertificate = (authority: Judge, finished: ParsedCertificate): Violation[] => {
   const { policy, material } = authority
   return inWords(
     authority,
@@ -62,7 +68,7 @@ export const violationsOfCertificate = (authority: UsableAuthority, finished: Pa
 const maxSentences = 8
 
 const inWords = (
-  { name }: UsableAuthority,
+  { name }: Pick<Judge, 'name'>,
   ofPolicy: readonly string[],
   ofConstraints: readonly string[],
 ): Violation[] => {

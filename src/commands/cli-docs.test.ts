@@ -66,7 +66,7 @@ const normalised = (lines: readonly string[]): string[] =>
 describe('docs/cli.md', () => {
   it('has a section for each verb it names, and every verb of the people', () => {
     const sections = [...page.matchAll(/^## (.*)$/gm)].map(([, name]) => name).filter((name) => name !== 'Rights')
-    expect(sections).toEqual(['status', 'inspect', 'verify', 'ledger', 'renew', 'revoke', 'completion'])
+    expect(sections).toEqual(['status', 'inspect', 'verify', 'ledger', 'renew', 'revoke', 'sign', 'completion'])
     for (const name of sections) expect([...commands.keys()]).toContain(name)
   })
   it.each(shown.map(({ command, output }) => [command, output] as const))('%s', (command, output) => {

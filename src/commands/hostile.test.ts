@@ -49,6 +49,9 @@ const places: readonly (readonly [string, (word: string) => string[]])[] = [
   ['revoke', (word) => ['--certificate', word]],
   ['revoke', (word) => ['AB', '--authority', 'data/ca', '--reason', word]],
   ['revoke', (word) => ['AB', '--authority', 'data/ca', '--invalidity-time', word]],
+  ['sign', (word) => ['-f', `./${word}/x`, '--authority', 'data/ca']],
+  ['sign', (word) => ['-f', '/dev/null', '--authority', word]],
+  ['sign', (word) => ['-f', '/dev/null', '--authority', 'data/ca', '--role', word]],
   ['inspect', (word) => [word]],
   ['inspect', (word) => [`./${word}/x`]],
   ['verify', (word) => [word]],
@@ -73,7 +76,7 @@ describe('a word that is no name', () => {
       const all = args(word)
       // Two dashes alone end the options, which is no mistake.
       if (all[0] === '--') continue
-      const working = ['status', 'renew', 'revoke', 'inspect', 'verify', 'ledger'].includes(verb)
+      const working = ['status', 'renew', 'revoke', 'sign', 'inspect', 'verify', 'ledger'].includes(verb)
       const { code, err } = await run(verb, ...all, ...(working && !all[0]?.startsWith('--') ? folder.state : []))
       expect([1, 2], `${verb} ${JSON.stringify(all).slice(0, 200)}: ${err}`).toContain(code)
       expect(err).not.toBe('')

@@ -23,6 +23,7 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['status', { summary: 'what is due, held and failing', load: () => import('./objects/status.ts') }],
   ['renew', { summary: 'have certificates issued anew, now', load: () => import('./objects/renew.ts') }],
   ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./objects/revoke.ts') }],
+  ['sign', { summary: 'sign a certificate request under the rules of a CA', load: () => import('./sign/sign.ts') }],
   ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger/ledger.ts') }],
   ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect/inspect.ts') }],
   ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify/verify.ts') }],

@@ -58,14 +58,22 @@ export interface Target {
   close(): void
 }
 
+export interface TargetSettings {
+  readonly clock?: Clock
+  /** A state folder that does not exist yet is made. */
+  readonly create?: boolean
+  /** How long another process may go on with the state folder, ms, and who is told when it has to be waited for. Default: not at all. */
+  readonly patience?: { readonly ms: number; readonly onWait: (message: string) => void }
+}
+
 /**
  * Rejects with UsageError for flags that contradict each other, CommandError for a state that is missing or in use, and
- * ConfigError for a kubeconfig that cannot be read. `create`: a state folder that does not exist yet is made.
+ * ConfigError for a kubeconfig that cannot be read.
  */
 export const openTarget = async (
   options: TargetOptions,
   { env }: Pick<Io, 'env'>,
-  { clock = systemClock(), create = false }: { readonly clock?: Clock; readonly create?: boolean } = {},
+  { clock = systemClock(), create = false, patience }: TargetSettings = {},
 ): Promise<Target> => {
   const all = options['all-namespaces'] === true
   if (all && options.namespace !== undefined)
@@ -76,7 +84,7 @@ export const openTarget = async (
   if (state !== undefined) {
     if (kubeconfig !== undefined || context !== undefined)
       throw new UsageError('--state works without a cluster: leave out --kubeconfig and --context')
-    const cluster = openState(state, create, clock)
+    const cluster = await openState(state, create, clock, patience)
     return { ...scoped(asked ?? 'default'), cluster, live: false, close: () => cluster.close() }
   }
   const config = await loadClusterConfig({ env, clock, kubeconfig, context })
@@ -84,20 +92,35 @@ export const openTarget = async (
   return { ...scoped(asked ?? config.namespace), cluster, live: true, close: () => cluster.close() }
 }
 
-const openState = (directory: string, create: boolean, clock: Clock): EmbeddedCluster => {
+const openState = async (
+  directory: string,
+  create: boolean,
+  clock: Clock,
+  patience: TargetSettings['patience'],
+): Promise<EmbeddedCluster> => {
   // A folder that is spelled wrong must not become an empty state in which nothing is found.
   if (!create && !existsSync(join(directory, 'state.sqlite')))
     throw new CommandError(`there is no state in ${directory}: name the folder given to dbtls run or render as --state`)
-  try {
-    return new EmbeddedCluster({ directory, kinds: embeddedKinds(), clock })
-  } catch (error) {
-    if (!(error instanceof StateInUse)) throw error
-    throw new CommandError(
-      `${error.message.replace(/: stop that one first.*$/, '')}: stop it, give this command again, then start it again; it goes on where it was`,
-      { cause: error },
-    )
+  const end = clock.monotonic() + (patience?.ms ?? 0)
+  for (let told = false; ; told = true) {
+    try {
+      return new EmbeddedCluster({ directory, kinds: embeddedKinds(), clock })
+    } catch (error) {
+      if (!(error instanceof StateInUse)) throw error
+      const inUse = error.message.replace(/: stop that one first.*$/, '')
+      if (clock.monotonic() >= end)
+        throw new CommandError(
+          `${inUse}: stop it, give this command again, then start it again; it goes on where it was`,
+          { cause: error },
+        )
+      if (!told) patience?.onWait(inUse)
+      await clock.sleep(lookAgainMs)
+    }
   }
 }
+
+/** Another verb is done in a moment. */
+const lookAgainMs = 50
 
 /** Runs a verb on its target and closes it. What the cluster or its configuration refuses becomes a sentence and exit code 1. */
 export const withTarget = async (
@@ -105,7 +128,7 @@ export const withTarget = async (
   options: TargetOptions,
   io: Io,
   work: (target: Target) => Promise<number>,
-  settings: Parameters<typeof openTarget>[2] = {},
+  settings: TargetSettings = {},
 ): Promise<number> => {
   try {
     const target = await openTarget(options, io, settings)
@@ -126,7 +149,7 @@ export const targetVerb =
     usage: string,
     flags: F,
     work: (target: Target, values: Values<F>, words: readonly string[], io: Io) => Promise<number>,
-    settingsOf: (values: Values<F>) => Parameters<typeof openTarget>[2] = () => ({}),
+    settingsOf: (values: Values<F>, io: Io) => TargetSettings = () => ({}),
   ): Main =>
   async (args, io) => {
     const parsed = parseArguments(verb, usage, flags, args, io)
@@ -137,7 +160,7 @@ export const targetVerb =
       values as TargetOptions,
       io,
       (target) => work(target, values, words, io),
-      settingsOf(values),
+      settingsOf(values, io),
     )
   }
 

@@ -5,10 +5,13 @@
 
 import { expect } from 'vitest'
 import { issueCertificate, IssueError } from '../certificates/certificate.ts'
+import { ascii, contextPrimitive, sequence } from '../encoding/der.ts'
 import type { KeyPair } from '../keys/keys.ts'
 import { constraintViolations } from '../constraints/check.ts'
 import { nameConstraints } from '../constraints/name-constraints.ts'
+import { parseDistinguishedName } from '../names/names.ts'
 import { policyViolations, type SigningPolicy } from '../policy/policy.ts'
+import { extension, makeRequest, type RequestChanges } from './request.fixture.ts'
 import { requestPlan } from './plan.ts'
 import { requestProblems } from './problems.ts'
 import { type CertificateRequest, parseRequest, RequestError } from './request.ts'
@@ -24,7 +27,7 @@ const constraints = nameConstraints({
   excluded: { dnsDomains: ['bad.data.svc'], ipRanges: ['10.9.0.0/16'] },
 })
 
-const policy: SigningPolicy = {
+export const policy: SigningPolicy = {
   subject: {
     countries: 'Optional',
     organizations: 'Match',
@@ -52,6 +55,19 @@ export const makeCorpus = async (): Promise<Corpus> => ({
     ed: await generate({ algorithm: 'Ed25519' }),
   },
 })
+
+export const acme = parseDistinguishedName('CN=orders,O=Acme')
+export const named = (...names: Uint8Array[]): Uint8Array => extension('2.5.29.17', sequence(...names))
+export const dns = (name: string): Uint8Array => contextPrimitive(2, ascii(name))
+export const good = named(dns('orders.data.svc'))
+
+export type HandMade = (changes?: RequestChanges, key?: keyof Corpus['keys']) => Uint8Array
+
+/** Requests by hand with the keys of a corpus. */
+export const handMadeWith =
+  ({ keys }: Corpus): HandMade =>
+  (changes = {}, key = 'ec') =>
+    makeRequest(keys[key], { subject: acme, extensions: [good], ...changes })
 
 /** Where a request ends: it cannot be read, is refused as it is, breaks the CA's name constraints or policy, or is signed. */
 export type Stage = 'unreadable' | 'refused' | 'constraints' | 'policy' | 'signed'

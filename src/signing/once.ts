@@ -1,0 +1,111 @@
+/**
+ * One request signed once, exactly as `spec.request` of a DatabaseCertificate would have it signed, without there being one:
+ * the same reading, the same checks, the same ledger. Nothing is delivered here, and nothing renews it.
+ */
+
+import type { Keyring } from '../authority/keyring.ts'
+import { decide } from '../certificate/decide.ts'
+import { Familiar } from '../certificate/familiar.ts'
+import { gather } from '../certificate/gather.ts'
+import { issueLeaf } from '../certificate/issue.ts'
+import type { Observed } from '../certificate/observed.ts'
+import { replacedNamesake } from '../certificate/rivals.ts'
+import { usable } from '../certificate/status.ts'
+import type { Context } from '../control/context.ts'
+import { type Finding, stall } from '../control/decision.ts'
+import { record } from '../ledger/record.ts'
+import { NameError } from '../pki/names/names.ts'
+import { CertificateError, parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
+import { certificatesOf, PemError } from '../pki/encoding/pem.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import { issuedCertificates } from '../resources/issued-certificate.ts'
+
+export interface Judged {
+  readonly seen: Observed
+  /** Why it is not signed; empty where it may be. */
+  readonly refusals: readonly Finding[]
+}
+
+export interface SignedOnce {
+  readonly certificate: ParsedCertificate
+  /** DER of the CAs above it, without the root. */
+  readonly chain: readonly Uint8Array[]
+  /** Serial number of the certificate that it takes the place of. */
+  readonly supersedes: string | undefined
+}
+
+/** `wish` has the fields of a DatabaseCertificate with `spec.request.inline`; its namespace is that of who asks. */
+export const judgeOnce = async (
+  context: Context,
+  keyring: Pick<Keyring, 'load'>,
+  wish: DatabaseCertificate,
+  signal: AbortSignal,
+): Promise<Judged> => {
+  const gathered = await gather(context, keyring, wish, signal, {
+    familiar: new Familiar(),
+    readRevocationList: () => Promise.resolve(undefined),
+  })
+  // There is no Secret to write, so none can be in the way.
+  const seen: Observed = { ...gathered, secret: { state: 'absent' } }
+  const { cure, acting } = decide(seen, context.clock.now())
+  if (cure !== 'Issue') return { seen, refusals: acting }
+  return { seen, refusals: (await isCompromised(context, seen, signal)) ? [compromised] : [] }
+}
+
+const compromised = stall(
+  'KeyInUse',
+  'A certificate for the key of spec.request was revoked because the key is in other hands (keyCompromise); make another key, and a request with it.',
+)
+
+/** A DatabaseCertificate is known by its own entry; for a request signed once, the CA's whole ledger has to be asked. */
+const isCompromised = async ({ cluster, caches }: Context, seen: Observed, signal: AbortSignal): Promise<boolean> => {
+  const { wanted } = usable(seen)
+  const { namespace, name } = wanted.authority
+  const suspects = caches.ledger.store
+    .by('authority', `${namespace}/${name}`)
+    .filter(({ revocation }) => revocation?.reason === 'keyCompromise')
+  for (const { metadata } of suspects) {
+    const { spec } = await cluster.get(issuedCertificates, { namespace, name: metadata.name }, { signal })
+    const spki = spkiIn(spec.certificate)
+    if (spki !== undefined && Buffer.from(spki).equals(wanted.request?.spki ?? new Uint8Array())) return true
+  }
+  return false
+}
+
+/** An imported history may hold what nobody would sign today, or a line of index.txt without its certificate. */
+const spkiIn = (pem: string): Uint8Array | undefined => {
+  try {
+    return certificatesOf(pem).map((der) => parseCertificate(der))[0]?.spki
+  } catch (error) {
+    if (error instanceof CertificateError || error instanceof PemError || error instanceof NameError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Signs what `judgeOnce` found nothing against. With `dryRun` it is made, checked and thrown away; else it is in the ledger when
+ * this resolves. Rejects as `issueLeaf` and `record` do.
+ */
+export const signOnce = async (
+  context: Context,
+  wish: DatabaseCertificate,
+  seen: Observed,
+  { dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal },
+): Promise<SignedOnce> => {
+  const { wanted, authority } = usable(seen)
+  const { certificate } = await issueLeaf(context, wanted, authority, undefined)
+  const supersedes = replacedNamesake(context, wish, wanted.subject)
+  const { fingerprint } = authority.material.certificate
+  if (!dryRun)
+    await record(
+      context,
+      {
+        certificate,
+        authority: { ...wanted.authority, uid: authority.uid, fingerprint },
+        request: wanted.request?.pem,
+        supersedes,
+      },
+      signal,
+    )
+  return { certificate, chain: authority.material.chain, supersedes }
+}
