@@ -123,7 +123,10 @@ describe('dbtls verify of a folder', () => {
   it.each<[string[], number, string]>([
     [[], 2, 'name one Secret or folder'],
     [['./a', './b'], 2, 'name one Secret or folder'],
-    [['./a', '--engine', 'PostgreSQL', '--endpoint', 'h:5432'], 2, 'a later version'],
+    [['./a', '--engine', 'PostgreSQL'], 2, '--engine and --endpoint belong together'],
+    [['./a', '--endpoint', 'h:5432'], 2, '--engine and --endpoint belong together'],
+    [['./a', '--engine', 'Oracle', '--endpoint', 'h:1'], 2, 'it is one of MySQL, MariaDB'],
+    [['./a', '--engine', 'mysql', '--endpoint', 'h'], 2, '--endpoint is HOST:PORT'],
     [['./missing'], 1, 'there is no such file or folder'],
     [['./missing', '--ca', './no'], 1, './no of --ca: there is no such file'],
   ])('answers %j with exit code %d', async (args, expected, sentence) => {

@@ -9,7 +9,7 @@ import { parseCertificate, type ParsedCertificate } from '../../pki/certificates
 import { certificatesOf, PemError } from '../../pki/encoding/pem.ts'
 import type { GeneralName } from '../../pki/plan.ts'
 import type { DatabaseCertificateSpec } from '../../resources/database-certificate.ts'
-import type { Instant } from '../../runtime/clock.ts'
+import { type Instant, systemClock } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
 import { givenPassword, inspect } from '../inspect/inspect.ts'
 import { type Part, readPart } from '../inspect/contents.ts'
@@ -20,6 +20,7 @@ import { parseArguments, UsageError } from '../shared/options.ts'
 import { outputFlags, outputForm, outputUsage, writeValue, writeLine, writeProblem } from '../shared/present.ts'
 import { targetFlags, targetUsage } from '../shared/target.ts'
 import { certificatesIn, isStore, meantBy } from './contents.ts'
+import { type Held, liveLine, liveWish, lookAtLive } from './live.ts'
 import { revocationProblems } from './revocation.ts'
 import { type Verification, verifyItems } from './secret.ts'
 
@@ -33,12 +34,16 @@ ${sourceUsage}
   --name HOST               the certificate must be good for this host name or address; may be given several times
   --ca FILE                 trust these CAs (PEM), besides those in the Secret
   --password-file FILE      opens keystores and encrypted keys
+  --endpoint HOST:PORT      ask the live server as well what it serves, and whether it takes this certificate from a client;
+                            every address behind the name is asked, under the first --name, or under HOST
+  --engine ENGINE           what that server is, as MySQL: it decides how a connection begins
 ${targetUsage}${outputUsage}  --help                    this text
 
 Examples:
   dbtls verify data/orders-tls
   dbtls verify /etc/postgresql/tls --name orders.data.svc
   dbtls verify orders-tls --state .dbtls/state -n data --output json
+  dbtls verify data/orders-app-tls --engine MySQL --endpoint orders-mysql.data.svc:3306
 
 Exit codes: 0 it verifies, 1 it does not (each reason on stderr), 2 wrong usage.
 `
@@ -65,21 +70,24 @@ export const main: Main = async (args, io) => {
   if (typeof parsed === 'number') return parsed
   const { values, words } = parsed
   return withSources('verify', words, values, io, async ({ now, read }) => {
-    if (values.engine !== undefined || values.endpoint !== undefined)
-      throw new UsageError(
-        'what a live server serves is verified by a later version: leave out --engine and --endpoint',
-      )
+    const wish = liveWish(values.engine, values.endpoint)
     const form = outputForm(values.output)
     const [word, ...more] = words
     if (word === undefined || more.length > 0) throw new UsageError('name one Secret or folder')
     const roots = values.ca === undefined ? [] : await readRoots(values.ca)
     const passwords = await givenPassword(io, values['password-file'])
     const source = await read(word)
-    const { verified, problems } = await verify(source, { names: values.name ?? [], roots, passwords, now })
-    const ok = problems.length === 0
-    if (form !== 'table') writeValue(io, form, { source: source.title, ok, verified, problems })
-    else if (ok) writeLine(io, `${source.title}: verified: ${verified.join(', ')}`)
+    const { verified, problems, held } = await verify(source, { names: values.name ?? [], roots, passwords, now })
+    const live =
+      wish === undefined ? [] : await lookAtLive(wish, held, { name: values.name?.[0], clock: systemClock() })
+    const ok = problems.length === 0 && live.every((finding) => finding.problems.length === 0)
+    const endpoints = wish === undefined ? {} : { endpoints: live }
+    if (form !== 'table') writeValue(io, form, { source: source.title, ok, verified, problems, ...endpoints })
+    else if (problems.length === 0) writeLine(io, `${source.title}: verified: ${verified.join(', ')}`)
+    if (form === 'table') for (const finding of live) if (finding.served !== undefined) writeLine(io, liveLine(finding))
     for (const problem of problems) writeProblem(io, `${source.title}: ${problem}`)
+    for (const { address, problems: found } of live)
+      for (const problem of found) writeProblem(io, `${address}: ${problem}`)
     return ok ? 0 : 1
   })
 }
@@ -99,17 +107,24 @@ const readRoots = async (file: string): Promise<ParsedCertificate[]> => {
   throw new CommandError(`${file} of --ca holds no PEM certificate`)
 }
 
-const verify = async (source: Source, wanted: Wanted): Promise<Verification> => {
+const verify = async (source: Source, wanted: Wanted): Promise<Verification & { readonly held: Held }> => {
   const { parts: data, certificate } = source
   const { parts } = await inspect(source, wanted.passwords)
   const meant = meantBy(parts, data)
   const items = certificate === undefined ? meant.items : shapedItems(certificate.spec)
   const password = await openingPassword(source, parts, wanted.passwords)
-  const { certificate: der } = await recoverMaterial(items, data, password)
+  const { certificate: der, privateKey } = await recoverMaterial(items, data, password)
   if (der === undefined && meant.roots.length === 0 && items.length === 0)
-    return { verified: [], problems: [...meant.problems, 'there is no certificate in it'] }
+    return {
+      ...{ verified: [], problems: [...meant.problems, 'there is no certificate in it'] },
+      held: { authorities: wanted.roots },
+    }
   const leaf = der && parseCertificate(der)
   const roots = [...wanted.roots, ...(certificate === undefined ? meant.roots : [])]
+  const authorities = [
+    ...parts.flatMap((part) => certificatesIn(part, data.get(part.name) ?? new Uint8Array())),
+    ...roots,
+  ]
   const settings = { password, now: wanted.now, roots, intermediates: meant.intermediates }
   const found = await verifyItems(items, data, settings)
   const verified = new Set(found.verified)
@@ -121,16 +136,15 @@ const verify = async (source: Source, wanted: Wanted): Promise<Verification> => 
   else {
     problems.push(...nameProblems(leaf, wanted.names, certificate?.spec))
     if (wanted.names.length > 0 || certificate !== undefined) verified.add('names')
-    const authorities = [
-      ...parts.flatMap((part) => certificatesIn(part, data.get(part.name) ?? new Uint8Array())),
-      ...roots,
-    ]
     const revoked = revocationProblems(leaf, listsOf(source, parts), authorities, wanted.now)
     if (revoked !== undefined) verified.add('revocation')
     problems.push(...(revoked ?? []))
   }
   if (verified.size === 0 && leaf === undefined) verified.add('trust')
-  return { verified: problems.length > 0 ? [] : [...verified], problems: [...new Set(problems)] }
+  return {
+    ...{ verified: problems.length > 0 ? [] : [...verified], problems: [...new Set(problems)] },
+    held: { leaf, privateKey, authorities },
+  }
 }
 
 /** The first that opens what is sealed in it. */

@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  makeAuthority,
+  makePair,
+  mysqlError,
+  mysqlGreeting,
+  type Pair,
+  pemOf,
+  readExactly,
+  serve,
+  startTls,
+} from '../../database/connect/testing.ts'
+import type { Authority } from '../../pki/testing.ts'
+import { runVerb, useFolder } from '../shared/verb.fixture.ts'
+import { main } from './verify.ts'
+
+let ca: Authority
+let peer: Pair
+let client: Pair
+let renewed: Pair
+beforeAll(async () => {
+  ca = await makeAuthority('Orders CA')
+  peer = await makePair(ca, 'Peer', ['127.0.0.1', 'db.test'])
+  renewed = await makePair(ca, 'Peer', ['127.0.0.1', 'db.test'])
+  client = await makePair(ca, 'Client', ['app'])
+})
+
+const mysqlServer = (pair: () => Pair, asks = true) =>
+  serve(async (socket) => {
+    socket.write(mysqlGreeting())
+    if ((await readExactly(socket, 36).catch(() => undefined)) === undefined) return
+    const { chain, key } = pair()
+    const options = { cert: chain, key, ca: pemOf(ca), requestCert: asks, rejectUnauthorized: false }
+    startTls(socket, { options, onSecure: (tls) => tls.once('data', () => tls.write(mysqlError(1045, 'no', 3))) })
+  })
+
+describe('dbtls verify of a live server', () => {
+  const folder = useFolder()
+  const put = (pair: Pair, authority: string): string => {
+    const path = folder.path('.')
+    writeFileSync(join(path, 'tls.crt'), pair.chain)
+    writeFileSync(join(path, 'tls.key'), pair.key)
+    writeFileSync(join(path, 'ca.crt'), authority)
+    return path
+  }
+  const verify = (source: string, port: number, ...args: string[]) =>
+    runVerb(main, [source, '--engine', 'MySQL', '--endpoint', `127.0.0.1:${port}`, ...args])
+
+  it('says what it serves and that it takes the certificate', async () => {
+    await using server = await mysqlServer(() => peer)
+    const { code, out, err } = await verify(put(client, pemOf(ca)), server.port)
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toMatch(/: verified: chain, key\n127\.0\.0\.1:[0-9]+: serves [0-9A-F]{32} "CN=127\.0\.0\.1" until /)
+    expect(out).toMatch(/over TLSv1\.3; asks clients for a certificate of "CN=Orders CA,O=Acme", and takes this one\n$/)
+  })
+  it('has a stable shape for programs', async () => {
+    await using server = await mysqlServer(() => peer, false)
+    const { code, out } = await verify(put(peer, pemOf(ca)), server.port, '-o', 'json', '--name', 'db.test')
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({
+      ok: true,
+      endpoints: [
+        {
+          ...{ address: `127.0.0.1:${server.port}`, tlsVersion: 'TLSv1.3', asksForCertificate: false, trusts: [] },
+          ...{ problems: [], served: { names: ['IP:127.0.0.1', 'DNS:db.test'], issuer: 'CN=Orders CA,O=Acme' } },
+        },
+      ],
+    })
+  })
+  it('finds fault with a server that has not loaded what is here', async () => {
+    await using server = await mysqlServer(() => peer)
+    const { code, err } = await verify(put(renewed, pemOf(ca)), server.port)
+    expect([code, err]).toEqual([1, expect.stringMatching(/serves [0-9A-F]+, and not [0-9A-F]+ as it is here/)])
+  })
+  it('finds fault with a name that the served certificate is not for, and with nobody', async () => {
+    await using server = await mysqlServer(() => peer)
+    const source = put(client, pemOf(ca))
+    const wrong = await runVerb(main, [source, '--engine', 'mysql', '--endpoint', `localhost:${server.port}`])
+    expect([wrong.code, wrong.err]).toEqual([
+      1,
+      expect.stringContaining('it is not for localhost but for IP:127.0.0.1'),
+    ])
+    const { port, ...gone } = await serve(() => undefined)
+    await gone[Symbol.asyncDispose]()
+    const { code, err } = await verify(source, port)
+    expect([code, err]).toEqual([1, expect.stringContaining('the connection was not made (ECONNREFUSED)')])
+  })
+})
