@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ApiError } from './cluster/errors.ts'
 import type { Cluster } from './cluster/port.ts'
+import { interrupted } from './faults.fixture.ts'
 import { decodePem } from './pki/encoding/pem.ts'
 import { type ParsedRevocationList, parseRevocationList } from './pki/revocation/revocation-list.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
@@ -255,6 +257,29 @@ describe('a revocation list', () => {
     expect((await present(cluster))?.number).toBe(first.number)
     await put(cluster, authority(crl))
     expect((await reported(cluster, 'again', naming(serial))).number).toBe(2n)
+  })
+
+  it('has a number of its own after one whose writing ended nobody knows how', async () => {
+    const { cluster, clock, stop, serial } = await withList()
+    await stop()
+    const lost = new ApiError({ status: 0, reason: 'Network', message: 'connection reset', ambiguous: true })
+    await start(
+      interrupted(cluster, 'apply', 'configmaps', () => Promise.reject(lost)),
+      clock,
+    )
+    await revoke(cluster, serial, { reason: 'keyCompromise' })
+    expect((await reported(cluster, 'with it', naming(serial))).number).toBe(3n)
+  })
+
+  it('is the same, and reported again, where status alone was lost', async () => {
+    const { cluster, clock, operator, stop, first } = await withList()
+    await quiet(operator)
+    await stop()
+    const ca = await getAuthority(cluster)
+    const { crl: _, ...status } = ca.status ?? {}
+    await cluster.updateStatus(certificateAuthorities, { ...ca, status }, person)
+    await start(cluster, clock)
+    expect((await reported(cluster, 'of before', naming())).number).toBe(first.number)
   })
 
   it('jumps to the seconds since the epoch where status and ConfigMap were lost, and the ledger was not', async () => {

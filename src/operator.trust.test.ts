@@ -387,16 +387,23 @@ describe('a cluster that refuses', () => {
     expect((await current(cluster, 2)).message).toBeUndefined()
   })
 
-  it('a version that somebody overtook is written over the next one at once', async () => {
-    const { clock, cluster } = emptyCluster()
-    const conflict = new ApiError({ status: 409, reason: 'Conflict', message: 'overtaken' })
-    const refuse = (): Promise<never> => Promise.reject(conflict)
-    await start(interrupted(cluster, 'apply', 'configmaps', refuse), clock)
-    const asked = clock.monotonic()
+  it.each([
+    { name: 'to be deleted', verb: 'delete', annotations: undefined, remains: undefined },
+    { name: 'to be given back', verb: 'apply', annotations: { 'dbtls.dev/adopt': 'true' }, remains: { theirs: 'x' } },
+  ] as const)('one that changed just when it was $name is looked at again at once', async (row) => {
+    const { clock, cluster, stop } = await fresh()
+    if (row.annotations !== undefined) await cluster.create(configMaps, foreignMap(namespace, row.annotations), person)
     await put(cluster, withTargets(target()))
-    expect((await current(cluster, 1)).message).toBeUndefined()
-    // A refusal waits for minutes.
-    expect(clock.monotonic() - asked).toBeLessThan(60_000)
+    await current(cluster, 1)
+    await stop()
+    const conflict = new ApiError({ status: 409, reason: 'Conflict', message: 'overtaken' })
+    await start(
+      interrupted(cluster, row.verb, 'configmaps', () => Promise.reject(conflict)),
+      clock,
+    )
+    await cluster.delete(certificateAuthorities, { namespace, name: 'ca' })
+    await until('it to go', async () => (await configMap(cluster, namespace))?.data?.['ca.crt'] === undefined)
+    expect((await configMap(cluster, namespace))?.data).toEqual(row.remains)
   })
 
   it('is asked once for a namespace that is not there, and again when it comes', async () => {

@@ -32,11 +32,11 @@ const listOf = (number: bigint): Promise<Uint8Array> =>
 
 const encode = (
   wanted: Target,
-  { trust = [root.certificate], list, fails }: { trust?: readonly Uint8Array[]; list?: Uint8Array; fails?: unknown },
+  { trust = [root.certificate], list, fails }: { trust?: readonly Uint8Array[]; list?: Uint8Array; fails?: Error },
   status: object = {},
 ) => {
   const sources = {
-    keyring: { trustOf: () => (fails === undefined ? Promise.resolve(trust) : Promise.reject(fails as Error)) },
+    keyring: { trustOf: () => (fails === undefined ? Promise.resolve(trust) : Promise.reject(fails)) },
     readRevocationList: () => Promise.resolve(list),
   } as unknown as Sources
   return contentOf(sources, authority(status), wanted, (size) => new Uint8Array(size), never)

@@ -1,14 +1,24 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { certificateAuthorities } from '../../resources/certificate-authority.ts'
 import { configMaps, secrets } from '../../resources/core.ts'
 import { issuedCertificates } from '../../resources/issued-certificate.ts'
 import { admit } from '../../resources/validate.ts'
 import { main as ledger } from './ledger.ts'
-import { opensslFolder, type OpensslFolder } from './openssl-folder.fixture.ts'
+import { copyOf, opensslFolder, type OpensslFolder } from './openssl-folder.fixture.ts'
 import { certificateYaml, runVerb, useFolder } from '../shared/verb.fixture.ts'
 
 const folder = useFolder()
@@ -18,9 +28,12 @@ const imported = (path: string, ...args: string[]) =>
 const exported = (path: string, ...args: string[]) =>
   verb('export', '--openssl', path, '--authority', 'data/corp', ...args)
 
+const patterns = mkdtempSync(join(tmpdir(), 'dbtls-howto-'))
+afterAll(() => rmSync(patterns, { recursive: true }))
+
 /** Three signed, one revoked, one list made. */
-const howto = (algorithm?: 'RSA'): OpensslFolder => {
-  const made = opensslFolder(folder.path('demoCA'), algorithm)
+const pattern = (algorithm: 'RSA' | 'ECDSA'): OpensslFolder => {
+  const made = opensslFolder(join(patterns, algorithm), algorithm)
   made.sign('a')
   made.sign('b')
   made.sign('c', '-startdate', '20200101000000Z', '-enddate', '20200202000000Z')
@@ -28,6 +41,13 @@ const howto = (algorithm?: 'RSA'): OpensslFolder => {
   made.ca('-updatedb')
   made.ca('-gencrl', '-out', 'crl.pem')
   return made
+}
+const known = new Map<string, OpensslFolder>()
+/** A copy for each test, because openssl takes long to make one. */
+const howto = (algorithm: 'RSA' | 'ECDSA' = 'ECDSA'): OpensslFolder => {
+  const from = known.get(algorithm) ?? pattern(algorithm)
+  known.set(algorithm, from)
+  return copyOf(from, folder.path('demoCA'))
 }
 const entries = () =>
   folder.inState(async (cluster) => (await cluster.list(issuedCertificates, { namespace: 'data' })).items)

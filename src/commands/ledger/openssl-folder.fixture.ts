@@ -1,7 +1,7 @@
 /** For tests: a CA folder made by openssl, as howtos make it. */
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface OpensslFolder {
@@ -44,6 +44,20 @@ export const opensslFolder = (path: string, algorithm: 'RSA' | 'ECDSA' = 'ECDSA'
   writeFileSync(join(path, 'crlnumber'), '01\n')
   writeFileSync(join(path, 'openssl.cnf'), configuration)
   writeFileSync(join(path, 'pass'), `${passphrase}\n`)
+  const made = openedFolder(path)
+  const fresh = algorithm === 'RSA' ? ['rsa:2048'] : ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+  const key = ['-newkey', ...fresh, '-keyout', 'private/cakey.pem', '-passout', 'file:pass']
+  made.openssl('req', '-x509', ...key, '-out', 'cacert.pem', '-subj', '/C=DE/O=Acme/CN=Acme Root', '-days', '3650')
+  return made
+}
+
+/** The folder as it is, under another path: nothing in it names its own. */
+export const copyOf = (folder: OpensslFolder, path: string): OpensslFolder => {
+  cpSync(folder.path, path, { recursive: true })
+  return openedFolder(path)
+}
+
+const openedFolder = (path: string): OpensslFolder => {
   const openssl = (...args: string[]): string => {
     const { status, stdout, stderr } = spawnSync('openssl', args, { cwd: path, encoding: 'utf8' })
     if (status !== 0) throw new Error(`openssl ${args.join(' ')}: ${stderr}`)
@@ -51,9 +65,6 @@ export const opensslFolder = (path: string, algorithm: 'RSA' | 'ECDSA' = 'ECDSA'
   }
   const ca = (...args: string[]): string =>
     openssl('ca', '-batch', '-config', 'openssl.cnf', '-passin', 'file:pass', ...args)
-  const fresh = algorithm === 'RSA' ? ['rsa:2048'] : ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
-  const key = ['-newkey', ...fresh, '-keyout', 'private/cakey.pem', '-passout', 'file:pass']
-  openssl('req', '-x509', ...key, '-out', 'cacert.pem', '-subj', '/C=DE/O=Acme/CN=Acme Root', '-days', '3650')
   return {
     path,
     openssl,
