@@ -73,12 +73,12 @@ spec: {authorityRef: {name: ca}, dnsNames: [${dnsName}], secret: {name: orders-t
 const names = (): string | undefined =>
   new X509Certificate(readFileSync(join(folder, 'out/default/secret/orders-tls/tls.crt'))).subjectAltName
 const says = (started: Run, text: RegExp): Promise<void> =>
-  expect.poll(started.text, { timeout: 20_000, interval: 50 }).toMatch(text)
+  expect.poll(started.text, { timeout: 60_000, interval: 50 }).toMatch(text)
 
 describe('dbtls run', () => {
   it(
     'issues, verifies, follows an edit, names a mistake with its line, and ends cleanly',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       put('one.svc')
       const first = run()
@@ -87,14 +87,14 @@ describe('dbtls run', () => {
       expect(names()).toBe('DNS:one.svc')
       put('two.svc')
       await says(first, /^renewed +DatabaseCertificate default\/orders/m)
-      await expect.poll(names).toBe('DNS:two.svc')
+      await expect.poll(names, { timeout: 60_000, interval: 50 }).toBe('DNS:two.svc')
       put('"not ok"')
       await says(first, /^refused +manifests\/orders\.yaml:9: spec\.dnsNames\[0\]: /m)
       expect(names()).toBe('DNS:two.svc')
       expect(await first.end('SIGINT')).toBe(0)
     },
   )
-  it('publishes where it is told to, or says in words why not', { timeout: 60_000 }, async () => {
+  it('publishes where it is told to, or says in words why not', { timeout: 180_000 }, async () => {
     put('one.svc')
     const first = run()
     await says(first, /^publish +http:\/\/127\.0\.0\.1:\d+\/$/m)
@@ -116,7 +116,7 @@ describe('dbtls run', () => {
     expect(await third.end('SIGINT')).toBe(0)
     expect(await run('8080').exit).toBe(2)
   })
-  it('goes on where it was after a kill, and shares its state with nobody', { timeout: 60_000 }, async () => {
+  it('goes on where it was after a kill, and shares its state with nobody', { timeout: 180_000 }, async () => {
     put('one.svc')
     const first = run()
     await says(first, /^ready +2 of 2/m)
