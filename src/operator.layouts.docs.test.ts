@@ -12,7 +12,7 @@ import type { Secret } from './resources/core.ts'
 import type { DatabaseCertificate } from './resources/database-certificate.ts'
 import { presets } from './resources/layout-names.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
-import { authority, getSecret, newCluster, put, ready, start } from './testing.ts'
+import { authority, getSecret, newCluster, put, ready, start, until } from './testing.ts'
 
 const page = readFileSync(fileURLToPath(new URL('../docs/layouts.md', import.meta.url)), 'utf8')
 const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)]
@@ -46,6 +46,9 @@ const described = presets.flatMap((preset) =>
       secret.type,
       ...Object.keys(secret.labels ?? {}).map((label) => `label \`${label}\``),
       ...(secret.commonName === undefined ? [] : [`CN \`${secret.commonName}\``]),
+      ...Object.entries(secret.counters ?? {}).map(
+        ([annotation, key]) => `annotation \`${annotation}\` counts changes of \`${key}\``,
+      ),
       ...(secret.fixedName === true ? ['fixed name'] : []),
     ].join(', '),
   ]),
@@ -75,6 +78,7 @@ const firstLines: Readonly<Record<string, string>> = {
   'PKCS8 RSA': 'PRIVATE KEY',
   'PKCS8 ECDSA': 'PRIVATE KEY',
   'PKCS1 RSA': 'RSA PRIVATE KEY',
+  'SEC1 ECDSA': 'EC PRIVATE KEY',
   'Traditional RSA': 'RSA PRIVATE KEY',
   'Traditional ECDSA': 'EC PRIVATE KEY',
 }
@@ -128,6 +132,11 @@ describe.runIf(tools)('an example of the page', () => {
           file(chain.key),
         ),
       ).toContain('OK')
+    const exported = at('AuthorityPrivateKey')
+    if (exported !== undefined)
+      expect(keyIn(file(exported.key), exported, 'ECDSA')).toBe(
+        openssl('x509', '-in', file('root.pem'), '-noout', '-pubkey'),
+      )
     const password = at('Password')
     for (const item of items.filter(({ content }) => content.endsWith('store')))
       readStore(file(item.key), item, readFileSync(file(password?.key ?? ''), 'utf8'))
@@ -137,7 +146,9 @@ describe.runIf(tools)('an example of the page', () => {
     const clock = new ManualClock()
     const cluster = newCluster(clock)
     await start(cluster, clock)
-    await put(cluster, authority({}, 'orders-ca'))
+    await put(cluster, authority({ allowKeyExport: true }, 'orders-ca'))
+    const root = await until('the CA', () => getSecret(cluster, 'orders-ca-ca').catch(() => undefined))
+    writeFileSync(file('root.pem'), Buffer.from(root.data?.['tls.crt'] ?? '', 'base64'))
     for (const example of examples) {
       const { name } = example.metadata
       await put(cluster, example)
@@ -149,7 +160,8 @@ describe.runIf(tools)('an example of the page', () => {
         keys: layout?.secret.items.map(({ key }) => key).toSorted(),
       })
       expect(secret.type).toBe(layout?.secret.type)
-      expect(secret.metadata.labels).toMatchObject(layout?.secret.labels ?? {})
+      for (const [label, value] of Object.entries(layout?.secret.labels ?? {}))
+        expect(secret.metadata.labels?.[label]).toBe(value.replace('{cluster}', 'my-cluster'))
       judge(example, secret, clock.now())
     }
     // A name that two examples share would have hidden one of them.

@@ -67,6 +67,17 @@ export class Keyring {
     return trust
   }
 
+  /**
+   * PKCS #8 of the CA's own key, for whoever may have it (`spec.allowKeyExport`; asked by the caller). Read anew and never
+   * kept. Rejects as `load` does.
+   */
+  async exportKey(authority: CertificateAuthority): Promise<Uint8Array> {
+    const { certificate, pkcs8 } = await this.#stored(authority)
+    if (certificate.fingerprint !== authority.status?.certificate?.fingerprint)
+      throw new Error('its Secret does not hold the certificate that the authority reports')
+    return pkcs8
+  }
+
   forget(key: string): void {
     this.#slots.delete(key)
   }

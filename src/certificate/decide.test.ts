@@ -60,6 +60,8 @@ const secret: Present = {
   renewTrigger: '',
   drift: [],
   outputsCurrent: true,
+  exported: [],
+  counted: new Map(),
 }
 
 const usable = (notAfter = now + 3650 * day): AuthoritySeen => ({
@@ -88,7 +90,6 @@ const base: Observed = {
   name: 'DatabaseCertificate data/orders',
   uid: '6f9619ff',
   generation: 1,
-  notImplemented: [],
   resolved: { wanted },
   status: undefined,
   authority: usable(),
@@ -97,6 +98,7 @@ const base: Observed = {
   secret,
   entry: undefined,
   revocationList: undefined,
+  authorityKey: undefined,
   commonNameHolder: undefined,
   keyHolder: undefined,
 }
@@ -109,11 +111,11 @@ describe('decide', () => {
   const cases: { name: string; seen: Observed; cure: string; reason?: string; says?: string }[] = [
     { name: 'nothing to do when all is as asked', seen: base, cure: 'None' },
     {
-      name: 'a field of a later version stalls',
-      seen: seen({ notImplemented: ['spec.request'] }),
+      name: 'a key that the CA keeps for itself stalls',
+      seen: seen({ authorityKey: { state: 'refused', message: 'set spec.allowKeyExport' } }),
       cure: 'Stall',
-      reason: 'NotImplemented',
-      says: 'spec.request',
+      reason: 'KeyExportNotAllowed',
+      says: 'allowKeyExport',
     },
     {
       name: 'an unusable spec stalls with every problem',
@@ -417,17 +419,12 @@ describe('decide', () => {
   it('names every problem, not only the first', () => {
     const decision = decide(
       seen({
-        notImplemented: ['spec.request'],
         authority: { state: 'missing', message: 'gone' },
         secret: { ...secret, immutable: true },
       }),
       now,
     )
-    expect(decision.acting.map(({ reason }) => reason)).toEqual([
-      'NotImplemented',
-      'AuthorityNotFound',
-      'SecretImmutable',
-    ])
+    expect(decision.acting.map(({ reason }) => reason)).toEqual(['AuthorityNotFound', 'SecretImmutable'])
   })
 
   it('never quotes a password or a key', () => {

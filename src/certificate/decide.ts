@@ -5,7 +5,9 @@
 
 import { type Check, type Decision, encode, evaluate, issue, stall } from '../control/decision.ts'
 import { renewalTime } from '../control/schedule.ts'
+import { itemProblems } from '../material/contents.ts'
 import { passwordProblem } from '../material/passwords.ts'
+import { algorithmOfSpki } from '../pki/keys/keys.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { GeneralName } from '../pki/plan.ts'
 import type { Observed, SecretSeen } from './observed.ts'
@@ -30,14 +32,6 @@ const onCertificate =
     const { leaf } = seen.secret
     return leaf === undefined ? undefined : check(seen.resolved.wanted, { ...seen.secret, leaf }, seen, now)
   }
-
-const notImplemented: CertificateCheck = ({ notImplemented: fields }) =>
-  fields.length === 0
-    ? undefined
-    : stall(
-        'NotImplemented',
-        `This version does not act on ${fields.join(', ')}; remove ${fields.length > 1 ? 'them' : 'it'}.`,
-      )
 
 const requestInvalid: CertificateCheck = ({ resolved, request }) =>
   'wanted' in resolved
@@ -99,8 +93,29 @@ const passwordUnfit: CertificateCheck = ({ password }) => {
     : stall('PasswordInvalid', `The password of spec.keystore.passwordSecretRef cannot be used: ${problem}`)
 }
 
+const keyExportRefused: CertificateCheck = ({ authorityKey }) =>
+  authorityKey?.state === 'refused' ? stall('KeyExportNotAllowed', authorityKey.message) : undefined
+
+/** The form of the authority's key is known only when the authority is. */
+const authorityKeyUnfit: CertificateCheck = ({ authority, resolved }) => {
+  if (authority.state !== 'usable' || !('wanted' in resolved)) return undefined
+  const { secret, keyAlgorithm, keyEncoding: encoding, pkcs12Profile } = resolved.wanted
+  const exported = secret.items.filter(({ content }) => content === 'AuthorityPrivateKey')
+  if (exported.length === 0) return undefined
+  const { algorithm } = algorithmOfSpki(authority.material.certificate.spki) ?? {}
+  const have = { privateKey: true, keyAlgorithm: keyAlgorithm.algorithm, authorityKeyAlgorithm: algorithm }
+  const [problem] = itemProblems(exported, have, { encoding, pkcs12Profile })
+  return problem === undefined
+    ? undefined
+    : stall(
+        'RequestInvalid',
+        `Key "${exported[0]?.key}" of the Secret is to hold the private key of ${authority.name}: ${problem.replace(/^items\[\d+\]\./, '')} Or take another layout.`,
+      )
+}
+
 const certificateMissing: CertificateCheck = ({ secret, resolved }) => {
   if (!('wanted' in resolved)) return undefined
+  if (resolved.wanted.withoutCertificate) return undefined
   const { name } = resolved.wanted.secret
   if (secret.state === 'absent') return issue('Issuing', `Secret "${name}" does not exist yet.`)
   if (!secret.ours) return undefined
@@ -202,18 +217,28 @@ const renewalDue = onCertificate((wanted, secret, seen, now) =>
     : undefined,
 )
 
-const outputsDiffer = onCertificate((wanted, secret) => {
-  if (secret.privateKey === undefined && wanted.request === undefined) return undefined
+/** A Secret of what is the authority's alone: nothing is issued for it, only written. */
+const authoritySecretDiffers: CertificateCheck = ({ secret, resolved }) => {
+  if (!('wanted' in resolved) || !resolved.wanted.withoutCertificate) return undefined
+  if (secret.state === 'absent')
+    return encode('Encoding', `Secret "${resolved.wanted.secret.name}" does not exist yet.`)
+  return secret.ours ? differing(resolved.wanted, secret) : undefined
+}
+
+const outputsDiffer = onCertificate((wanted, secret) =>
+  secret.privateKey === undefined && wanted.request === undefined ? undefined : differing(wanted, secret),
+)
+
+const differing = (wanted: Wanted, secret: Present): ReturnType<CertificateCheck> => {
   if (secret.drift.length > 0)
     return encode('Encoding', `Secret "${wanted.secret.name}" differs in ${listed(secret.drift)}.`)
   return secret.outputsCurrent
     ? undefined
     : encode('Encoding', `Secret "${wanted.secret.name}" does not hold what its items, password and trust ask for.`)
-})
+}
 
 /** In the order in which a person would ask. Each says one thing, with one reason. */
 export const checks: readonly CertificateCheck[] = [
-  notImplemented, // Stall  a field that a later version acts on
   requestInvalid, // Stall  only a change of spec, or of the object with the request, can cure it
   authorityMissing, // Stall  until the CA exists
   authorityRefuses, // Stall  until the CA allows this namespace
@@ -222,6 +247,8 @@ export const checks: readonly CertificateCheck[] = [
   secretImmutable, // Stall
   passwordMissing, // Stall  until the Secret exists
   passwordUnfit, // Stall
+  keyExportRefused, // Stall  until the CA lets its key go
+  authorityKeyUnfit, // Stall  the CA's key has no such form
   commonNameTaken, // Stall  a newer certificate has the name
   onHold, // Stall  until the hold is taken back
   requestCompromised, // Stall  until there is a request for another key
@@ -237,6 +264,7 @@ export const checks: readonly CertificateCheck[] = [
   durationChanged, // Issue
   renewTriggered, // Issue
   renewalDue, // Issue
+  authoritySecretDiffers, // Encode the same, and the first time
   outputsDiffer, // Encode items, alias, password, profile, labels, trust bundle, tampering
 ]
 

@@ -62,9 +62,15 @@ export const deliver = async (
 export const encodeAgain = async (
   context: Context,
   { object: certificate, seen, signal }: Look,
-): Promise<{ readonly leaf: ParsedCertificate; readonly written: Secret; readonly adopted: boolean }> => {
+): Promise<{ readonly leaf: ParsedCertificate | undefined; readonly written: Secret; readonly adopted: boolean }> => {
   const { wanted } = usable(seen)
   const present = seen.secret.state === 'present' ? seen.secret : undefined
+  if (wanted.withoutCertificate) {
+    const { duration, renewTrigger } = wanted
+    const made = { leaf: undefined, privateKey: undefined, requestedDuration: duration, renewTrigger }
+    const written = await writeSecret(context, await encoded(context, certificate, seen, made), signal)
+    return { leaf: undefined, written, adopted: present?.adopted === true }
+  }
   if (present?.leaf === undefined || (present.privateKey === undefined && wanted.request === undefined))
     throw new Error('nothing to encode')
   const content = await encoded(context, certificate, seen, {
@@ -81,7 +87,7 @@ const encoded = (
   certificate: DatabaseCertificate,
   seen: Observed,
   made: {
-    readonly leaf: ParsedCertificate
+    readonly leaf: ParsedCertificate | undefined
     readonly privateKey: Uint8Array | undefined
     readonly requestedDuration: number
     readonly renewTrigger: string
@@ -97,6 +103,8 @@ const encoded = (
       authority: authority.material,
       password: passwordOf(random, seen, wanted),
       revocationList: seen.revocationList?.state === 'found' ? seen.revocationList.list : undefined,
+      authorityPrivateKey: seen.authorityKey?.state === 'found' ? seen.authorityKey.pkcs8 : undefined,
+      counted: present?.counted ?? new Map(),
       previous: present === undefined ? undefined : { uid: present.uid, resourceVersion: present.resourceVersion },
       adopted: present?.adopted === true,
     },

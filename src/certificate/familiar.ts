@@ -8,6 +8,7 @@ import type { ObjectMeta } from '../cluster/port.ts'
 import { fromTimestamp } from '../control/schedule.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Instant } from '../runtime/clock.ts'
+import { exportsKey } from './key-export.ts'
 import type { Wanted } from './wanted.ts'
 
 type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
@@ -19,7 +20,13 @@ export class Familiar {
   /** Only where everything that a renewal takes over from the Secret is known without it. */
   note(key: string, certificate: DatabaseCertificate, wanted: Wanted, secret: Version, adopted: boolean): void {
     const keepsPassword = wanted.needsPassword && wanted.passwordRef === undefined
-    if (adopted || wanted.reuseKey || keepsPassword || certificate.spec.request !== undefined) this.#known.delete(key)
+    const taken =
+      adopted ||
+      wanted.reuseKey ||
+      keepsPassword ||
+      exportsKey(wanted.secret.items) ||
+      wanted.secret.counters !== undefined
+    if (taken || certificate.spec.request !== undefined) this.#known.delete(key)
     else this.#known.set(key, mark(certificate, secret))
   }
 

@@ -18,14 +18,16 @@ import { findCondition, isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import { countsIn } from './counters.ts'
 import type { Familiar } from './familiar.ts'
 import { seeRequest } from './gather-request.ts'
 import { policyOf } from './judge.ts'
 import type { AuthoritySeen, Observed, RevocationListSeen, SecretSeen } from './observed.ts'
-import { expectedInputsHash, secretDrift } from './outputs.ts'
+import { exportedIn, seeAuthorityKey } from './key-export.ts'
+import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
 import { commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
 import { isUndisturbed } from './undisturbed.ts'
-import { notImplementedFields, resolve, type Wanted } from './wanted.ts'
+import { resolve, type Wanted } from './wanted.ts'
 
 /** The list of a CA, DER; undefined while it has made none. */
 export type ReadRevocationList = (
@@ -111,14 +113,17 @@ export const gather = async (
       ? readSecret(context.cluster, { namespace, name: certificate.spec.secret.name }, signal)
       : undefined,
   ])
-  const beside = { authority, password, revocationList }
+  const authorityKey =
+    wanted === undefined
+      ? undefined
+      : await seeAuthorityKey(context, keyring, wanted, namespace, authority.state === 'usable')
+  const beside = { authority, password, revocationList, authorityKey }
   const seen = due ?? (await seeSecret(certificate, secret, wanted, beside))
   const leaf = seen.state === 'present' ? seen.leaf : undefined
   return {
     name: `DatabaseCertificate ${namespace}/${metadata.name}`,
     uid: metadata.uid ?? '',
     generation: metadata.generation ?? 1,
-    notImplemented: notImplementedFields(certificate.spec),
     resolved: wanted === undefined ? { problems: resolved.problems ?? [] } : { wanted },
     status,
     ...beside,
@@ -179,6 +184,8 @@ const dueSecret = (
     renewTrigger: undefined,
     drift: [],
     outputsCurrent: true,
+    exported: [],
+    counted: new Map(),
   }
 }
 
@@ -226,7 +233,7 @@ const seeAuthority = async (
 }
 
 /** What a Secret is made of besides certificate and key. */
-type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList'>
+type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList' | 'authorityKey'>
 
 const seeSecret = async (
   certificate: DatabaseCertificate,
@@ -245,7 +252,9 @@ const seeSecret = async (
     wanted === undefined || !ours
       ? {}
       : await recoverMaterial(wanted.secret.items, data, password?.state === 'found' ? password.value : undefined)
-  const leaf = recovered.certificate === undefined ? undefined : parseCertificate(recovered.certificate)
+  // Of an earlier form of the Secret there may still be one.
+  const found = wanted?.withoutCertificate ? undefined : recovered.certificate
+  const leaf = found === undefined ? undefined : parseCertificate(found)
   const { privateKey } = recovered
   const seen = {
     state: 'present',
@@ -268,6 +277,8 @@ const seeSecret = async (
     requestedDuration: wholeNumber(annotations[marks.requestedDuration]),
     renewTrigger: annotations[marks.renewTrigger],
     drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
+    exported: wanted === undefined || !ours ? [] : exportedIn(secret, wanted.secret.items),
+    counted: wanted === undefined || !ours ? new Map() : countsIn(wanted.secret, secret, data),
   } as const
   return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, beside) }
 }
@@ -292,18 +303,20 @@ const outputsCurrent = (
   annotations: Readonly<Record<string, string>>,
   data: ReadonlyMap<string, Uint8Array>,
   wanted: Wanted | undefined,
-  { authority, password, revocationList }: Beside,
+  { authority, password, revocationList, authorityKey }: Beside,
 ): boolean => {
   const { leaf, privateKey } = seen
-  if (wanted === undefined || authority.state !== 'usable' || leaf === undefined) return true
-  if ((privateKey === undefined && wanted.request === undefined) || revocationList?.state === 'absent') return true
+  if (wanted === undefined || authority.state !== 'usable' || revocationList?.state === 'absent') return true
+  const complete = leaf !== undefined && (privateKey !== undefined || wanted.request !== undefined)
+  if (!complete && !wanted.withoutCertificate) return true
   const ours = new Map([...data].filter(([key]) => wanted.secret.items.some((item) => item.key === key)))
   if (dataHash(ours) !== annotations[marks.dataHash]) return false
   const expected = expectedInputsHash(wanted, authority.material, {
-    certificate: leaf.der,
-    privateKey: wanted.request === undefined ? privateKey : undefined,
+    certificate: leaf?.der ?? nothing,
+    privateKey: wanted.request === undefined && leaf !== undefined ? privateKey : undefined,
     password: password?.state === 'found' ? password.value : seen.password,
     revocationList: revocationList?.list,
+    authorityPrivateKey: authorityKey?.state === 'found' ? authorityKey.pkcs8 : undefined,
   })
   return expected === annotations[marks.inputsHash]
 }

@@ -9,6 +9,8 @@ import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { KeyAlgorithm } from '../pki/plan.ts'
 import type { SigningPolicy } from '../pki/policy/policy.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import type { Count } from './counters.ts'
+import type { AuthorityKeySeen } from './key-export.ts'
 import type { RequestSeen } from './requested.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -55,6 +57,10 @@ export type SecretSeen = Owned<{
   readonly renewTrigger: string | undefined
   /** True when the bytes are those written last and nothing they were made from has changed. */
   readonly outputsCurrent: boolean
+  /** Keys under which it holds the authority's private key. */
+  readonly exported: readonly string[]
+  /** What its counting annotations say, and the bytes that they were counted for. */
+  readonly counted: ReadonlyMap<string, Count>
 }>
 
 export interface Observed {
@@ -62,7 +68,6 @@ export interface Observed {
   readonly name: string
   readonly uid: string
   readonly generation: number
-  readonly notImplemented: readonly string[]
   readonly resolved: { readonly wanted: Wanted } | { readonly problems: readonly string[] }
   readonly status: DatabaseCertificateStatus | undefined
   readonly authority: AuthoritySeen
@@ -74,6 +79,8 @@ export interface Observed {
   readonly entry: EntrySeen | undefined
   /** Undefined where no item holds one. */
   readonly revocationList: RevocationListSeen | undefined
+  /** Undefined where no item holds the authority's private key, or the authority cannot be used. */
+  readonly authorityKey: AuthorityKeySeen | undefined
   /** Who else has the common name, where the CA gives each to one certificate alone, in words. */
   readonly commonNameHolder: string | undefined
   /** Who else has the key that the certificate would be for, in words. */

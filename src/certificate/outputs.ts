@@ -8,9 +8,13 @@ import { inputsHash } from '../material/hash.ts'
 import type { OwnerReference } from '../cluster/port.ts'
 import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import { type Count, countsOf } from './counters.ts'
 import type { Wanted } from './wanted.ts'
 
 const settingsOf = (wanted: Wanted) => ({ encoding: wanted.keyEncoding, pkcs12Profile: wanted.pkcs12Profile })
+
+/** In the place of a certificate, where a Secret holds none. */
+export const nothing = new Uint8Array()
 
 /** What a Secret is made of besides the CA's certificates. */
 export interface Parts {
@@ -21,12 +25,14 @@ export interface Parts {
   readonly password: string | undefined
   /** DER; undefined where no item holds it. */
   readonly revocationList: Uint8Array | undefined
+  /** The authority's, PKCS#8; undefined where no item holds it. */
+  readonly authorityPrivateKey: Uint8Array | undefined
 }
 
 const ingredientsOf = (
   wanted: Wanted,
   authority: AuthorityMaterial,
-  { certificate, privateKey, password, revocationList }: Parts,
+  { certificate, privateKey, password, revocationList, authorityPrivateKey }: Parts,
 ): Ingredients => ({
   certificate,
   chain: authority.chain,
@@ -35,6 +41,7 @@ const ingredientsOf = (
   ...(privateKey === undefined ? {} : { privateKey }),
   ...(password === undefined || !wanted.needsPassword ? {} : { password }),
   ...(revocationList === undefined ? {} : { revocationList }),
+  ...(authorityPrivateKey === undefined ? {} : { authorityPrivateKey }),
 })
 
 /** The hash that the Secret carries when its bytes were made from exactly these inputs. */
@@ -45,32 +52,37 @@ export interface Delivery {
   readonly certificate: DatabaseCertificate
   readonly wanted: Wanted
   readonly authority: AuthorityMaterial
-  readonly leaf: { readonly der: Uint8Array; readonly serialNumber: string }
+  /** Undefined where the Secret holds none. */
+  readonly leaf: { readonly der: Uint8Array; readonly serialNumber: string } | undefined
   readonly privateKey: Uint8Array | undefined
   readonly password: string | undefined
   readonly revocationList: Uint8Array | undefined
+  readonly authorityPrivateKey: Uint8Array | undefined
   /** As written into the Secret, so that a later look can tell a change. */
   readonly requestedDuration: number
   readonly renewTrigger: string
   readonly previous: SecretContent['previous']
+  readonly counted: ReadonlyMap<string, Count>
   /** The Secret was there before dbtls: it must not go with the certificate. */
   readonly adopted: boolean
 }
 
 export const contentOf = async (delivery: Delivery, random: (size: number) => Uint8Array): Promise<SecretContent> => {
   const { certificate, wanted, authority, leaf } = delivery
-  const ingredients = ingredientsOf(wanted, authority, { ...delivery, certificate: leaf.der })
+  const ingredients = ingredientsOf(wanted, authority, { ...delivery, certificate: leaf?.der ?? nothing })
   const settings = settingsOf(wanted)
+  const data = await encodeContents(wanted.secret.items, ingredients, settings, random)
   return {
     namespace: certificate.metadata.namespace ?? 'default',
     name: wanted.secret.name,
     type: wanted.secret.type,
-    data: await encodeContents(wanted.secret.items, ingredients, settings, random),
+    data,
     labels: wanted.secret.labels,
     annotations: {
       ...wanted.secret.annotations,
+      ...countsOf(wanted.secret, delivery.counted, data),
       [marks.inputsHash]: inputsHash(wanted.secret.items, ingredients, settings),
-      [marks.serialNumber]: leaf.serialNumber,
+      ...(leaf === undefined ? {} : { [marks.serialNumber]: leaf.serialNumber }),
       [marks.renewTrigger]: delivery.renewTrigger,
       [marks.requestedDuration]: String(delivery.requestedDuration),
     },
@@ -80,9 +92,9 @@ export const contentOf = async (delivery: Delivery, random: (size: number) => Ui
   }
 }
 
-const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
+export const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
 
-const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate): OwnerReference => ({
+export const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate): OwnerReference => ({
   apiVersion,
   kind,
   name: metadata.name,
@@ -103,6 +115,9 @@ export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, se
   return [
     ...differs(labels, { ...wanted.secret.labels, [marks.managedBy]: marks.managedByValue }, 'label'),
     ...differs(annotations, { ...wanted.secret.annotations, [marks.owner]: ownerOf(certificate) }, 'annotation'),
+    ...Object.keys(wanted.secret.counters ?? {}).flatMap((key) =>
+      /^[0-9]{1,9}$/.test(annotations[key] ?? '') ? [] : [`annotation ${key}`],
+    ),
     // Without them a later change of trigger or duration would go unnoticed.
     ...(annotations[marks.renewTrigger] === undefined ? [`annotation ${marks.renewTrigger}`] : []),
     ...(/^[0-9]{1,15}$/.test(annotations[marks.requestedDuration] ?? '')

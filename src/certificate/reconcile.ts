@@ -23,11 +23,13 @@ import { deliver, encodeAgain } from './deliver.ts'
 import { Familiar } from './familiar.ts'
 import { gather, type ReadRevocationList, settledUntil } from './gather.ts'
 import { type Issued, issueLeaf, refuseUnfit, reusableKey } from './issue.ts'
+import { exportsKey, withdrawKey } from './key-export.ts'
 import { notesOf } from './notes.ts'
 import type { Look, Observed } from './observed.ts'
 import { publicKeyHash, seeEntry } from './rivals.ts'
-import { factsOf, remembered, usable } from './status.ts'
+import { factsOf, factsWithout, remembered, usable } from './status.ts'
 import { Undelivered } from './undelivered.ts'
+import type { Wanted } from './wanted.ts'
 
 /** A key that waits is woken; this is for the case that nobody is left to wake it, ms. */
 const keyWaitMs = 30_000
@@ -69,9 +71,12 @@ export class CertificateReconciler {
     this.#rsa = new KeyGate(rsaKeys, again)
     const familiar = this.#familiar
     this.#actor = new Actor(context, databaseCertificates, context.caches.certificates, {
-      gather: (certificate, signal) => {
+      gather: async (certificate, signal) => {
         const surprised = this.#surprised.delete(keyOf(certificate))
-        return gather(context, keyring, certificate, signal, { familiar, readRevocationList, surprised })
+        const options = { familiar, readRevocationList, surprised }
+        const seen = await gather(context, keyring, certificate, signal, options)
+        const withdrew = await this.#withdraw(certificate, seen, signal)
+        return withdrew ? gather(context, keyring, certificate, signal, options) : seen
       },
       decide,
       issue: (look, why) => this.#alone(look, () => this.#actor.attempt(look, () => this.#issue(look, why))),
@@ -93,6 +98,27 @@ export class CertificateReconciler {
     }
     const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
     return renewAt === undefined ? this.#actor.look(certificate, signal) : { requeueAfterMs: renewAt - clock.now() }
+  }
+
+  /** What a CA has taken back goes at once, whatever else is to be said of the certificate. */
+  async #withdraw(certificate: DatabaseCertificate, seen: Observed, signal: AbortSignal): Promise<boolean> {
+    const { authorityKey, resolved, secret } = seen
+    if (authorityKey?.state !== 'refused' || !('wanted' in resolved)) return false
+    if (secret.state !== 'present' || secret.exported.length === 0) return false
+    if (!(await withdrawKey(this.#context, certificate, resolved.wanted, signal))) return false
+    const note = `Took the private key of its authority out of Secret "${resolved.wanted.secret.name}".`
+    const [regarding, reason] = [certificate, 'KeyExportNotAllowed']
+    this.#context.events.record({ regarding, type: 'Warning', reason, action: 'Withdraw', note })
+    return true
+  }
+
+  /** For whoever watches over the CA: its key is in one more place. */
+  #tellExport({ metadata }: DatabaseCertificate, { authority, secret }: Wanted): void {
+    if (!exportsKey(secret.items)) return
+    const regarding = this.#context.caches.authorities.store.get(`${authority.namespace}/${authority.name}`)
+    if (regarding === undefined) return
+    const note = `Its private key was written into Secret "${secret.name}" for DatabaseCertificate "${metadata.name}".`
+    this.#context.events.record({ regarding, type: 'Warning', reason: 'KeyExported', action: 'Export', note })
   }
 
   /** One request under two objects at one moment: the second looks again when the first has told whose key it is. */
@@ -147,6 +173,7 @@ export class CertificateReconciler {
     const { object: certificate, seen } = look
     const { wanted } = usable(seen)
     const adopted = seen.secret.state === 'present' && seen.secret.adopted
+    this.#tellExport(certificate, wanted)
     this.#familiar.note(keyOf(certificate), certificate, wanted, secret, adopted)
     const facts = factsOf(certificate, seen, wanted, leaf, secret)
     const { revision = 1 } = facts
@@ -159,17 +186,34 @@ export class CertificateReconciler {
     const { object: certificate, seen } = look
     const { wanted } = usable(seen)
     const { leaf, written, adopted } = await encodeAgain(this.#context, look)
-    const note = `Wrote Secret "${wanted.secret.name}" again, certificate unchanged. ${why}`
-    this.#actor.announce(certificate, 'Encoding', 'Encode', note)
+    const wrote = leaf === undefined ? '' : ' again, certificate unchanged'
+    this.#actor.announce(certificate, 'Encoding', 'Encode', `Wrote Secret "${wanted.secret.name}"${wrote}. ${why}`)
+    this.#tellExport(certificate, wanted)
     this.#familiar.note(keyOf(certificate), certificate, wanted, written.metadata, adopted)
+    if (leaf === undefined) return this.#readyWithout(look, wanted, written.metadata)
     return this.#ready(look, factsOf(certificate, seen, wanted, leaf, written.metadata), leaf)
+  }
+
+  /** A Secret without a certificate holds what the authority is known by, and changes when that does. */
+  async #readyWithout(look: Look, wanted: Wanted, written: Version | undefined): Promise<Result> {
+    const { namespace, name } = wanted.authority
+    const message = `Secret "${wanted.secret.name}" holds what is asked for of CertificateAuthority ${namespace}/${name}, and no certificate.`
+    // At rest nothing is new: a foreign label on the Secret is not worth a write.
+    const known = written === undefined || look.seen.authority.state !== 'usable'
+    await this.#actor.ready(look, known ? {} : factsWithout(look.seen, written), { reason: 'Ready', message }, 0)
+    return {}
   }
 
   /** Nothing to do: remember what was verified, and mend a status that a crash left behind. */
   async #settle(look: Look): Promise<Result> {
     const { object: certificate, seen } = look
-    if (!('wanted' in seen.resolved) || seen.secret.state !== 'present' || seen.secret.leaf === undefined) return {}
+    if (!('wanted' in seen.resolved) || seen.secret.state !== 'present') return {}
     const { wanted } = seen.resolved
+    if (wanted.withoutCertificate) {
+      const told = certificate.status?.observed?.secretUid === seen.secret.uid
+      return this.#readyWithout(look, wanted, told ? undefined : seen.secret)
+    }
+    if (seen.secret.leaf === undefined) return {}
     const { leaf, uid, resourceVersion } = seen.secret
     const password = seen.password?.state === 'found' ? seen.password.resourceVersion : ''
     const request = seen.request?.version ?? ''

@@ -35,16 +35,42 @@ export const factsOf = (
     publicKeyHash: publicKeyHash(leaf.spki),
     renewTrigger: wanted.renewTrigger === '' ? undefined : wanted.renewTrigger,
     ...noFailure,
-    observed: {
-      secretUid: secret.uid ?? '',
-      secretResourceVersion: secret.resourceVersion ?? '',
-      ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
-      ...(seen.request === undefined ? {} : { requestResourceVersion: seen.request.version }),
-      ...(policy === undefined ? {} : { policyHash: policy.hash }),
-      ...(seen.revocationList?.state === 'found' ? { revocationListNumber: seen.revocationList.number } : {}),
-    },
+    observed: observedOf(seen, policy?.hash, secret),
   }
 }
+
+/** The same of a Secret that holds no certificate. */
+export const factsWithout = (
+  seen: Observed,
+  secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
+): Partial<DatabaseCertificateStatus> => {
+  const { material } = usable(seen).authority
+  return {
+    serialNumber: undefined,
+    fingerprint: undefined,
+    notBefore: undefined,
+    notAfter: undefined,
+    renewAt: undefined,
+    publicKeyHash: undefined,
+    authorityFingerprint: material.certificate.fingerprint,
+    trustBundleHash: material.trustHash,
+    ...noFailure,
+    observed: observedOf(seen, undefined, secret),
+  }
+}
+
+const observedOf = (
+  seen: Observed,
+  policyHash: string | undefined,
+  secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
+): Versions => ({
+  secretUid: secret.uid ?? '',
+  secretResourceVersion: secret.resourceVersion ?? '',
+  ...(seen.password?.state === 'found' ? { passwordResourceVersion: seen.password.resourceVersion } : {}),
+  ...(seen.request === undefined ? {} : { requestResourceVersion: seen.request.version }),
+  ...(policyHash === undefined ? {} : { policyHash }),
+  ...(seen.revocationList?.state === 'found' ? { revocationListNumber: seen.revocationList.number } : {}),
+})
 
 /** One more where status does not name the certificate yet: also when a crash has kept it from being told. */
 const revisionOf = (status: DatabaseCertificateStatus | undefined, leaf: ParsedCertificate): number =>

@@ -11,6 +11,7 @@ import type { CertificateAuthority } from '../resources/certificate-authority.ts
 import { isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { requestVersion } from './gather-request.ts'
+import { exportsKey, mayExport } from './key-export.ts'
 import { policyOf } from './judge.ts'
 import { commonNameHolder } from './rivals.ts'
 import { renewTriggerOf } from './wanted.ts'
@@ -29,6 +30,8 @@ export const isUndisturbed = (
   const entry = serial === undefined ? undefined : findEntry(context.caches, { namespace, name }, serial)
   if (entry?.state === 'Revoked') return false
   if (commonNameHolder(context, certificate, entry?.commonName) !== undefined) return false
+  const home = certificate.metadata.namespace ?? 'default'
+  if (exportsKey(shapedItems(spec)) && !mayExport(authority, home)) return false
   // An authority in trouble changes nothing about a certificate that needs nothing.
   if (isReady(authority) && !isJudged(certificate, authority)) return false
   if (spec.request?.secretRef === undefined && spec.request?.configMapRef === undefined) return true

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { distinguishedName } from '../pki/names/names.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
-import { notImplementedFields, resolve } from './wanted.ts'
+import { resolve } from './wanted.ts'
 
 const day = 24 * 3_600_000
 const certificate = (spec: object = {}): DatabaseCertificate =>
@@ -197,19 +197,5 @@ describe('problems', () => {
   it('are all named at once', () => {
     const { problems } = resolve(certificate({ dnsNames: ['a b', 'c d'], duration: 'x' })) as { problems?: string[] }
     expect(problems).toHaveLength(3)
-  })
-})
-
-describe('fields of later versions', () => {
-  it.each([
-    { spec: {}, fields: [] },
-    { spec: { secret: { name: 's', layout: '' } }, fields: [] },
-    { spec: { secret: { name: 's', layout: 'CloudNativePG' } }, fields: [] },
-    {
-      spec: secret({ items: [item('a', 'AuthorityPrivateKey')] }),
-      fields: ['spec.secret.items[0].content: AuthorityPrivateKey'],
-    },
-  ])('are $fields', ({ spec, fields }) => {
-    expect(notImplementedFields(certificate(spec).spec)).toEqual(fields)
   })
 })

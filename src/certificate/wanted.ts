@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto'
 import { marks } from '../control/context.ts'
 import { shapeOf } from '../database/layouts/shape.ts'
-import { contentNeedsPassword, itemProblems, type OutputItem } from '../material/contents.ts'
+import { contentNeedsPassword, contentOfCertificate, itemProblems, type OutputItem } from '../material/contents.ts'
 import { normaliseDnsName, normaliseEmail, normaliseIpAddress, normaliseUri } from '../pki/names/general-names.ts'
 import { commonNameOf, distinguishedName, NameError, parseDistinguishedName } from '../pki/names/names.ts'
 import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm, KeyUsage } from '../pki/plan.ts'
@@ -45,6 +45,8 @@ export interface Wanted {
   /** Absent: a password is generated once, where an item needs one. */
   readonly passwordRef?: { readonly name: string; readonly key: string }
   readonly needsPassword: boolean
+  /** No item holds anything of a certificate: none is issued, and the Secret is what the authority alone makes it. */
+  readonly withoutCertificate?: true
   readonly secret: WantedSecret
 }
 
@@ -61,6 +63,8 @@ export interface WantedSecret {
   readonly items: readonly OutputItem[]
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
+  /** Annotation → key: counts how often what stands under the key has changed. */
+  readonly counters?: Readonly<Record<string, string>>
   readonly retain: boolean
 }
 
@@ -85,7 +89,6 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
     }
   }
 
-  const bearer = spec.request === undefined ? made(spec, attempt, problems) : asked(spec, seen, attempt, problems)
   const encoding = spec.privateKey?.encoding ?? 'PKCS8'
   const pkcs12Profile = spec.keystore?.pkcs12Profile ?? 'Modern2023'
   const passwordRef = spec.keystore?.passwordSecretRef
@@ -93,6 +96,8 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
   if ('problem' in shaped) problems.push(`spec.secret.layout: ${shaped.problem}`)
   const shape = 'shape' in shaped ? shaped.shape : undefined
   const items = withPassword(shape?.items ?? [], passwordRef !== undefined)
+  const withoutCertificate = items.length > 0 && !items.some(({ content }) => contentOfCertificate(content))
+  const bearer = withoutCertificate ? nobody(spec) : bearerOf(spec, seen, attempt, problems)
   const keyAlgorithm = bearer?.keyAlgorithm ?? keyAlgorithmOf(spec.privateKey)
   const have = { privateKey: spec.request === undefined, keyAlgorithm: keyAlgorithm.algorithm }
   const layout = spec.secret.layout ?? ''
@@ -120,6 +125,7 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
         ? {}
         : { passwordRef: { name: passwordRef.name, key: passwordRef.key ?? 'password' } }),
       needsPassword: items.some(({ content }) => contentNeedsPassword(content)),
+      ...(withoutCertificate ? { withoutCertificate } : {}),
       secret: {
         name: spec.secret.name,
         ...shape,
@@ -131,6 +137,22 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
 }
 
 type Bearer = Pick<Wanted, 'subject' | 'names' | 'keyUsage' | 'extendedKeyUsage' | 'keyAlgorithm' | 'request'>
+
+const bearerOf = (
+  spec: DatabaseCertificateSpec,
+  seen: RequestSeen | undefined,
+  attempt: Attempt,
+  problems: string[],
+): Bearer | undefined =>
+  spec.request === undefined ? made(spec, attempt, problems) : asked(spec, seen, attempt, problems)
+
+const nobody = (spec: DatabaseCertificateSpec): Bearer => ({
+  subject: distinguishedName({}),
+  names: [],
+  keyUsage: [],
+  extendedKeyUsage: [],
+  keyAlgorithm: keyAlgorithmOf(spec.privateKey),
+})
 
 /** Who the certificate is for and what it may do, where the key is made here. */
 const made = (spec: DatabaseCertificateSpec, attempt: Attempt, problems: string[]): Bearer | undefined => {
@@ -244,10 +266,3 @@ const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean)
     return items
   return [...items, { key: generatedPasswordKey, content: 'Password' }]
 }
-
-/** Fields whose meaning comes with a later version: acting as if they were absent would deliver something else than asked for. */
-export const notImplementedFields = ({ secret }: DatabaseCertificateSpec): string[] => [
-  ...(secret.items ?? []).flatMap(({ content }, index) =>
-    content === 'AuthorityPrivateKey' ? [`spec.secret.items[${index}].content: ${content}`] : [],
-  ),
-]

@@ -11,6 +11,9 @@ export { ContentError } from './content-table.ts'
 export { itemProblems } from './items.ts'
 
 export const contentNeedsPassword = (name: ContentName): boolean => contents[name].uses.includes('password')
+/** Whether it says anything of a certificate, and not only of its authority. */
+export const contentOfCertificate = (name: ContentName): boolean =>
+  contents[name].uses.includes('certificate') || contents[name].uses.includes('privateKey')
 export const contentNeedsPrivateKey = (name: ContentName): boolean => contents[name].uses.includes('privateKey')
 
 /** A Secret whose key does not fit its certificate is an outage: better no new Secret than that one. */

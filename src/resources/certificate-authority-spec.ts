@@ -209,7 +209,10 @@ export const certificateAuthoritySpec = z
     allowKeyExport: z
       .boolean()
       .default(false)
-      .meta({ description: "Lets a layout put this CA's private key into another Secret of this namespace." }),
+      .meta({
+        description:
+          "Lets a DatabaseCertificate of this namespace put this CA's private key into its Secret (content AuthorityPrivateKey): whoever reads that can sign anything under this CA. false takes it out again.",
+      }),
   })
   .meta({
     description: 'What the CA is and what it may sign.',

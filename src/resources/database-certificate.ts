@@ -14,7 +14,7 @@ import {
 import { encodingFits, privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
-import { knownLayout, rsaLayouts, traditionalLayouts } from './layout-names.ts'
+import { authorityLayouts, knownLayout, rsaLayouts, traditionalLayouts } from './layout-names.ts'
 import { dnsName, emailAddress, ipAddress, subject, uri } from './names.ts'
 import { rule } from './rule.ts'
 import type { Item } from './secret-items.ts'
@@ -145,11 +145,12 @@ const rules = [
     holds: ({ renewBefore, renewBeforePercentage }) => renewBefore === undefined || renewBeforePercentage === undefined,
   }),
   rule<SpecValue>({
-    rule: `has(self.request) || (has(self.subject) && ((has(self.subject.commonName) && self.subject.commonName != '') || (has(self.subject.literal) && self.subject.literal != ''))) || ${names.map((name) => `(has(self.${name}) && size(self.${name}) > 0)`).join(' || ')}`,
+    rule: `has(self.request) || (has(self.secret.layout) && self.secret.layout in ${celList(authorityLayouts)}) || (has(self.subject) && ((has(self.subject.commonName) && self.subject.commonName != '') || (has(self.subject.literal) && self.subject.literal != ''))) || ${names.map((name) => `(has(self.${name}) && size(self.${name}) > 0)`).join(' || ')}`,
     message: 'a certificate needs a name: set subject.commonName, dnsNames, ipAddresses, uris or emailAddresses',
     reason: 'FieldValueRequired',
     holds: (self) =>
       self.request !== undefined ||
+      authorityLayouts.includes(self.secret.layout ?? '') ||
       (self.subject?.commonName ?? '') !== '' ||
       (self.subject?.literal ?? '') !== '' ||
       names.some((name) => (self[name] ?? []).length > 0),

@@ -8,24 +8,24 @@ import { celList } from './secret-items.ts'
 
 /** Preset → its Secrets, the most important one first. */
 export const layoutSecrets = {
-  CloudNativePG: ['server', 'replication'],
+  CloudNativePG: ['server', 'replication', 'ca', 'ca-key'],
   Zalando: ['server'],
   Crunchy: ['server', 'replication', 'pgbouncer'],
-  PerconaPostgreSQL: ['server', 'replication', 'pgbouncer'],
+  PerconaPostgreSQL: ['server', 'replication', 'pgbouncer', 'root-ca-key'],
   PerconaXtraDBCluster: ['ssl', 'ssl-internal'],
   PerconaServerMySQL: ['ssl'],
   PerconaServerMongoDB: ['ssl', 'ssl-internal'],
   OracleMySQLOperator: ['server', 'server-crl', 'router'],
-  MariaDBOperator: ['server', 'client'],
+  MariaDBOperator: ['server', 'client', 'ca', 'ca-key'],
   TiDBOperatorV1: ['component', 'cluster-client', 'server', 'client'],
   TiDBOperatorV2: ['component', 'cluster-client', 'server', 'client'],
   MongoDBCommunity: ['server', 'pem'],
   OTRedisOperator: ['server'],
-  Strimzi: ['listener', 'user'],
+  Strimzi: ['listener', 'user', 'cluster-ca-cert', 'cluster-ca-key', 'clients-ca-cert', 'clients-ca-key'],
   K8ssandra: ['stores'],
   CockroachDBChart: ['node', 'client-root'],
   CockroachDBOperator: ['node', 'client-root'],
-  ECK: ['http'],
+  ECK: ['http', 'http-ca-key', 'transport-ca-key'],
   OpenSearchOperator: ['transport', 'http', 'admin'],
   EtcdOperator: ['server', 'peer', 'client'],
   Bitnami: ['pem', 'etcd', 'kafka-jks', 'cassandra', 'elasticsearch-jks'],
@@ -48,14 +48,19 @@ export const layoutNames: readonly string[] = presets.flatMap((preset) => [
   ...layoutSecrets[preset].map((secret) => `${preset}/${secret}`),
 ])
 
+/** Secrets of the CA alone: no certificate is issued for them, so they need no name. Those with its private key end in `ca-key`. */
+export const authorityLayouts = layoutNames.filter((name) => /\/([a-z]+-)*ca(-cert|-key)?$/.test(name))
+
 /** Those that write the private key as PKCS #1: impossible for a key that is not RSA. */
 const ofRsaKeys = ['OpenXchange'] as const satisfies readonly Preset[]
 /** Those whose reader knows PKCS #8 of RSA keys alone, so that Ed25519 has no form it could read. */
 const ofTraditionalKeys = ['ECK'] as const satisfies readonly Preset[]
 
-/** Layouts of a preset, by its own name and by those of its Secrets. */
+/** Layouts of a preset that hold a certificate, by its own name and by those of its Secrets. */
 const allOf = (chosen: readonly Preset[]): string[] =>
-  layoutNames.filter((name) => chosen.some((preset) => name === preset || name.startsWith(`${preset}/`)))
+  layoutNames
+    .filter((name) => !authorityLayouts.includes(name))
+    .filter((name) => chosen.some((preset) => name === preset || name.startsWith(`${preset}/`)))
 
 export const rsaLayouts = allOf(ofRsaKeys)
 export const traditionalLayouts = allOf(ofTraditionalKeys)

@@ -48,6 +48,10 @@ export const reasons = {
     'The CertificateAuthority does not sign this: its spec.policy. Change the spec, or the policy; what is in the Secret stays.',
   NameConstraintViolation:
     'The name constraints of the CertificateAuthority, or of one above it, do not allow a name. Change the spec; what is in the Secret stays.',
+  KeyExportNotAllowed:
+    "The Secret is to hold the CertificateAuthority's own private key, and that one does not allow it (spec.allowKeyExport) or is in another namespace. A key that was exported before has been taken out of the Secret.",
+  KeyExported:
+    "The CertificateAuthority's own private key was written into another Secret, as spec.allowKeyExport allows.",
   CommonNameTaken:
     'The CertificateAuthority gives each common name to one certificate (policy.uniqueCommonName), and a newer DatabaseCertificate has it. Choose another name, or delete one of the two.',
   OnHold:

@@ -166,6 +166,13 @@ describe('the right to use a CA', () => {
       words('corp-ca', 'bob'),
     )
     expect(await refused('bob', of('shared', { ...corp, subject: { commonName: 'root' } }))).toContain('corp-ca')
+    // Nor may he have the CA's own key put where he can read it.
+    const items = [{ key: 'ca.key', content: 'AuthorityPrivateKey' }]
+    expect(await refused('bob', of('shared', { ...corp, secret: { items } }))).toContain('corp-ca')
+    expect(await refused('bob', of('shared', { ...corp, secret: { layout: 'CloudNativePG/ca-key' } }))).toContain(
+      'corp',
+    )
+    await passes('bob', of('shared', { ...corp, duration: '30d', secret: { layout: 'CloudNativePG' } }))
   })
 
   it('lets nobody borrow the operator’s right to write into other namespaces', async () => {

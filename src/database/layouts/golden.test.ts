@@ -39,6 +39,58 @@ const rows: readonly { layout: string; name: string; shape: string; source: stri
     source: `${cnpg}docs/src/certificates.md`,
   },
   {
+    layout: 'CloudNativePG/ca',
+    name: '{cluster}-ca',
+    shape: 'Opaque: ca.crt=TrustBundle [cnpg.io/reload=]',
+    source: `${cnpg}docs/src/certificates.md`,
+  },
+  {
+    layout: 'CloudNativePG/ca-key',
+    name: '{cluster}-ca',
+    shape: 'Opaque: ca.crt=AuthorityCertificate ca.key=AuthorityPrivateKey(SEC1) [cnpg.io/reload=]',
+    source: `${cnpg}pkg/certs/certs.go (ParseECPrivateKey, ParseCASecret)`,
+  },
+  {
+    layout: 'PerconaPostgreSQL/root-ca-key',
+    name: '{cluster}-root-ca',
+    shape: 'Opaque: root.crt=AuthorityCertificate root.key=AuthorityPrivateKey(SEC1)',
+    source: `${percona}, internal/pki/encoding.go`,
+  },
+  {
+    layout: 'MariaDBOperator/ca',
+    name: '{cluster}-ca',
+    shape: 'Opaque: ca.crt=TrustBundle [k8s.mariadb.com/watch=]',
+    source: `${mariadb}docs/tls.md`,
+  },
+  {
+    layout: 'MariaDBOperator/ca-key',
+    name: '{cluster}-ca',
+    shape: 'Opaque: ca.crt=AuthorityCertificate ca.key=AuthorityPrivateKey(SEC1) [k8s.mariadb.com/watch=]',
+    source: `${mariadb}pkg/pki/keypair.go, pkg/pki/private_key.go`,
+  },
+  ...['cluster', 'clients'].flatMap((which) => [
+    {
+      layout: `Strimzi/${which}-ca-cert`,
+      name: `={cluster}-${which}-ca-cert`,
+      shape:
+        'Opaque: ca.crt=AuthorityCertificate [strimzi.io/kind=Kafka strimzi.io/cluster={cluster} strimzi.io/ca-cert-generation=#ca.crt]',
+      source: `${strimzi}proc-installing-your-own-ca-certificates.adoc, proc-renewing-your-own-ca-certificates.adoc`,
+    },
+    {
+      layout: `Strimzi/${which}-ca-key`,
+      name: `={cluster}-${which}-ca`,
+      shape:
+        'Opaque: ca.key=AuthorityPrivateKey(PKCS8) [strimzi.io/kind=Kafka strimzi.io/cluster={cluster} strimzi.io/ca-key-generation=#ca.key]',
+      source: `${strimzi}proc-installing-your-own-ca-certificates.adoc`,
+    },
+  ]),
+  ...['http', 'transport'].map((which) => ({
+    layout: `ECK/${which}-ca-key`,
+    name: `{cluster}-${which}-ca`,
+    shape: 'Opaque: ca.crt=AuthorityCertificate ca.key=AuthorityPrivateKey(Traditional)',
+    source: 'elastic/cloud-on-k8s@7b93383d8ec1:pkg/controller/common/certificates/ca_secret.go, secret.go',
+  })),
+  {
     layout: 'Zalando/server',
     name: '{cluster}-tls',
     shape: usual,
@@ -331,7 +383,10 @@ const shapes = new Map(
         ({ key, content, encoding, alias }) =>
           `${key}=${content}${encoding === undefined ? '' : `(${encoding})`}${alias === undefined ? '' : `@${alias}`}`,
       )
-      const marks = Object.entries({ ...secret.labels, ...secret.annotations }).map(([key, value]) => `${key}=${value}`)
+      const counters = Object.entries(secret.counters ?? {}).map(([key, counted]) => [key, `#${counted}`])
+      const marks = [...Object.entries({ ...secret.labels, ...secret.annotations }), ...counters].map((pair) =>
+        pair.join('='),
+      )
       const shape = [
         `${secret.type === 'Opaque' ? 'Opaque' : 'tls'}:`,
         ...items,

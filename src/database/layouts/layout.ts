@@ -18,6 +18,8 @@ export interface LayoutSecret {
   /** Values may hold `{cluster}` where the name is fixed. */
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
+  /** Annotation → key: decimal, one more each time that what stands under the key has changed. */
+  readonly counters?: Readonly<Record<string, string>>
   /** The common name that the operator takes for the identity. */
   readonly commonName?: string
 }
@@ -33,6 +35,25 @@ export const usualItems: readonly OutputItem[] = [
 ]
 
 type Usual = Pick<LayoutSecret, 'secretName' | 'roles'> & Partial<LayoutSecret>
+
+/** What `authoritySecret` needs to know. */
+interface AuthoritySecret extends Partial<LayoutSecret> {
+  readonly secretName: string
+  readonly items: readonly OutputItem[]
+}
+
+/** A Secret of what is the CA's alone: no certificate is issued for it. */
+export const authoritySecret = (secret: AuthoritySecret): LayoutSecret => ({ type: 'Opaque', roles: [], ...secret })
+
+/** For operators that sign by themselves; the certificate that the key belongs to is the only one. */
+export const signingItems = (
+  certificateKey: string,
+  privateKeyKey: string,
+  encoding: OutputItem['encoding'],
+): readonly OutputItem[] => [
+  { key: certificateKey, content: 'AuthorityCertificate' },
+  { key: privateKeyKey, content: 'AuthorityPrivateKey', encoding },
+]
 
 /** A Secret of type kubernetes.io/tls with the three usual keys. */
 export const usual = (secret: Usual): LayoutSecret => ({ type: 'kubernetes.io/tls', items: usualItems, ...secret })

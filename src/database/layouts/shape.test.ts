@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { contents } from '../../material/content-table.ts'
-import { itemProblems } from '../../material/contents.ts'
+import { contentOfCertificate, itemProblems } from '../../material/contents.ts'
 import type { DatabaseCertificateSpec } from '../../resources/database-certificate.ts'
-import { layoutNames, layoutSecrets, presets, rsaLayouts, traditionalLayouts } from '../../resources/layout-names.ts'
+import {
+  authorityLayouts,
+  layoutNames,
+  layoutSecrets,
+  presets,
+  rsaLayouts,
+  traditionalLayouts,
+} from '../../resources/layout-names.ts'
 import { secretAnnotations, secretLabels } from '../../resources/secret-items.ts'
 import { layoutSecret, secretsOfPreset, shapeOf } from './shape.ts'
 
@@ -19,7 +26,11 @@ describe('every layout', () => {
 
   it.each(all)('$layout can be encoded from a key of the right kind', ({ layout, secret }) => {
     const fits = (keyAlgorithm: 'RSA' | 'ECDSA' | 'Ed25519') =>
-      itemProblems(secret.items, { privateKey: true, keyAlgorithm }, { encoding: 'PKCS8', pkcs12Profile: 'Modern2023' })
+      itemProblems(
+        secret.items,
+        { privateKey: true, keyAlgorithm, authorityKeyAlgorithm: 'ECDSA' },
+        { encoding: 'PKCS8', pkcs12Profile: 'Modern2023' },
+      )
     expect(fits('RSA')).toEqual([])
     // The rule of admission and the items say the same.
     expect(fits('ECDSA').length > 0).toBe(rsaLayouts.includes(layout))
@@ -35,6 +46,13 @@ describe('every layout', () => {
     expect(secretAnnotations.safeParse(secret.annotations ?? {}).success).toBe(true)
     const keys = secret.items.map(({ key }) => key)
     if (secret.type === 'kubernetes.io/tls') expect(keys).toEqual(expect.arrayContaining(['tls.crt', 'tls.key']))
+  })
+
+  it.each(all)('$layout needs a name, or is known to have no certificate', ({ layout, secret }) => {
+    expect(secret.items.some(({ content }) => contentOfCertificate(content))).toBe(!authorityLayouts.includes(layout))
+    // The admission policy of the chart knows them by this ending.
+    expect(secret.items.some(({ content }) => content === 'AuthorityPrivateKey')).toBe(layout.endsWith('ca-key'))
+    for (const key of Object.values(secret.counters ?? {})) expect(secret.items.map((item) => item.key)).toContain(key)
   })
 
   it('is found under each of its names, and under no other', () => {

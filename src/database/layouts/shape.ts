@@ -11,6 +11,8 @@ export interface SecretShape {
   readonly items: readonly OutputItem[]
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
+  /** Annotation → key whose changes it counts. */
+  readonly counters?: Readonly<Record<string, string>>
 }
 
 /** `problem` is a sentence that follows the name of the field. */
@@ -55,6 +57,7 @@ export const shapeOf = (spec: DatabaseCertificateSpec): Shaped => {
       items: secret.items,
       labels: { ...fill(secret.labels), ...labels },
       annotations: { ...fill(secret.annotations), ...annotations },
+      ...(secret.counters === undefined ? {} : { counters: secret.counters }),
     },
   }
 }

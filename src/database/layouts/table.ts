@@ -4,7 +4,7 @@ import { altinityClickHouse } from './altinity-clickhouse.ts'
 import { bitnami } from './bitnami.ts'
 import { cloudNativePg } from './cloudnative-pg.ts'
 import { cockroachDbChart, cockroachDbOperator } from './cockroachdb.ts'
-import { crunchy } from './crunchy.ts'
+import { crunchy, perconaPostgreSql } from './crunchy.ts'
 import { eck } from './eck.ts'
 import { etcdOperator } from './etcd-operator.ts'
 import { k8ssandra } from './k8ssandra.ts'
@@ -26,7 +26,7 @@ export const layouts: { readonly [P in Preset]: Layout<SecretOf<P>> } = {
   CloudNativePG: cloudNativePg,
   Zalando: zalando,
   Crunchy: crunchy,
-  PerconaPostgreSQL: crunchy,
+  PerconaPostgreSQL: perconaPostgreSql,
   PerconaXtraDBCluster: perconaXtraDb,
   PerconaServerMySQL: perconaServerMySql,
   PerconaServerMongoDB: perconaServerMongoDb,
