@@ -23,7 +23,7 @@ import type { Familiar } from './familiar.ts'
 import { seeRequest } from './gather-request.ts'
 import { policyOf } from './judge.ts'
 import type { AuthoritySeen, Observed, RevocationListSeen, SecretSeen } from './observed.ts'
-import { exportedIn, seeAuthorityKey } from './key-export.ts'
+import { exportedIn, type ReadAuthorityKey, seeAuthorityKey } from './key-export.ts'
 import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
 import { commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
 import { isUndisturbed } from './undisturbed.ts'
@@ -82,6 +82,7 @@ const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: Certif
 export interface GatherOptions {
   readonly familiar: Familiar
   readonly readRevocationList: ReadRevocationList
+  readonly readAuthorityKey: ReadAuthorityKey
   /** The Secret is there, whatever the cache says. */
   readonly surprised?: boolean
 }
@@ -91,7 +92,7 @@ export const gather = async (
   keyring: Pick<Keyring, 'load'>,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
-  { familiar, readRevocationList, surprised = false }: GatherOptions,
+  { familiar, readRevocationList, readAuthorityKey, surprised = false }: GatherOptions,
 ): Promise<Observed> => {
   const { metadata, status } = certificate
   const namespace = metadata.namespace ?? 'default'
@@ -116,7 +117,7 @@ export const gather = async (
   const authorityKey =
     wanted === undefined
       ? undefined
-      : await seeAuthorityKey(context, keyring, wanted, namespace, authority.state === 'usable')
+      : await seeAuthorityKey(context, readAuthorityKey, wanted, namespace, authority.state === 'usable')
   const beside = { authority, password, revocationList, authorityKey }
   const seen = due ?? (await seeSecret(certificate, secret, wanted, beside))
   const leaf = seen.state === 'present' ? seen.leaf : undefined

@@ -1,6 +1,5 @@
 /** The CA's own key in the Secret of a certificate: whether it may be there, reading it, and taking it out again. */
 
-import type { Keyring } from '../authority/keyring.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret } from '../control/secrets.ts'
@@ -12,6 +11,9 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { Retryable } from '../runtime/errors.ts'
 import { ownerOf, ownerReferenceOf } from './outputs.ts'
 import type { Wanted } from './wanted.ts'
+
+/** PKCS #8. Rejects with a sentence where it cannot be had. */
+export type ReadAuthorityKey = (authority: CertificateAuthority) => Promise<Uint8Array>
 
 export type AuthorityKeySeen =
   /** PKCS #8. */
@@ -42,7 +44,7 @@ export const mayExport = (authority: CertificateAuthority, namespace: string): b
 /** Undefined where no item holds the key, or the authority cannot be used anyway. Read anew at each look, and never kept. */
 export const seeAuthorityKey = async (
   { caches }: Context,
-  keyring: Pick<Keyring, 'exportKey'>,
+  read: ReadAuthorityKey,
   { authority: { namespace, name }, secret }: Wanted,
   home: string,
   usable: boolean,
@@ -54,7 +56,7 @@ export const seeAuthorityKey = async (
   if (message !== undefined) return { state: 'refused', message }
   if (!usable) return undefined
   try {
-    return { state: 'found', pkcs8: await keyring.exportKey(authority) }
+    return { state: 'found', pkcs8: await read(authority) }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof Error)) throw error
     throw new Retryable('Conflict', `CertificateAuthority ${namespace}/${name} changed while its key was read.`)

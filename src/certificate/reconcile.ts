@@ -12,6 +12,7 @@ import { KeyGate } from '../control/key-gate.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { SecretAppeared } from '../control/write-secret.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import {
   databaseCertificates,
   type DatabaseCertificate,
@@ -73,7 +74,8 @@ export class CertificateReconciler {
     this.#actor = new Actor(context, databaseCertificates, context.caches.certificates, {
       gather: async (certificate, signal) => {
         const surprised = this.#surprised.delete(keyOf(certificate))
-        const options = { familiar, readRevocationList, surprised }
+        const readAuthorityKey = (authority: CertificateAuthority) => keyring.exportKey(authority)
+        const options = { familiar, readRevocationList, readAuthorityKey, surprised }
         const seen = await gather(context, keyring, certificate, signal, options)
         const withdrew = await this.#withdraw(certificate, seen, signal)
         return withdrew ? gather(context, keyring, certificate, signal, options) : seen
