@@ -1,6 +1,6 @@
 /**
  * Signing on a cluster: a DatabaseCertificate with `spec.request`, which the operator judges and signs, so that the key of the CA
- * stays where it is (docs/adr/0010-signing-requests-from-the-command-line.md).
+ * stays where it is (docs/adr/0011-signing-requests-from-the-command-line.md).
  */
 
 import { isDeepStrictEqual } from 'node:util'
