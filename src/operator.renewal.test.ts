@@ -2,6 +2,7 @@
 import { expect, describe, it } from 'vitest'
 import type { Cluster, KubeObject } from './cluster/port.ts'
 import { secrets } from './resources/core.ts'
+import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { interrupted } from './faults.fixture.ts'
 import {
   anotherCertificate,
@@ -10,6 +11,7 @@ import {
   day,
   emptyCluster,
   entriesOf,
+  getCertificate,
   getSecret,
   issuedOnce,
   leafOf,
@@ -96,6 +98,37 @@ describe('a renewal', () => {
     await put(running.cluster, certificate({ renewTrigger: '1' }))
     await running.anotherSerial()
     expect((await getSecret(running.cluster)).metadata.ownerReferences).toBeUndefined()
+  })
+})
+
+describe('the annotation that asks for a renewal', () => {
+  const annotate = (cluster: Cluster, annotations: Record<string, string>) => {
+    const { apiVersion, kind, metadata } = certificate()
+    const asking = { apiVersion, kind, metadata: { ...metadata, annotations } } as unknown as DatabaseCertificate
+    return cluster.apply(databaseCertificates, asking, { fieldManager: 'dbtls.dev/cli', force: true })
+  }
+
+  it('renews when it comes and when it changes, and not when it goes', async () => {
+    const { cluster, operator, writes, anotherSerial } = await issuedOnce()
+    await annotate(cluster, { 'dbtls.dev/renew-trigger': '1' })
+    const { status } = await anotherSerial()
+    await quiet(operator)
+    await annotate(cluster, {})
+    await until('the trigger to be forgotten', async () => {
+      const found = await getCertificate(cluster)
+      return found.status?.renewTrigger === undefined && found
+    })
+    await quiet(operator)
+    expect((await getCertificate(cluster)).status?.serialNumber).toBe(status?.serialNumber)
+    const before = writes.length
+    await annotate(cluster, { 'dbtls.dev/renew-trigger': '2' })
+    await until('a renewal', async () => (await getCertificate(cluster)).status?.serialNumber !== status?.serialNumber)
+    await quiet(operator)
+    expect(writes.slice(before).map(({ verb, plural }) => `${verb} ${plural}`)).toEqual([
+      'create issuedcertificates',
+      'apply secrets',
+      'updateStatus databasecertificates',
+    ])
   })
 })
 

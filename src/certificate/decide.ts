@@ -11,6 +11,7 @@ import { algorithmOfSpki } from '../pki/keys/keys.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { GeneralName } from '../pki/plan.ts'
 import type { Observed, SecretSeen } from './observed.ts'
+import { asksForRenewal } from './renew-trigger.ts'
 import { signingChecks, writingChecks } from './signing-checks.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -206,7 +207,7 @@ const durationChanged = onCertificate((wanted, secret) =>
 )
 
 const renewTriggered = onCertificate((wanted, secret) =>
-  secret.renewTrigger === undefined || secret.renewTrigger === wanted.renewTrigger
+  secret.renewTrigger === undefined || !asksForRenewal(secret.renewTrigger, wanted.renewTrigger)
     ? undefined
     : issue('Renewing', 'spec.renewTrigger or the annotation dbtls.dev/renew-trigger has changed.'),
 )

@@ -9,6 +9,7 @@ import { fromTimestamp } from '../control/schedule.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Instant } from '../runtime/clock.ts'
 import { exportsKey } from './key-export.ts'
+import { asksForRenewal } from './renew-trigger.ts'
 import type { Wanted } from './wanted.ts'
 
 type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
@@ -45,7 +46,7 @@ export class Familiar {
     const { status } = certificate
     if (secret === undefined || status?.serialNumber === undefined) return undefined
     if (this.#known.get(key) !== mark(certificate, secret)) return undefined
-    if ((status.renewTrigger ?? '') !== wanted.renewTrigger) return 'spec.renewTrigger has changed.'
+    if (asksForRenewal(status.renewTrigger ?? '', wanted.renewTrigger)) return 'spec.renewTrigger has changed.'
     const renewAt = fromTimestamp(status.renewAt)
     return renewAt !== undefined && renewAt <= now ? 'The certificate is due for renewal.' : undefined
   }

@@ -13,8 +13,8 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { requestVersion } from './gather-request.ts'
 import { exportsKey, mayExport } from './key-export.ts'
 import { policyOf } from './judge.ts'
+import { renewTriggerOf } from './renew-trigger.ts'
 import { commonNameHolder } from './rivals.ts'
-import { renewTriggerOf } from './wanted.ts'
 
 export const isUndisturbed = (
   context: Pick<Context, 'caches'>,

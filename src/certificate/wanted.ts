@@ -3,8 +3,6 @@
  * compare with and that a plan is made from. Pure.
  */
 
-import { hash } from 'node:crypto'
-import { marks } from '../control/context.ts'
 import { shapeOf } from '../database/layouts/shape.ts'
 import { contentNeedsPassword, contentOfCertificate, itemProblems, type OutputItem } from '../material/contents.ts'
 import { normaliseDnsName, normaliseEmail, normaliseIpAddress, normaliseUri } from '../pki/names/general-names.ts'
@@ -21,6 +19,7 @@ import {
   defaultDuration,
   roleOf,
 } from '../resources/database-certificate.ts'
+import { renewTriggerOf } from './renew-trigger.ts'
 import { requestedOf, type RequestSeen } from './requested.ts'
 
 export interface Wanted {
@@ -191,18 +190,6 @@ const asked = (
   }
   const { spki, pem, ...bearer } = requested
   return { ...bearer, request: { spki, pem } }
-}
-
-/** What a status holds (`renewTrigger`). */
-const maxTrigger = 256
-
-/** The spec's text with that of the annotation, by which a program renews without touching the spec. */
-export const renewTriggerOf = ({ metadata, spec }: DatabaseCertificate): string => {
-  const trigger = spec.renewTrigger ?? ''
-  const annotation = metadata.annotations?.[marks.renewTrigger] ?? ''
-  if (annotation === '') return trigger
-  const joined = `${trigger} ${annotation}`
-  return joined.length <= maxTrigger ? joined : hash('sha256', joined, 'hex')
 }
 
 const usagesFor = (spec: DatabaseCertificateSpec, keyAlgorithm: KeyAlgorithm): Usages => {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { ApiError } from '../cluster/errors.ts'
+import type { KubeObject } from '../cluster/port.ts'
 import {
   databaseCertificates,
   type DatabaseCertificate,
   type DatabaseCertificateStatus,
 } from '../resources/database-certificate.ts'
-import { Retryable } from '../runtime/errors.ts'
+import { NotReady } from '../runtime/errors.ts'
 import { type Outcome, report } from './report.ts'
 import { never, rejection, stubContext } from './testing.ts'
 
@@ -97,7 +98,53 @@ describe('report', () => {
 
   it('asks for another look when the object has changed', async () => {
     const conflict = new ApiError({ status: 409, reason: 'Conflict', message: 'm' })
-    expect(await rejection(told(object(), ready, {}, conflict))).toBeInstanceOf(Retryable)
+    expect(await rejection(told(object(), ready, {}, conflict))).toBeInstanceOf(NotReady)
+  })
+
+  const own = { conditions: [{ type: 'Ready', status: 'False', lastTransitionTime: 't', reason: 'r', message: 'm' }] }
+  const listed = { type: 'RevocationListCurrent', status: 'True', lastTransitionTime: 't', reason: 'r', message: 'm' }
+  const meanwhile = (status: object, change: object = {}) =>
+    ({
+      ...object(status),
+      metadata: { ...object().metadata, resourceVersion: '6', ...change },
+    }) as unknown as KubeObject
+
+  /** Told of version 5, of which another controller has made `present`; the server takes nothing over an older one. */
+  const toldBeside = async (present: KubeObject, of = object({ ...own, renewAt: 'a' })) => {
+    const sent: DatabaseCertificate[] = []
+    const stub = stubContext({
+      updateStatus: async (_: unknown, update: DatabaseCertificate) => {
+        if (update.metadata.resourceVersion !== present.metadata.resourceVersion)
+          throw new ApiError({ status: 409, reason: 'Conflict', message: 'm' })
+        sent.push(update)
+        return update
+      },
+    })
+    stub.stores.certificates.set('data/orders', present)
+    const cache = stub.context.caches.certificates
+    const facts = { serialNumber: '0A' }
+    const wrote = await report(stub.context, databaseCertificates, cache, of, facts, ready, never)
+    return { wrote, sent }
+  }
+
+  it('keeps what another controller has told beside it, and loses nothing of either', async () => {
+    const present = meanwhile({ conditions: [...own.conditions, listed], renewAt: 'a', trustBundleHash: 'x' })
+    const { wrote, sent } = await toldBeside(present)
+    expect([wrote, sent.length]).toEqual([true, 1])
+    expect(sent[0]?.status).toMatchObject({ serialNumber: '0A', renewAt: 'a', trustBundleHash: 'x' })
+    expect(conditionsOf(sent[0])).toEqual(['Ready True Issued', 'RevocationListCurrent True r'])
+    expect(sent[0]?.metadata.resourceVersion).toBe('6')
+  })
+
+  it.each([
+    { name: 'the same field', present: meanwhile({ ...own, serialNumber: '0B' }) },
+    { name: 'the same condition', present: meanwhile({ conditions: [{ ...own.conditions[0], message: 'other' }] }) },
+    { name: 'the spec', present: meanwhile(own, { generation: 4 }) },
+    { name: 'the whole object', present: meanwhile(own, { uid: 'v' }) },
+  ])('is not written over $name that somebody else has changed, and asks for another look', async ({ present }) => {
+    const error = await rejection(toldBeside(present))
+    expect(error).toBeInstanceOf(NotReady)
+    expect(error).toMatchObject({ reason: 'Conflict', afterMs: 1000 })
   })
 
   it('has nothing to say about an object that is gone', async () => {

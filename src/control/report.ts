@@ -3,10 +3,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isConflict, isNotFound } from '../cluster/errors.ts'
 import type { Informer } from '../cluster/cache/informer.ts'
-import type { KubeObject, Resource } from '../cluster/port.ts'
+import { compareResourceVersions, keyOf, type KubeObject, type Resource } from '../cluster/port.ts'
 import { type Condition, type WantedConditions, withConditions } from '../resources/conditions.ts'
 import type { Reason } from '../resources/reasons.ts'
-import { Retryable } from '../runtime/errors.ts'
+import { NotReady } from '../runtime/errors.ts'
 import { type Context, fieldManager } from './context.ts'
 
 export interface Outcome {
@@ -29,9 +29,12 @@ export const waitingMs = 10 * 60 * 1000
 
 const maxMessage = 4096
 
+/** When the event of a change should not come, ms. */
+const conflictMs = 1000
+
 /**
  * Puts `fields` and the conditions that say `outcome` into the object's status. A field given as undefined is removed.
- * Answers whether anything had to be written. An object changed meanwhile is a Retryable: the next look sees it.
+ * Answers whether anything had to be written. An object whose spec, or the same part of whose status, changed meanwhile is NotReady: the next look sees it.
  */
 export const report = async <T extends Reportable>(
   context: Context,
@@ -64,29 +67,83 @@ export const writeStatus = async <T extends Reportable>(
   wanted: Readonly<Record<string, unknown>>,
   signal: AbortSignal,
 ): Promise<boolean> => {
-  const status = withoutUndefined(wanted)
-  if (isDeepStrictEqual(status, withoutUndefined({ ...object.status }))) return false
-  const { name, namespace, uid, resourceVersion } = object.metadata
+  const base = withoutUndefined({ ...object.status })
+  const ours = withoutUndefined(wanted)
+  for (let tried: T | undefined; ;) {
+    const target = newest(cache, object)
+    const status = target === object ? ours : merged(base, ours, withoutUndefined({ ...target.status }))
+    // Nothing newer than what was refused: the event that brings it looks again.
+    if (target === tried || status === undefined)
+      throw new NotReady('Conflict', 'The object changed while its status was being written.', conflictMs)
+    if (isDeepStrictEqual(status, withoutUndefined({ ...target.status }))) return false
+    try {
+      await put(context, resource, cache, target, status, signal)
+      return true
+    } catch (error) {
+      if (isNotFound(error)) return false
+      if (!isConflict(error)) throw error
+      tried = target
+    }
+  }
+}
+
+/** Several controllers report on one CA, each its own fields, and a write of one makes what the others hold an old version. */
+const newest = <T extends Reportable>(cache: Informer<T>, object: T): T => {
+  const { uid, generation, resourceVersion = '' } = object.metadata
+  const cached = cache.store.get(keyOf(object))
+  // Of another spec what was found is not true any more.
+  if (cached === undefined || cached.metadata.uid !== uid || cached.metadata.generation !== generation) return object
+  return (compareResourceVersions(cached.metadata.resourceVersion ?? '', resourceVersion) ?? 0) > 0 ? cached : object
+}
+
+const put = async <T extends Reportable>(
+  { cluster }: Context,
+  resource: Resource<T>,
+  cache: Informer<T>,
+  target: T,
+  status: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { name, namespace, uid, resourceVersion } = target.metadata
   const update = {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
+    apiVersion: target.apiVersion,
+    kind: target.kind,
     metadata: { name, namespace, uid, resourceVersion },
     status,
   } as unknown as T
-  try {
-    // The server took it over the version that `object` is of: what it made of it is known but for the metadata.
-    const { metadata } = await context.cluster.updateStatus(resource, update, {
-      fieldManager,
-      signal,
-      metadataOnly: true,
-    })
-    cache.wrote({ ...object, metadata, status })
-    return true
-  } catch (error) {
-    if (isConflict(error)) throw new Retryable('Conflict', 'The object changed while its status was being written.')
-    if (isNotFound(error)) return false
-    throw error
+  // The server took it over the version that `target` is of: what it made of it is known but for the metadata.
+  const { metadata } = await cluster.updateStatus(resource, update, { fieldManager, signal, metadataOnly: true })
+  cache.wrote({ ...target, metadata, status })
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * What changed from `base` to `ours`, put upon `theirs`; undefined where both have changed the same field, or the same
+ * condition, to something else: then one of the two does not know what the other has seen.
+ */
+const merged = (base: Fields, ours: Fields, theirs: Fields): Fields | undefined => {
+  const fields = mergedFields(without(base), without(ours), without(theirs))
+  const conditions = mergedFields(byType(base), byType(ours), byType(theirs))
+  if (fields === undefined || conditions === undefined) return undefined
+  const list = Object.values(conditions)
+  return list.length === 0 ? fields : { ...fields, conditions: list }
+}
+
+const without = (status: Fields): Fields => withoutUndefined({ ...status, conditions: undefined })
+
+const byType = ({ conditions }: Fields): Fields =>
+  Object.fromEntries(((conditions ?? []) as readonly Condition[]).map((one) => [one.type, one]))
+
+const mergedFields = (base: Fields, ours: Fields, theirs: Fields): Fields | undefined => {
+  const result: Record<string, unknown> = { ...theirs }
+  for (const field of new Set([...Object.keys(base), ...Object.keys(ours)])) {
+    if (isDeepStrictEqual(base[field], ours[field])) continue
+    const sameAsBefore = isDeepStrictEqual(base[field], theirs[field])
+    if (!sameAsBefore && !isDeepStrictEqual(ours[field], theirs[field])) return undefined
+    result[field] = ours[field]
   }
+  return withoutUndefined(result)
 }
 
 const conditionsOf = ({ state, reason, message }: Outcome): WantedConditions => {
