@@ -5,6 +5,7 @@ import { authorityRef, durationText, fingerprint, namespaceName, objectName, sta
 import { privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
 import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from './kind.ts'
+import { knownPreset } from './layout-names.ts'
 import { dnsName, ipAddress } from './names.ts'
 import { rule } from './rule.ts'
 import { looked } from './status.ts'
@@ -178,7 +179,10 @@ export const databaseTLSProfileSpec = z
       .meta({ description: 'What connection strings say.' }),
     layout: z
       .object({
-        preset: text(63, 'Name of the layout, as CloudNativePG.'),
+        preset: z
+          .string()
+          .max(63)
+          .meta({ description: 'Name of the layout, as CloudNativePG; see docs/layouts.md.', rules: [knownPreset] }),
         cluster: namespaceName(
           "Name of the cluster in the operator's own resources. Default: the profile's name.",
         ).optional(),

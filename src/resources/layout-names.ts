@@ -65,6 +65,12 @@ const allOf = (chosen: readonly Preset[]): string[] =>
 export const rsaLayouts = allOf(ofRsaKeys)
 export const traditionalLayouts = allOf(ofTraditionalKeys)
 
+export const knownPreset: Rule = rule<string>({
+  rule: `self in ${celList(presets)}`,
+  message: `no preset of that name; use one of ${presets.join(', ')} (docs/layouts.md)`,
+  holds: isPreset,
+})
+
 export const knownLayout: Rule = rule<string>({
   rule: `self == '' || self in ${celList(layoutNames)}`,
   message: `no layout of that name; use one of ${presets.join(', ')}, or one Secret of it, as CloudNativePG/replication (docs/layouts.md)`,
