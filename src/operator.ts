@@ -4,23 +4,21 @@
  */
 
 import type { webcrypto } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import { Keyring } from './authority/keyring.ts'
 import { AuthorityReconciler } from './authority/reconcile.ts'
+import { wakeAuthorities } from './authority/wakes.ts'
 import { createCaches } from './caches.ts'
 import { CertificateReconciler } from './certificate/reconcile.ts'
-import { otherHolders } from './certificate/rivals.ts'
-import type { Change, Informer } from './cluster/cache/informer.ts'
+import { wakeCertificates } from './certificate/wakes.ts'
+import type { Informer } from './cluster/cache/informer.ts'
 import type { EventRecorder } from './cluster/events.ts'
-import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
+import type { Cluster, KubeObject } from './cluster/port.ts'
 import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { registerResourceMetrics } from './control/metrics.ts'
+import { type Enqueue, priorityOf } from './control/wakes.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
-import type { CertificateAuthority } from './resources/certificate-authority.ts'
-import { isReady } from './resources/conditions.ts'
-import type { DatabaseCertificate } from './resources/database-certificate.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
@@ -29,7 +27,6 @@ import type { Clock } from './runtime/clock.ts'
 import { Controller, type Reconcile } from './runtime/controller.ts'
 import type { Logger } from './runtime/log.ts'
 import type { Metrics } from './runtime/metrics.ts'
-import type { Priority } from './runtime/queue.ts'
 import { createRequestCache } from './signing/cache.ts'
 import type { CertificateSigningRequest } from './signing/kind.ts'
 import { SigningReconciler, wakeSigning } from './signing/reconcile.ts'
@@ -83,16 +80,7 @@ export class Operator {
     this.caches = createCaches({ cluster, namespaces, clock, random, log })
     registerResourceMetrics(options.metrics.registry, this.caches)
     registerRevocationMetrics(options.metrics.registry, this.caches)
-    const context: Context = {
-      cluster,
-      caches: this.caches,
-      clock,
-      crypto: options.crypto,
-      random: options.randomBytes,
-      log,
-      events: options.events,
-      clockGuard: new ClockGuard(clock),
-    }
+    const context = contextOf(options, this.caches)
     const keyring = new Keyring(context)
     this.trustOf = (authority) => keyring.trustOf(authority)
     const lists = new RevocationLists(cluster, this.caches)
@@ -133,26 +121,30 @@ export class Operator {
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
       ...(signing && { signing: this.#controller('signingrequest', (key, about) => signing.reconcile(key, about), 1) }),
     }
-    this.#connect()
-    const {
-      authorities: forAuthorities,
-      certificates: forCertificates,
-      ledger,
-      marks,
-      revocations: forLists,
-    } = this.#controllers
+    this.#wake(keeper)
+  }
+
+  #wake(keeper: LedgerKeeper): void {
+    const controllers = this.#controllers
+    const into =
+      (controller: Controller | undefined): Enqueue =>
+      (key, how) =>
+        controller?.enqueue(key, how)
+    wakeAuthorities(this.caches, into(controllers.authorities))
+    wakeCertificates(this.caches, into(controllers.certificates))
+    this.caches.profiles.onChange((change) => controllers.profiles.enqueue(change.key, priorityOf(change)))
     wakeRevocations(this.caches, {
-      list: (key, how) => forLists.enqueue(key, how),
-      marks: (key, how) => marks.enqueue(key, how),
-      pass: (key, how) => ledger.enqueue(key, how),
-      certificate: (key, how) => forCertificates.enqueue(key, how),
-      authority: (key, how) => forAuthorities.enqueue(key, how),
-      passDelayMs: options.sweepIntervalMs ?? sweepIntervalMs,
+      list: into(controllers.revocations),
+      marks: into(controllers.marks),
+      pass: into(controllers.ledger),
+      certificate: into(controllers.certificates),
+      authority: into(controllers.authorities),
+      passDelayMs: this.#options.sweepIntervalMs ?? sweepIntervalMs,
       deleted: (certificate) => keeper.deleted(certificate),
     })
-    wakeTrust(this.caches, (key, how) => this.#controllers.trust.enqueue(key, how))
+    wakeTrust(this.caches, into(controllers.trust))
     if (this.#signingRequests)
-      wakeSigning(this.caches, this.#signingRequests, (key) => this.#controllers.signing?.enqueue(key))
+      wakeSigning(this.caches, this.#signingRequests, (key) => controllers.signing?.enqueue(key))
   }
 
   #controller(name: string, reconcile: Reconcile, workers: number): Controller {
@@ -189,85 +181,15 @@ export class Operator {
   get pending(): number {
     return Object.values(this.#controllers).reduce((sum, { load }) => sum + load.ready + load.processing, 0)
   }
-
-  #connect(): void {
-    const { authorities, certificates, configMaps, namespaces, profiles, secrets } = this.caches
-    authorities.onChange((change) => this.#authorityChanged(change))
-    certificates.onChange((change) => {
-      this.#controllers.certificates.enqueue(change.key, priorityOf(change))
-      this.#wakeRivals(change)
-    })
-    profiles.onChange((change) => this.#controllers.profiles.enqueue(change.key, priorityOf(change)))
-    secrets.onChange((change) => this.#secretChanged(change))
-    configMaps.onChange((change) => {
-      if (change.initial) return
-      this.#enqueueAuthorities(authorities.store.by('configMap', change.key))
-      this.#enqueueCertificates(certificates.store.by('configMap', change.key))
-    })
-    namespaces?.onChange(({ before, after, initial }) => {
-      const namespace = (after ?? before)?.metadata.name
-      if (initial || namespace === undefined || isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels))
-        return
-      this.#enqueueCertificates(certificates.store.by('namespace', namespace))
-    })
-  }
-
-  #authorityChanged(change: Change<CertificateAuthority>): void {
-    const key = change.key
-    this.#controllers.authorities.enqueue(key, priorityOf(change))
-    if (change.initial) return
-    const { store } = this.caches.certificates
-    if (change.before?.status?.crl?.number !== change.after?.status?.crl?.number)
-      this.#enqueueCertificates(store.by('revocationList', key))
-    if (sameForLeaves(change.before, change.after)) return
-    this.#enqueueCertificates(store.by('authority', key))
-    this.#enqueueAuthorities(this.caches.authorities.store.by('parent', key))
-  }
-
-  /** A certificate that comes or goes under a CA that gives each common name to one alone. */
-  #wakeRivals({ before, after, initial }: Change<DatabaseCertificate>): void {
-    if (initial || before?.status?.serialNumber === after?.status?.serialNumber) return
-    for (const certificate of [before, after]) {
-      const serial = certificate?.status?.serialNumber
-      if (certificate === undefined || serial === undefined) continue
-      this.#enqueueCertificates(otherHolders({ caches: this.caches }, certificate, serial))
-    }
-  }
-
-  #secretChanged(change: Change<KubeObject>): void {
-    if (change.initial) return
-    const key = change.key
-    this.#enqueueAuthorities(this.caches.authorities.store.by('secret', key))
-    this.#enqueueCertificates(this.caches.certificates.store.by('secret', key))
-  }
-
-  #enqueueAuthorities(objects: readonly KubeObject[]): void {
-    for (const object of objects) this.#controllers.authorities.enqueue(keyOf(object), { priority: 'normal' })
-  }
-
-  #enqueueCertificates(objects: readonly KubeObject[]): void {
-    for (const object of objects) this.#controllers.certificates.enqueue(keyOf(object), { priority: 'normal' })
-  }
 }
 
-/** A person's change of spec goes before what a start or another object brings up. */
-const priorityOf = ({ before, after, initial }: Change<KubeObject>): { readonly priority: Priority } => {
-  if (initial) return { priority: 'resync' }
-  return { priority: before?.metadata.generation === after?.metadata.generation ? 'normal' : 'user' }
-}
-
-/**
- * Whether a CA means the same to what hangs under it: it exists, can sign, with this certificate, for these namespaces, under
- * this policy.
- */
-const sameForLeaves = (before: CertificateAuthority | undefined, after: CertificateAuthority | undefined): boolean => {
-  if (before === undefined || after === undefined) return false
-  return (
-    before.metadata.uid === after.metadata.uid &&
-    isReady(before) === isReady(after) &&
-    before.status?.certificate?.fingerprint === after.status?.certificate?.fingerprint &&
-    before.status?.trustBundleHash === after.status?.trustBundleHash &&
-    isDeepStrictEqual(before.spec.allowedNamespaces, after.spec.allowedNamespaces) &&
-    isDeepStrictEqual(before.spec.policy, after.spec.policy)
-  )
-}
+const contextOf = ({ cluster, clock, crypto, events, log, randomBytes }: OperatorOptions, caches: Caches): Context => ({
+  cluster,
+  caches,
+  clock,
+  crypto,
+  random: randomBytes,
+  log,
+  events,
+  clockGuard: new ClockGuard(clock),
+})

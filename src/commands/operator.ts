@@ -6,16 +6,16 @@ import { ClusterEvents } from '../cluster/events.ts'
 import { fenced } from '../cluster/fence.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { KubernetesCluster } from '../cluster/kubernetes/client.ts'
-import { ConfigError } from '../cluster/kubernetes/cluster-config.ts'
+import { type ClusterConfig, ConfigError } from '../cluster/kubernetes/cluster-config.ts'
 import { loadClusterConfig } from '../cluster/kubernetes/config.ts'
 import { LeaderElector } from '../cluster/leader.ts'
 import { Operator } from '../operator.ts'
-import { systemClock } from '../runtime/clock.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
 import { Health } from '../runtime/health.ts'
 import { LagMonitor } from '../runtime/lag.ts'
 import { createLogger, type Logger, type LogLevel } from '../runtime/log.ts'
 import { favourMemory } from '../runtime/memory.ts'
-import { createMetrics } from '../runtime/metrics.ts'
+import { createMetrics, type Metrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listenToPublish, type PublishOptions } from '../publish/server.ts'
 import { listen, type ListeningServer, operationsHandler } from '../server/http.ts'
@@ -98,52 +98,25 @@ interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'w
 const operate = async (options: Options, io: Io, log: Logger): Promise<number> => {
   favourMemory()
   const clock = systemClock()
-  const config = await loadClusterConfig({
-    env: io.env,
-    clock,
-    kubeconfig: options.kubeconfig,
-    context: options.context,
-  })
+  const { kubeconfig, context } = options
+  const config = await loadClusterConfig({ env: io.env, clock, kubeconfig, context })
   const stopping = new AbortController()
   const metrics = createMetrics()
   const lag = new LagMonitor()
   registerProcessMetrics(metrics.registry, lag, clock)
-  const requests = metrics.restClient(config.server.host)
-  const raw = new KubernetesCluster({
-    config,
-    clock,
-    version: version(),
-    onRequest: ({ code, method, seconds, verb }) =>
-      requests.request({
-        method,
-        code: code === '<error>' ? code : Number(code),
-        verb: verb === 'apply' ? 'patch' : verb,
-        tookMs: seconds * 1000,
-      }),
-  })
+  const raw = clusterOf(config, clock, metrics)
 
   const identity = `${io.env['POD_NAME'] ?? hostname()}_${randomBytes(4).toString('hex')}`
-  const leading = metrics.leaderElection(options['lease-name'] ?? 'dbtls')
+  const namespace = options['lease-namespace'] ?? io.env['POD_NAMESPACE'] ?? config.namespace
+  const name = options['lease-name'] ?? 'dbtls'
+  const leading = metrics.leaderElection(name)
   const elector =
     options['leader-elect'] === 'false'
       ? undefined
-      : new LeaderElector({
-          cluster: raw,
-          clock,
-          log,
-          identity,
-          namespace: options['lease-namespace'] ?? io.env['POD_NAMESPACE'] ?? config.namespace,
-          name: options['lease-name'] ?? 'dbtls',
-          random: Math.random,
-        })
+      : new LeaderElector({ cluster: raw, clock, log, identity, namespace, name, random: Math.random })
   const cluster = elector === undefined ? raw : fenced(raw, () => elector.mayWrite())
-  const events = new ClusterEvents({
-    cluster,
-    clock,
-    log,
-    reportingInstance: identity,
-    busy: () => operator.pending > 0,
-  })
+  const busy = (): boolean => operator.pending > 0
+  const events = new ClusterEvents({ cluster, clock, log, reportingInstance: identity, busy })
   const operator = new Operator({
     cluster,
     namespaces: options.watched,
@@ -160,18 +133,9 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
   })
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })
-  const health = new Health()
-  health.addReady('caches', () => (operator.synced ? undefined : 'the caches are not filled yet'))
-  if (elector !== undefined)
-    health.addLive('leader-election', () =>
-      elector.isLeading && !elector.mayWrite() ? 'the Lease is held but could not be renewed in time' : undefined,
-    )
-  const server = await listen({
-    address: options['metrics-address'] ?? ':9090',
-    handler: operationsHandler(health, metrics.registry),
-    log,
-    clock,
-  })
+  const address = options['metrics-address'] ?? ':9090'
+  const handler = operationsHandler(healthOf(operator, elector), metrics.registry)
+  const server = await listen({ address, handler, log, clock })
   log.info('started', {
     version: version(),
     server: config.server.origin,
@@ -179,12 +143,7 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     metrics: server.address,
     publish: publishing?.address ?? 'none',
   })
-
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => {
-      log.info('stopping', { signal })
-      stopping.abort()
-    })
+  stopOnSignal(stopping, log)
 
   await operator.startCaches(stopping.signal)
   const lost = await lead(elector, operator, stopping, leading, log)
@@ -199,6 +158,41 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
   lag.stop()
   log.info('stopped')
   return lost ? 1 : 0
+}
+
+/** Counts every request as client-go does. */
+const clusterOf = (config: ClusterConfig, clock: Clock, metrics: Metrics): KubernetesCluster => {
+  const requests = metrics.restClient(config.server.host)
+  return new KubernetesCluster({
+    config,
+    clock,
+    version: version(),
+    onRequest: ({ code, method, seconds, verb }) =>
+      requests.request({
+        method,
+        code: code === '<error>' ? code : Number(code),
+        verb: verb === 'apply' ? 'patch' : verb,
+        tookMs: seconds * 1000,
+      }),
+  })
+}
+
+const healthOf = (operator: Operator, elector: LeaderElector | undefined): Health => {
+  const health = new Health()
+  health.addReady('caches', () => (operator.synced ? undefined : 'the caches are not filled yet'))
+  if (elector !== undefined)
+    health.addLive('leader-election', () =>
+      elector.isLeading && !elector.mayWrite() ? 'the Lease is held but could not be renewed in time' : undefined,
+    )
+  return health
+}
+
+const stopOnSignal = (stopping: AbortController, log: Logger): void => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => {
+      log.info('stopping', { signal })
+      stopping.abort()
+    })
 }
 
 /** Every replica serves what is published, the leader or not: readers need no leader. */

@@ -4,11 +4,11 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Change } from '../cluster/cache/informer.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
+import type { Enqueue } from '../control/wakes.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { deleteGraceMs } from '../ledger/rules.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
-import type { AddOptions } from '../runtime/queue.ts'
 import { revocationListName } from './stored.ts'
 
 /** So long a list waits for more revocations: a thousand of them at once make one list, ms. */
@@ -16,8 +16,6 @@ export const listDelayMs = 1000
 
 /** Marks come after the list: they are for people, and two writes an entry. */
 const marksDelayMs = 2000
-
-type Enqueue = (key: string, options: AddOptions) => void
 
 export interface Wakes {
   readonly list: Enqueue

@@ -4,15 +4,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Change } from '../cluster/cache/informer.ts'
 import { keyOf, type PartialObject } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
+import type { Enqueue } from '../control/wakes.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Namespace } from '../resources/core.ts'
-import type { AddOptions } from '../runtime/queue.ts'
 import { anyTarget, trustOf } from './names.ts'
 
-export const wakeTrust = (
-  { authorities, configMaps, namespaces, secrets }: Caches,
-  enqueue: (key: string, options: AddOptions) => void,
-): void => {
+export const wakeTrust = ({ authorities, configMaps, namespaces, secrets }: Caches, enqueue: Enqueue): void => {
   const wake = (keys: Iterable<string>, { initial }: { readonly initial: boolean }): void => {
     for (const key of keys) enqueue(key, { priority: initial ? 'resync' : 'normal' })
   }
