@@ -25,6 +25,8 @@ interface Wish {
   readonly names?: Names
   readonly secretName: string
   readonly items: readonly Item[]
+  /** Instead of the items: it brings its own, and labels. */
+  readonly layout?: string | undefined
   /** Default: that of the servers. */
   readonly encoding?: 'PKCS8'
 }
@@ -42,7 +44,11 @@ export const specOf = (profile: DatabaseTLSProfile, wish: Wish): DatabaseCertifi
       : { dnsNames: [...wish.names.dnsNames], ipAddresses: [...wish.names.ipAddresses] }),
     ...(duration === undefined ? {} : { duration }),
     privateKey: { ...key, encoding: wish.encoding ?? key.encoding, rotation },
-    secret: { name: wish.secretName, items: [...wish.items], deletionPolicy: 'Delete' },
+    secret: {
+      name: wish.secretName,
+      ...(wish.layout === undefined ? { items: [...wish.items] } : { layout: wish.layout }),
+      deletionPolicy: 'Delete',
+    },
     keystore: { pkcs12Profile: 'Modern2023' },
   } as DatabaseCertificateSpec
 }

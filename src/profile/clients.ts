@@ -7,17 +7,44 @@ import type { Item } from '../resources/secret-items.ts'
 import { mergedSubject, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate } from './expand.ts'
 import { matchingSubject } from './known.ts'
+import type { Placement } from './layout.ts'
 import { claim } from './servers.ts'
 import { publicTrust, serverTrustName } from './trust.ts'
 
 export interface ClientPart {
   readonly certificates: readonly WantedCertificate[]
-  /** As files see it once its Secret is mounted. */
-  readonly client: (mountPath: string) => Client
+  /** As files see it once its Secret is mounted; absent for the operator's own, who needs none. */
+  readonly client?: (mountPath: string) => Client
 }
 
-export const clientParts = (shared: Shared): ClientPart[] =>
-  (shared.profile.spec.clients ?? []).flatMap((_, index) => partOf(shared, index) ?? [])
+export const clientParts = (shared: Shared): ClientPart[] => [
+  ...(shared.profile.spec.clients ?? []).flatMap((_, index) => partOf(shared, index) ?? []),
+  ...operatorParts(shared),
+]
+
+/** The users as which an operator itself logs in by certificate; those the profile lists are theirs to describe. */
+const operatorParts = (shared: Shared): ClientPart[] => {
+  const { profile, layout, holder, known } = shared
+  const { spec } = profile
+  if (!signs(shared)) return []
+  const listed = new Set((spec.clients ?? []).map(({ name, username }) => username ?? name))
+  const authority = spec.clientAuthorityRef === undefined ? known.authority : known.clientAuthority
+  return layout.moreClients.flatMap(({ name, username }) => {
+    const placement = layout.client(name, username)
+    const object = `${holder.profile}-${name}`
+    if (listed.has(username) || placement === undefined) return []
+    if (!claim(shared, `layout ${placement.layout}`, object, placement.secretName, 'spec.layout')) return []
+    const certificate = specOf(profile, {
+      authorityRef: spec.clientAuthorityRef ?? spec.authorityRef,
+      role: 'Client',
+      subject: { commonName: username },
+      matching: matchingSubject(authority ?? {}),
+      encoding: 'PKCS8',
+      ...placement,
+    })
+    return { certificates: [{ name: object, spec: certificate, part: 'client' }] }
+  })
+}
 
 /** A CA that signs clients: External servers' own CA is only trusted. */
 const signs = ({ profile, managed }: Shared): boolean => !managed || profile.spec.clientAuthorityRef !== undefined
@@ -58,8 +85,14 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
     findings.refuse(field('require'), unsupported)
     return undefined
   }
-  const secretName = given.secretName ?? `${holder.profile}-${given.name}-tls`
-  const items = definition.clientItems({ username, java: given.java })
+  const found = shared.layout.client(given.name, username)
+  // A layout with one Secret for a client gives it to the first.
+  const isTaken = (spec.clients ?? [])
+    .slice(0, index)
+    .some((one) => found !== undefined && sharesPlace(shared, one, found))
+  const placement = found?.single === true && isTaken ? undefined : found
+  const secretName = given.secretName ?? placement?.secretName ?? `${holder.profile}-${given.name}-tls`
+  const items = placement?.items ?? definition.clientItems({ username, java: given.java })
   const name = `${holder.profile}-${given.name}`
   const where = given.secretName === undefined ? field('name') : field('secretName')
   if (certified && !claim(shared, `client ${given.name}`, name, secretName, where)) return undefined
@@ -70,6 +103,7 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
     matching: matchingSubject(authority ?? {}),
     secretName,
     items,
+    layout: placement?.layout,
     encoding: 'PKCS8',
   } as const
   return {
@@ -86,6 +120,12 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
     }),
   }
 }
+
+const sharesPlace = (
+  { layout }: Shared,
+  { name, username, secretName }: { name: string; username?: string | undefined; secretName?: string | undefined },
+  placement: Placement,
+): boolean => secretName === undefined && layout.client(name, username ?? name)?.secretName === placement.secretName
 
 const requireFinding = (
   { definition, managed }: Shared,

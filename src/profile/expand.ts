@@ -19,6 +19,7 @@ import type { Item } from '../resources/secret-items.ts'
 import { type ClientPart, clientParts, guest } from './clients.ts'
 import { Claims, Findings } from './findings.ts'
 import type { KnownAuthority } from './known.ts'
+import { type ChosenLayout, layoutOf, noLayout } from './layout.ts'
 import { componentOf, endpointsOf, type ServerPart, serverParts } from './servers.ts'
 import { clientTrustName, serverTrustName, trustItems, trustPath } from './trust.ts'
 
@@ -69,7 +70,8 @@ export const expand = (profile: DatabaseTLSProfile, known: Known = {}): Expansio
   const { definition, managed } = engineOf(spec)
   const holder = { profile: profile.metadata.name, namespace: profile.metadata.namespace ?? 'default' }
   const names = { objects: new Claims(), secrets: new Claims(), configMaps: new Claims() }
-  const shared = { profile, definition, managed, holder, known, names, findings }
+  const layout = layoutOf(profile, findings)
+  const shared = { profile, definition, managed, holder, known, names, findings, layout: layout ?? noLayout }
   const version = versionOf(definition, spec.version, findings)
   const mountPath = plainPath.test(spec.mountPath ?? '/etc/dbtls') ? (spec.mountPath ?? '/etc/dbtls') : undefined
   if (mountPath === undefined)
@@ -78,12 +80,12 @@ export const expand = (profile: DatabaseTLSProfile, known: Known = {}): Expansio
       cure: 'write one, as /etc/dbtls',
     })
   const host = hostOf(shared, findings)
-  const servers = managed ? [] : serverParts(shared, version, host)
-  const clients = clientParts(shared)
+  const servers = managed || layout === undefined ? [] : serverParts(shared, version, host)
+  const clients = layout === undefined ? [] : clientParts(shared)
   const reload = reloadOf(shared, version, servers, mountPath)
   const trust = trustOf(shared)
   const configMap =
-    version === undefined || mountPath === undefined || host === undefined
+    version === undefined || mountPath === undefined || host === undefined || layout === undefined
       ? undefined
       : configMapOf(shared, { version, mountPath, host, servers, clients })
   return {
@@ -106,6 +108,7 @@ export interface Shared {
   readonly known: Known
   readonly names: { readonly objects: Claims; readonly secrets: Claims; readonly configMaps: Claims }
   readonly findings: Findings
+  readonly layout: ChosenLayout
 }
 
 /** undefined where it was refused. */
@@ -225,10 +228,8 @@ const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
     return undefined
   }
   const { server, components } = mountsOf(parts.mountPath, parts.servers, holder)
-  const clients =
-    parts.clients.length === 0
-      ? [guest(shared, parts.mountPath)]
-      : parts.clients.map(({ client }) => client(parts.mountPath))
+  const listed = parts.clients.flatMap(({ client }) => client?.(parts.mountPath) ?? [])
+  const clients = listed.length === 0 ? [guest(shared, parts.mountPath)] : listed
   const clientAuthority = spec.clientAuthorityRef === undefined ? known.authority : known.clientAuthority
   const context: Context = {
     profile: holder.profile,

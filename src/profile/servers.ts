@@ -8,6 +8,7 @@ import type { Item } from '../resources/secret-items.ts'
 import { keyOf, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate, WantedEndpoint } from './expand.ts'
 import { matchingSubject, permittedNames } from './known.ts'
+import type { Placement } from './layout.ts'
 import {
   commonNameOf,
   type Group,
@@ -38,6 +39,7 @@ interface Wish {
   readonly role: Role
   readonly secretName: string
   readonly items: readonly Item[]
+  readonly layout?: string | undefined
   readonly component?: Component
 }
 
@@ -93,10 +95,21 @@ const serverWish = (shared: Shared, host: string | undefined): Wish => {
     field: 'spec.topology',
     group,
     role: raised.length > 0 ? 'Peer' : definition.serverRole,
-    secretName: profile.spec.server?.secretName ?? `${holder.profile}-server-tls`,
-    items: definition.serverItems,
+    ...secretOf(shared, profile.spec.server?.secretName, `${holder.profile}-server-tls`, shared.layout.server()),
   }
 }
+
+/** What the profile says goes before the layout, and that before what is usual. */
+const secretOf = (
+  { definition }: Shared,
+  given: string | undefined,
+  usual: string,
+  placement: Placement | undefined,
+): Pick<Wish, 'secretName' | 'items' | 'layout'> => ({
+  secretName: given ?? placement?.secretName ?? usual,
+  items: placement?.items ?? definition.serverItems,
+  layout: placement?.layout,
+})
 
 const componentWishes = (shared: Shared): Wish[] => {
   const { profile, definition, holder, findings } = shared
@@ -113,6 +126,9 @@ const componentWishes = (shared: Shared): Wish[] => {
   const components = [
     ...Object.entries(definition.components),
     ...others.map((name): [string, Component] => [name, { role: 'Peer' }]),
+    ...shared.layout
+      .morePeers([...known, ...others])
+      .map((name): [string, Component] => [name, { role: 'Peer', always: true, sharesTopology: true }]),
   ]
   return components.flatMap(([name, component]) => {
     const found = listed.get(name)
@@ -124,8 +140,7 @@ const componentWishes = (shared: Shared): Wish[] => {
       field: found === undefined ? 'spec.topology' : `spec.components[${found.index}]`,
       group: component.sharesTopology === true ? joined(topologyGroup(shared), own) : own,
       role: component.role,
-      secretName: `${holder.profile}-${name}-tls`,
-      items: definition.serverItems,
+      ...secretOf(shared, undefined, `${holder.profile}-${name}-tls`, shared.layout.component(name, component.role)),
       component,
     }
   })
@@ -151,6 +166,7 @@ const partOf = (shared: Shared, wish: Wish): ServerPart | undefined => {
       ...(names === undefined ? {} : { names }),
       secretName,
       items: wish.items,
+      layout: wish.layout,
     })
     return { name, spec, part: wish.part }
   })

@@ -4,6 +4,7 @@
  */
 import type { Engine } from '../../resources/database-tls-profile.ts'
 import type { Item } from '../../resources/secret-items.ts'
+import type { DialectName } from '../connect/dialects/table.ts'
 import type { Files } from './files.ts'
 import type { Version } from './version.ts'
 
@@ -11,8 +12,8 @@ export type EngineName = Exclude<Engine, 'External'>
 export type Role = 'Server' | 'Client' | 'Peer'
 export type Require = 'None' | 'TLS' | 'X509' | 'Subject' | 'Issuer'
 
-/** How a connection to the server begins. */
-export type Dialect = 'plain' | 'mysql' | 'postgresql' | 'redis' | 'kafka' | 'cassandra' | 'http' | 'mongodb'
+/** How a connection to the server begins, in the words of the room that connects. */
+export type Dialect = DialectName
 
 /** Something about a profile that a person should know: where, what, and what to do. */
 export interface Remark {

@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest'
+import { resolve } from '../certificate/wanted.ts'
+import type { Engine } from '../resources/database-tls-profile.ts'
+import { isPreset, presets, rsaLayouts } from '../resources/layout-names.ts'
+import { authority, expanded, topology } from './profile.fixture.ts'
+
+const clients = [{ name: 'app' }, { name: 'report' }]
+const laidOut = (engine: Engine, layout: object, more: object = {}) =>
+  expanded({ engine, topology, layout, clients, ...more })
+const secretsOf = ({ certificates }: ReturnType<typeof expanded>) =>
+  certificates.map(({ name, spec }) => `${name} ${spec.role} ${spec.secret.name} ${spec.secret.layout ?? '-'}`)
+
+describe('a layout says where each part goes', () => {
+  const usualClients = ['orders-app Client orders-app-tls -', 'orders-report Client orders-report-tls -']
+
+  it.each<[Engine, object, object, readonly string[]]>([
+    [
+      'PostgreSQL',
+      { preset: 'CloudNativePG', cluster: 'pg' },
+      {},
+      [
+        'orders-server Server pg-server-tls CloudNativePG/server',
+        ...usualClients,
+        'orders-replication Client pg-replication-tls CloudNativePG/replication',
+      ],
+    ],
+    [
+      'MySQL',
+      { preset: 'PerconaXtraDBCluster' },
+      {},
+      [
+        'orders-server Server orders-ssl PerconaXtraDBCluster/ssl',
+        'orders-ssl-internal Peer orders-ssl-internal PerconaXtraDBCluster/ssl-internal',
+        ...usualClients,
+      ],
+    ],
+    [
+      'TiDB',
+      { preset: 'TiDBOperatorV1', cluster: 'basic' },
+      { components: [{ name: 'pd', services: ['basic-pd'] }] },
+      [
+        'orders-server Server basic-tidb-server-secret TiDBOperatorV1/server',
+        'orders-pd Peer basic-pd-cluster-secret TiDBOperatorV1/component',
+        'orders-cluster-client Client basic-cluster-client-secret TiDBOperatorV1/cluster-client',
+        'orders-app Client basic-tidb-client-secret TiDBOperatorV1/client',
+        'orders-report Client orders-report-tls -',
+      ],
+    ],
+    [
+      'CockroachDB',
+      { preset: 'CockroachDBChart' },
+      {},
+      [
+        'orders-server Peer cockroachdb-node CockroachDBChart/node',
+        ...usualClients,
+        'orders-client-root Client cockroachdb-root CockroachDBChart/client-root',
+      ],
+    ],
+    [
+      'OpenSearch',
+      { preset: 'OpenSearchOperator' },
+      {},
+      [
+        'orders-server Server orders-http-tls OpenSearchOperator/http',
+        'orders-transport Peer orders-transport-tls OpenSearchOperator/transport',
+        'orders-admin Client orders-admin-cert OpenSearchOperator/admin',
+        ...usualClients,
+      ],
+    ],
+    [
+      'Etcd',
+      { preset: 'EtcdOperator' },
+      {},
+      [
+        'orders-server Peer orders-server-tls EtcdOperator/server',
+        'orders-peer Peer orders-peer-tls EtcdOperator/peer',
+        'orders-app Client orders-client-tls EtcdOperator/client',
+        'orders-report Client orders-report-tls -',
+      ],
+    ],
+    [
+      'Kafka',
+      { preset: 'Strimzi' },
+      {},
+      [
+        'orders-server Peer orders-listener-tls Strimzi/listener',
+        'orders-app Client app Strimzi/user',
+        'orders-report Client report Strimzi/user',
+      ],
+    ],
+    [
+      'MySQL',
+      { preset: 'MySQLDataDirectory' },
+      {},
+      [
+        'orders-server Server orders-server-tls MySQLDataDirectory/server',
+        'orders-app Client orders-app-tls MySQLDataDirectory/client',
+        'orders-report Client orders-report-tls MySQLDataDirectory/client',
+      ],
+    ],
+    [
+      'MySQL',
+      { preset: 'OpenXchange' },
+      { server: { privateKey: { algorithm: 'RSA' } } },
+      [
+        'orders-server Server orders-server-tls -',
+        'orders-app Client orders-app-tls OpenXchange/client',
+        'orders-report Client orders-report-tls OpenXchange/client',
+      ],
+    ],
+    [
+      'Etcd',
+      { preset: 'Bitnami/etcd' },
+      {},
+      ['orders-server Peer orders-tls Bitnami/etcd', 'orders-peer Peer orders-peer-tls -', ...usualClients],
+    ],
+  ])('%s %o', (engine, layout, more, secrets) => {
+    const expansion = laidOut(engine, layout, more)
+    expect(expansion.refusals).toEqual([])
+    expect(secretsOf(expansion)).toEqual(secrets)
+  })
+
+  it('leaves a user of the operator to the profile that lists it', () => {
+    const expansion = laidOut(
+      'PostgreSQL',
+      { preset: 'CloudNativePG' },
+      { clients: [{ name: 'standby', username: 'streaming_replica', require: 'Subject' }] },
+    )
+    expect(secretsOf(expansion)).toEqual([
+      'orders-server Server orders-server-tls CloudNativePG/server',
+      'orders-standby Client orders-replication-tls CloudNativePG/replication',
+    ])
+    expect(expansion.configMap?.data['pg_hba.conf']).toContain('"streaming_replica" all cert')
+  })
+
+  it('names the files that the layout writes', () => {
+    const { configMap } = laidOut('MySQL', { preset: 'MySQLDataDirectory' })
+    expect(configMap?.data['server.cnf']).toContain('ssl_cert=/etc/dbtls/server-cert.pem')
+    expect(configMap?.data['client.cnf']).toContain('ssl-ca=/etc/dbtls/ca.pem')
+  })
+})
+
+it.each(presets)('%s gives certificates that can be issued', (preset) => {
+  const expansion = laidOut('MySQL', { preset }, { server: { privateKey: { algorithm: 'RSA' } } })
+  expect(expansion.refusals).toEqual([])
+  for (const { name, spec } of expansion.certificates) {
+    const object = {
+      apiVersion: 'dbtls.dev/v1alpha1',
+      kind: 'DatabaseCertificate',
+      metadata: { name, namespace: 'data' },
+      spec,
+    }
+    expect(resolve(object).problems).toBeUndefined()
+  }
+})
+
+describe('a layout in vain', () => {
+  it.each(['Nothing', 'CloudNativePG/nothing', '__proto__', 'CloudNativePG/server/x', ''])(
+    '%j is refused, and nothing is made',
+    (preset) => {
+      const expansion = laidOut('PostgreSQL', { preset })
+      expect(expansion.refusals).toMatchObject([{ field: 'spec.layout.preset' }])
+      expect(expansion.certificates).toEqual([])
+      expect(expansion.configMap).toBeUndefined()
+    },
+  )
+
+  it.each(rsaLayouts.filter((name) => isPreset(name)))('%s wants an RSA key', (preset) => {
+    const expansion = laidOut('MySQL', { preset })
+    expect(expansion.refusals).toMatchObject([
+      { field: 'spec.server.privateKey.algorithm', cure: 'set algorithm: RSA' },
+    ])
+    expect(expansion.certificates).toEqual([])
+  })
+
+  it('ECK reads no Ed25519', () => {
+    const { refusals } = expanded(
+      {
+        engine: 'Elasticsearch',
+        topology,
+        layout: { preset: 'ECK' },
+        server: { privateKey: { algorithm: 'Ed25519' } },
+      },
+      { authority },
+    )
+    expect(refusals).toMatchObject([{ field: 'spec.server.privateKey.algorithm' }])
+  })
+})
