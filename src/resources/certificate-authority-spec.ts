@@ -206,13 +206,10 @@ export const certificateAuthoritySpec = z
       })
       .prefault({})
       .meta({ description: 'The record of issued certificates.' }),
-    allowKeyExport: z
-      .boolean()
-      .default(false)
-      .meta({
-        description:
-          "Lets a DatabaseCertificate of this namespace put this CA's private key into its Secret (content AuthorityPrivateKey): whoever reads that can sign anything under this CA. false takes it out again.",
-      }),
+    allowKeyExport: z.boolean().default(false).meta({
+      description:
+        "Lets a DatabaseCertificate of this namespace put this CA's private key into its Secret (content AuthorityPrivateKey): whoever reads that can sign anything under this CA. false takes it out again.",
+    }),
   })
   .meta({
     description: 'What the CA is and what it may sign.',

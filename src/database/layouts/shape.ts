@@ -64,6 +64,8 @@ export const shapeOf = (spec: DatabaseCertificateSpec): Shaped => {
 
 /** What the Secret of a spec holds; nothing where its layout is unknown. */
 export const shapedItems = (spec: DatabaseCertificateSpec): readonly OutputItem[] => {
+  // Asked at every look at every certificate.
+  if ((spec.secret.layout ?? '') === '') return itemsOf(spec)
   const shaped = shapeOf(spec)
   return 'shape' in shaped ? shaped.shape.items : []
 }
