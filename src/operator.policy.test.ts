@@ -254,6 +254,27 @@ describe('a CA that gives each common name to one certificate', () => {
     expect(await entriesOf(cluster, 'orders')).toHaveLength(1)
   })
 
+  it('replaces all that had a name when that becomes one of a single certificate', async () => {
+    const { cluster, clock } = await issuedOnce(named)
+    for (const name of ['second', 'third']) {
+      await put(cluster, certificate(named, name))
+      await ready(cluster, name)
+    }
+    await clock.advance(2000)
+    await put(cluster, authority(unique))
+    await put(cluster, certificate(named, 'newest'))
+    await ready(cluster, 'newest')
+    for (const name of ['orders', 'second', 'third'])
+      expect((await stalled(cluster, name)).reason).toBe('CommonNameTaken')
+    await clock.advance(25 * 60_000)
+    const states = await until('the marks', async () => {
+      const names = ['orders', 'second', 'third', 'newest']
+      const found = await Promise.all(names.map(async (name) => (await entriesOf(cluster, name))[0]?.status?.state))
+      return found[0] === 'Superseded' && found
+    })
+    expect(states).toEqual(['Superseded', 'Superseded', 'Superseded', undefined])
+  })
+
   it('lets certificates of other names and of other CAs alone', async () => {
     const { cluster, clock, operator } = await issuedOnce(named, unique)
     await put(cluster, authority({}, 'other'))

@@ -40,6 +40,7 @@ export const deliver = async (
   if (!recorded) {
     const { namespace = 'default', name, uid = '' } = certificate.metadata
     const { fingerprint } = authority.material.certificate
+    const namesake = replacedNamesake(context, certificate, wanted.subject)
     await record(
       context,
       {
@@ -47,9 +48,8 @@ export const deliver = async (
         authority: { ...wanted.authority, uid: authority.uid, fingerprint },
         holder: { namespace, name, uid },
         request: wanted.request?.pem,
-        supersedes:
-          superseded(context, certificate, wanted, present?.leaf) ??
-          replacedNamesake(context, certificate, wanted.subject),
+        supersedes: superseded(context, certificate, wanted, present?.leaf) ?? namesake,
+        namesakes: namesake !== undefined,
       },
       signal,
     )

@@ -33,6 +33,8 @@ export interface LedgerEntry extends KubeObject {
   /** `namespace/name` of that resource. */
   readonly holderKey: string | undefined
   readonly supersedes: string | undefined
+  /** It replaced every older one with its common name, too. */
+  readonly takesName: boolean
   /** As it is: a revocation counts from the moment it is in the spec. */
   readonly state: EntryState
   /** As status says it. */
@@ -82,6 +84,7 @@ export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) 
       holder: holder?.uid,
       holderKey: holder === undefined ? undefined : `${holder.namespace}/${holder.name}`,
       supersedes: spec.supersedes?.serialNumber,
+      takesName: spec.supersedes?.namesakes === true,
       state: spec.revocation === undefined ? (marked === 'Revoked' ? 'Valid' : marked) : 'Revoked',
       marked,
       revocation: spec.revocation === undefined ? undefined : revocationOf(spec.revocation, status?.revokedAt),

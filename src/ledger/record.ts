@@ -32,6 +32,8 @@ export interface Issuance {
   readonly request?: string | undefined
   /** Serial number that this certificate takes the place of. */
   readonly supersedes?: string | undefined
+  /** Whether it takes the place of every older one with its common name, too. Not without `supersedes`. */
+  readonly namesakes?: boolean | undefined
 }
 
 /**
@@ -43,7 +45,7 @@ export const record = async (
   issuance: Issuance,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { authority, certificate, holder, request, supersedes } = issuance
+  const { authority, certificate, holder, request, supersedes, namesakes } = issuance
   const entry: IssuedCertificate = {
     apiVersion: 'dbtls.dev/v1alpha1',
     kind: 'IssuedCertificate',
@@ -60,7 +62,9 @@ export const record = async (
         ? {}
         : { certificateRef: { namespace: holder.namespace, name: holder.name, uid: holder.uid } }),
       ...(request === undefined ? {} : { request }),
-      ...(supersedes === undefined ? {} : { supersedes: { serialNumber: supersedes } }),
+      ...(supersedes === undefined
+        ? {}
+        : { supersedes: { serialNumber: supersedes, ...(namesakes === true ? { namesakes } : {}) } }),
     },
   }
   try {

@@ -58,6 +58,36 @@ describe('what is replaced', () => {
   it.each(cases)('is $name', ({ entries, replaced }) => {
     expect([...replacements(entries).keys()].map(({ serialNumber }) => serialNumber)).toEqual(replaced)
   })
+
+  const of = (serial: string, holderKey: string | undefined, minutes: number, change: Partial<LedgerEntry> = {}) =>
+    entry(serial, { holderKey, holder: holderKey, commonName: 'orders', createdAt: now + minutes * minute, ...change })
+  const taker = of('4', 'data/d', 3, { supersedes: '3', takesName: true })
+  const namesakes: { name: string; entries: LedgerEntry[]; unique?: boolean; replaced: string[] }[] = [
+    {
+      name: 'every older one of the name',
+      entries: [of('1', 'data/a', 0), of('2', undefined, 1), of('3', 'data/c', 2), taker],
+      replaced: ['1', '2', '3'],
+    },
+    {
+      name: 'the one that it renews, under whatever name, and the namesakes',
+      entries: [of('1', 'data/a', 0), of('3', 'data/d', 2, { commonName: 'former' }), taker],
+      replaced: ['1', '3'],
+    },
+    { name: 'none of another name', entries: [of('1', 'data/a', 0, { commonName: 'billing' }), taker], replaced: [] },
+    { name: 'no CA of the name', entries: [of('1', 'data/ca', 0, { isCa: true }), taker], replaced: [] },
+    { name: 'no newer one', entries: [of('5', 'data/e', 4), taker], replaced: [] },
+    {
+      name: 'nobody else where names are free again',
+      entries: [of('1', 'data/a', 0), taker],
+      unique: false,
+      replaced: [],
+    },
+  ]
+  it.each(namesakes)('by one that takes a name is $name', ({ entries, unique = true, replaced }) => {
+    const found = replacements(entries, unique)
+    expect([...found.keys()].map(({ serialNumber }) => serialNumber).toSorted()).toEqual(replaced)
+    expect([...found.values()].every((one) => one === taker)).toBe(true)
+  })
 })
 
 describe('the mark of an entry', () => {

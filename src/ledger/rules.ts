@@ -41,7 +41,23 @@ export const replacements = (
     const passedOn = uniqueCommonName && entry.commonName !== undefined && entry.commonName === successor.commonName
     if (passedOn || successor.holderKey === entry.holderKey) found.set(entry, successor)
   }
+  if (uniqueCommonName) addNamesakes(entries, found)
   return found
+}
+
+/** There may be several of one name, from the time before the CA gave each to one alone. */
+const addNamesakes = (entries: readonly LedgerEntry[], found: Map<LedgerEntry, LedgerEntry>): void => {
+  const takers = new Map<string, LedgerEntry>()
+  for (const entry of entries) {
+    if (!entry.takesName || entry.commonName === undefined) continue
+    const known = takers.get(entry.commonName)
+    if (known === undefined || known.createdAt < entry.createdAt) takers.set(entry.commonName, entry)
+  }
+  if (takers.size === 0) return
+  for (const entry of entries) {
+    const taker = entry.commonName === undefined || entry.isCa ? undefined : takers.get(entry.commonName)
+    if (taker !== undefined && entry.createdAt < taker.createdAt && !found.has(entry)) found.set(entry, taker)
+  }
 }
 
 /**
@@ -71,7 +87,8 @@ export const supersededForRevocation = (
   const due: LedgerEntry[] = []
   let next: number | undefined
   for (const [entry, { createdAt, holderKey }] of replaced) {
-    if (!isRevocable(entry, now)) continue
+    // Of a certificate that no object stands for, nobody says whether it has been delivered.
+    if (!isRevocable(entry, now) || holderKey === undefined) continue
     const from = createdAt + supersedeGraceMs
     if (from <= now && isDelivered(entry, holders, holderKey)) due.push(entry)
     else next = Math.min(next ?? from, from)

@@ -18,6 +18,7 @@ export const entryOf = (serialNumber: string, change: Partial<LedgerEntry> = {})
   holder: 'h',
   holderKey: 'data/orders',
   supersedes: undefined,
+  takesName: false,
   state: 'Valid',
   marked: 'Valid',
   revocation: undefined,

@@ -99,7 +99,13 @@ export const issuedCertificateSpec = z
       .meta({ description: 'The DatabaseCertificate it was issued for.' }),
     request: text(32768, 'PEM of the request, where the key was made elsewhere.').optional(),
     supersedes: z
-      .object({ serialNumber: serialNumber('Serial number of the certificate before it.') })
+      .object({
+        serialNumber: serialNumber('Serial number of the certificate before it.'),
+        namesakes: z.boolean().optional().meta({
+          description:
+            'Whether it replaced every older certificate with its common name, too: the CA gives each name to one (policy.uniqueCommonName).',
+        }),
+      })
       .optional()
       .meta({ description: 'The certificate this one replaced.' }),
     revocation: revocation.optional(),

@@ -105,6 +105,7 @@ export const signOnce = async (
         authority: { ...wanted.authority, uid: authority.uid, fingerprint },
         request: wanted.request?.pem,
         supersedes,
+        namesakes: supersedes !== undefined,
       },
       signal,
     )

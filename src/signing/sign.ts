@@ -86,6 +86,7 @@ export const signRequest = async (
       authority: { namespace, name, uid: usable.uid, fingerprint: own.fingerprint },
       request: requested.pem,
       supersedes,
+      namesakes: supersedes !== undefined,
     },
     signal,
   )

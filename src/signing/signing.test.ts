@@ -368,6 +368,6 @@ describe('an approved request', () => {
     ]
     const { look, entries } = await world({ spec: unique, ledger })
     await look()
-    expect(entries[0]?.spec.supersedes).toEqual({ serialNumber: '02' })
+    expect(entries[0]?.spec.supersedes).toEqual({ serialNumber: '02', namesakes: true })
   })
 })
