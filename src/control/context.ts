@@ -64,6 +64,8 @@ export const marks = {
   keys: 'dbtls.dev/keys',
   /** Set on a CertificateAuthority, with the reason: it signs nothing meanwhile. A restore holds what is not complete yet. */
   hold: 'dbtls.dev/hold',
+  /** On what a restore made: the id of the backup. */
+  restoredFrom: 'dbtls.dev/restored-from',
   authority: 'dbtls.dev/authority',
   state: 'dbtls.dev/state',
 } as const

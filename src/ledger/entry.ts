@@ -4,6 +4,7 @@
  */
 
 import type { KubeObject } from '../cluster/port.ts'
+import { marks } from '../control/context.ts'
 import type { IssuedCertificate, IssuedCertificateSpec, RevocationReason } from '../resources/issued-certificate.ts'
 import { factsOf } from './facts.ts'
 import { parseLine } from './openssl/index-file.ts'
@@ -48,6 +49,8 @@ export interface LedgerEntry extends KubeObject {
   readonly commonName: string | undefined
   /** A CA's own certificate. */
   readonly isCa: boolean
+  /** It says that it came back from a backup. */
+  readonly isRestored: boolean
   /** The key was made elsewhere, and the request is kept. */
   readonly hasRequest: boolean
 }
@@ -93,6 +96,7 @@ export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) 
       notAfter: facts?.notAfter ?? endOf(spec.indexLine),
       commonName: facts?.commonName,
       isCa: facts?.isCa ?? false,
+      isRestored: entry.metadata.annotations?.[marks.restoredFrom] !== undefined,
       hasRequest: spec.request !== undefined,
     }
   }

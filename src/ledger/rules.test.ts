@@ -273,6 +273,7 @@ describe('an orphan', () => {
     expect(isRestored(entry('1'))).toBe(false)
     expect(isRestored(entry('1', restored))).toBe(true)
     expect(isRestored(entry('1', { createdAt: Number.NaN }))).toBe(true)
+    expect(isRestored(entry('1', { isRestored: true }))).toBe(true)
   })
 })
 

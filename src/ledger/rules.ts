@@ -129,7 +129,8 @@ export const orphans = (
     return seen !== undefined && (seen.uid === holder || seen.serialNumber === entry.serialNumber)
   })
 
-export const isRestored = ({ createdAt, notBefore }: LedgerEntry): boolean => !(createdAt - notBefore < restoredAfterMs)
+export const isRestored = ({ createdAt, notBefore, isRestored: saysSo }: LedgerEntry): boolean =>
+  saysSo || !(createdAt - notBefore < restoredAfterMs)
 
 /** What the API server says of the holder now. */
 export type LiveHolder =

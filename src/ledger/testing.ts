@@ -27,6 +27,7 @@ export const entryOf = (serialNumber: string, change: Partial<LedgerEntry> = {})
   notAfter: Number.MAX_SAFE_INTEGER,
   commonName: undefined,
   isCa: false,
+  isRestored: false,
   hasRequest: false,
   ...change,
 })

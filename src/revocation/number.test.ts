@@ -25,6 +25,7 @@ describe('the number of a list', () => {
   it.each([
     { name: 'an empty ledger', ledger: [], before: false },
     { name: 'its own certificate alone', ledger: [entryOf('1', own)], before: false },
+    { name: 'its own certificate from a backup', ledger: [entryOf('1', { ...own, isRestored: true })], before: true },
     {
       name: 'certificates of the first moments',
       ledger: [entryOf('1', own), entryOf('2', { createdAt: now - 1000 })],

@@ -30,14 +30,14 @@ export const nextNumber = ({ listed, reported, tried }: KnownNumbers, signedBefo
 /** A new CA makes its first list within moments, ms. */
 const beginningMs = 60_000
 
-/** Whether the ledger knows more of the CA than its beginning: entries of an object before this one, or older ones. */
+/** Whether the ledger knows more of the CA than its beginning: entries of an object before this one, of a backup, or older ones. */
 export const hasSignedBefore = (
   ledger: readonly LedgerEntry[],
   authority: { readonly uid: string },
   now: number,
 ): boolean =>
   ledger.some((entry) => {
-    if (entry.authorityUid !== authority.uid) return true
+    if (entry.authorityUid !== authority.uid || entry.isRestored) return true
     const isItsOwn = entry.isCa && entry.holder === authority.uid
     return !isItsOwn && !(entry.createdAt >= now - beginningMs)
   })
