@@ -247,6 +247,13 @@ const dnsNameOrNothing = (text: string): string | undefined => {
   }
 }
 
+/** What goes into the Secret, with the password that is made where none is given; nothing where that cannot be told. */
+export const deliveredShape = (spec: DatabaseCertificateSpec) => {
+  const shaped = shapeOf(spec)
+  if (!('shape' in shaped)) return undefined
+  return { ...shaped.shape, items: withPassword(shaped.shape.items, spec.keystore?.passwordSecretRef !== undefined) }
+}
+
 const withPassword = (items: readonly OutputItem[], passwordReferenced: boolean): readonly OutputItem[] => {
   const generates = !passwordReferenced && items.some(({ content }) => contentNeedsPassword(content))
   if (!generates || items.some(({ content, key }) => content === 'Password' || key === generatedPasswordKey))

@@ -1,6 +1,6 @@
 /** docs/cli.md, typed in as it stands: its commands run, and print what it shows. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,6 +40,7 @@ const type = async (command: string): Promise<readonly string[]> => {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'dbtls-docs-'))
+  writeFileSync(join(folder, 'passphrase'), 'correct horse battery')
   for (const { command } of shown) {
     results.set(command, await type(command))
     if (serial !== '') continue
@@ -66,7 +67,18 @@ const normalised = (lines: readonly string[]): string[] =>
 describe('docs/cli.md', () => {
   it('has a section for each verb it names, and every verb of the people', () => {
     const sections = [...page.matchAll(/^## (.*)$/gm)].map(([, name]) => name).filter((name) => name !== 'Rights')
-    expect(sections).toEqual(['status', 'inspect', 'verify', 'ledger', 'renew', 'revoke', 'sign', 'completion'])
+    expect(sections).toEqual([
+      'status',
+      'inspect',
+      'verify',
+      'ledger',
+      'renew',
+      'revoke',
+      'sign',
+      'backup',
+      'restore',
+      'completion',
+    ])
     for (const name of sections) expect([...commands.keys()]).toContain(name)
   })
   it.each(shown.map(({ command, output }) => [command, output] as const))('%s', (command, output) => {

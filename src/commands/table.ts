@@ -25,6 +25,14 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./objects/revoke.ts') }],
   ['sign', { summary: 'sign a certificate request under the rules of a CA', load: () => import('./sign/sign.ts') }],
   ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger/ledger.ts') }],
+  [
+    'backup',
+    {
+      summary: 'CAs with keys, ledgers and certificates in one encrypted file',
+      load: () => import('./backup/backup.ts'),
+    },
+  ],
+  ['restore', { summary: 'a backup, into a cluster that has none of it', load: () => import('./backup/restore.ts') }],
   ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect/inspect.ts') }],
   ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify/verify.ts') }],
   [
