@@ -40,6 +40,8 @@ export interface ProbeOptions {
   readonly totalMs?: number | undefined
   /** How long a server of TLS 1.3 may think before it is asked, ms; longer than a round trip. Default 300. */
   readonly graceMs?: number | undefined
+  /** Address to connect from, on a machine with several. */
+  readonly localAddress?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 

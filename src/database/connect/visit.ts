@@ -102,7 +102,9 @@ export class Visit {
   }
 
   async #connect(): Promise<void> {
-    const socket = connect({ host: this.#target.address, port: this.#target.port, noDelay: true })
+    const { address: host, port } = this.#target
+    const { localAddress, connectMs = 3000 } = this.#options
+    const socket = connect({ host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) })
     this.#socket = socket
     socket.once('connect', () => {
       this.#connected = true
@@ -116,7 +118,6 @@ export class Visit {
       this.#ended = true
       this.#wake()
     })
-    const { connectMs = 3000 } = this.#options
     const happened = await this.#until(() => this.#connected || this.#over, connectMs)
     if (this.#error !== undefined) throw connectFault(this.#error)
     if (!happened) throw new FaultError('NoAnswer', `nobody answered the connection within ${connectMs} ms`)

@@ -23,6 +23,11 @@ export interface Place {
   readonly volume: SecretVolume
 }
 
+export interface StartOptions {
+  /** More arguments, which override those of the runner. */
+  readonly args?: readonly string[]
+}
+
 /** How a product is run. A new one is a file and a row below. */
 export interface Runner {
   readonly dialect: DialectName
@@ -32,6 +37,8 @@ export interface Runner {
   readonly command: (place: Place) => readonly [string, ...string[]]
   /** Has the server read its files again; rejects where it says that it could not. */
   readonly reload: (place: Place, process: ManagedProcess) => Promise<void>
+  /** Runs a statement as the server's administrator, over its socket file. */
+  readonly statement?: (place: Place, text: string) => Promise<void>
   /** Sent before SIGTERM, for a server that would wait for its clients. */
   readonly stopSignal?: NodeJS.Signals
 }
@@ -50,19 +57,24 @@ export class Database implements AsyncDisposable {
   readonly product: Product
   readonly place: Place
   readonly #runner: Runner
-  readonly #reaper: Reaper
+  readonly #spawn: () => ManagedProcess
   #process: ManagedProcess
 
-  private constructor(product: Product, place: Place, reaper: Reaper, process: ManagedProcess) {
+  private constructor(product: Product, place: Place, spawn: () => ManagedProcess) {
     this.product = product
     this.place = place
     this.#runner = runners[product]
-    this.#reaper = reaper
-    this.#process = process
+    this.#spawn = spawn
+    this.#process = spawn()
   }
 
   /** Undefined where the product cannot be had on this machine; `install` has said why. Rejects with the end of its log. */
-  static async start(product: Product, files: Files, reaper: Reaper): Promise<Database | undefined> {
+  static async start(
+    product: Product,
+    files: Files,
+    reaper: Reaper,
+    { args = [] }: StartOptions = {},
+  ): Promise<Database | undefined> {
     const installation = await install(product)
     if (installation === undefined) return undefined
     const folder = mkdtempSync(join(tmpdir(), 'dbtls-database-'))
@@ -73,15 +85,12 @@ export class Database implements AsyncDisposable {
       volume: new SecretVolume(join(folder, 'tls'), files),
     }
     await runners[product].initialise?.(place)
-    const database = new Database(product, place, reaper, Database.#spawn(product, place, reaper))
+    const [command, ...usual] = runners[product].command(place)
+    const logFile = join(folder, 'log')
+    const settings = { name: product, command, args: [...usual, ...args], logFile, cwd: folder }
+    const database = new Database(product, place, () => new ManagedProcess(reaper, settings))
     await database.#answers()
     return database
-  }
-
-  static #spawn(product: Product, place: Place, reaper: Reaper): ManagedProcess {
-    const [command, ...args] = runners[product].command(place)
-    const logFile = join(place.folder, 'log')
-    return new ManagedProcess(reaper, { name: product, command, args, logFile, cwd: place.folder })
   }
 
   async #answers(): Promise<void> {
@@ -109,13 +118,19 @@ export class Database implements AsyncDisposable {
     return this.#runner.reload(this.place, this.#process)
   }
 
+  /** As the server's administrator. */
+  async statement(text: string): Promise<void> {
+    if (this.#runner.statement === undefined) throw new Error(`${this.product} is sent no statements here`)
+    await this.#runner.statement(this.place, text)
+  }
+
   logs(): string {
     return this.#process.logs()
   }
 
   async restart(): Promise<void> {
     await this.#end()
-    this.#process = Database.#spawn(this.product, this.place, this.#reaper)
+    this.#process = this.#spawn()
     await this.#answers()
   }
 

@@ -39,6 +39,12 @@ const bootstrap = (place: Place): string => {
   ].join('')
 }
 
+const statement = async (place: Place, sql: string): Promise<void> => {
+  const [command, ...args] = place.installation.start('/usr/bin/mariadb')
+  const socket = `--socket=${join(place.folder, 'socket')}`
+  await must(command, [...args, '--no-defaults', socket, '--user=root', `--execute=${sql}`])
+}
+
 export const mariadb: Runner = {
   dialect: 'mysql',
   async initialise(place) {
@@ -54,9 +60,6 @@ export const mariadb: Runner = {
     ...[`--ssl-ca=${place.volume.path('ca.crt')}`, `--ssl-cert=${place.volume.path('tls.crt')}`],
     `--ssl-key=${place.volume.path('tls.key')}`,
   ],
-  async reload(place) {
-    const [command, ...args] = place.installation.start('/usr/bin/mariadb')
-    const socket = join(place.folder, 'socket')
-    await must(command, [...args, '--no-defaults', `--socket=${socket}`, '--user=root', '--execute=FLUSH SSL'])
-  },
+  reload: (place) => statement(place, 'FLUSH SSL'),
+  statement,
 }

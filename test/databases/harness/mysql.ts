@@ -13,6 +13,12 @@ const common = ({ installation: { root }, folder }: Place): string[] => [
   '--secure-file-priv=NULL',
 ]
 
+const statement = async (place: Place, sql: string): Promise<void> => {
+  const [command, ...args] = place.installation.start('/usr/bin/mysql')
+  const socket = `--socket=${join(place.folder, 'socket')}`
+  await must(command, [...args, '--no-defaults', socket, '--user=root', `--execute=${sql}`])
+}
+
 export const mysql: Runner = {
   dialect: 'mysql',
   async initialise(place) {
@@ -30,10 +36,6 @@ export const mysql: Runner = {
     ...[`--ssl-ca=${place.volume.path('ca.crt')}`, `--ssl-cert=${place.volume.path('tls.crt')}`],
     `--ssl-key=${place.volume.path('tls.key')}`,
   ],
-  async reload(place) {
-    const [command, ...args] = place.installation.start('/usr/bin/mysql')
-    const socket = join(place.folder, 'socket')
-    const statement = '--execute=ALTER INSTANCE RELOAD TLS'
-    await must(command, [...args, '--no-defaults', `--socket=${socket}`, '--user=root', statement])
-  },
+  reload: (place) => statement(place, 'ALTER INSTANCE RELOAD TLS'),
+  statement,
 }
