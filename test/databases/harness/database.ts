@@ -7,6 +7,7 @@ import { probe, type Target } from '../../../src/database/connect/probe.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { eventually, freePort, ManagedProcess, type Reaper } from '../../controlplane/harness/process.ts'
 import { install, type Installation, type Product } from './install.ts'
+import { etcd } from './etcd.ts'
 import { mariadb } from './mariadb.ts'
 import { mysql } from './mysql.ts'
 import { postgresql } from './postgresql.ts'
@@ -35,8 +36,8 @@ export interface Runner {
   readonly initialise?: (place: Place) => Promise<void>
   /** Command and arguments; it stays in the foreground, asks clients for a certificate and verifies it. */
   readonly command: (place: Place) => readonly [string, ...string[]]
-  /** Has the server read its files again; rejects where it says that it could not. */
-  readonly reload: (place: Place, process: ManagedProcess) => Promise<void>
+  /** Has the server read its files again; rejects where it says that it could not. `Restart`: nothing else helps. */
+  readonly reload: 'Restart' | ((place: Place, process: ManagedProcess) => Promise<void>)
   /** Runs a statement as the server's administrator, over its socket file. */
   readonly statement?: (place: Place, text: string) => Promise<void>
   /** Sent before SIGTERM, for a server that would wait for its clients. */
@@ -48,6 +49,7 @@ const runners: Readonly<Record<Product, Runner>> = {
   'MariaDB 11.8': mariadb,
   'MySQL 9': mysql,
   'Redis 8': redis,
+  etcd,
   'Valkey 8': valkey,
   'PostgreSQL 15': postgresql,
   'PostgreSQL 18': postgresql,
@@ -113,9 +115,15 @@ export class Database implements AsyncDisposable {
     return this.place.volume
   }
 
+  /** Whether it cannot take up a CA while it runs. */
+  get restarts(): boolean {
+    return this.#runner.reload === 'Restart'
+  }
+
   /** Has it read its files again. */
   reload(): Promise<void> {
-    return this.#runner.reload(this.place, this.#process)
+    const { reload } = this.#runner
+    return reload === 'Restart' ? this.restart() : reload(this.place, this.#process)
   }
 
   /** As the server's administrator. */
