@@ -45,16 +45,15 @@ export const noLayout: ChosenLayout = {
 export const layoutOf = (profile: DatabaseTLSProfile, findings: Findings): ChosenLayout | undefined => {
   const chosen = profile.spec.layout
   if (chosen === undefined) return noLayout
-  const [preset = '', name, ...rest] = chosen.preset.split('/')
-  const secrets = isPreset(preset) && rest.length === 0 ? secretsOfPreset(preset) : undefined
-  if (secrets === undefined || (name !== undefined && !secrets.has(name))) {
+  const { preset } = chosen
+  if (!isPreset(preset)) {
     findings.refuse('spec.layout.preset', {
-      problem: `"${chosen.preset}" is no layout that is known here`,
+      problem: `"${preset}" is no layout that is known here`,
       cure: `use ${presets.join(', ')}, or leave layout out`,
     })
     return undefined
   }
-  return keyFits(profile, preset, findings) ? placesIn(profile, preset, secrets, name) : undefined
+  return keyFits(profile, preset, findings) ? placesIn(profile, preset, secretsOfPreset(preset)) : undefined
 }
 
 /** Some readers know one form of keys alone. */
@@ -75,7 +74,6 @@ const placesIn = (
   profile: DatabaseTLSProfile,
   preset: string,
   secrets: ReadonlyMap<string, LayoutSecret>,
-  chosen: string | undefined,
 ): ChosenLayout => {
   const cluster = profile.spec.layout?.cluster ?? profile.metadata.name
   const all = [...secrets]
@@ -89,7 +87,7 @@ const placesIn = (
     return { layout: `${preset}/${name}`, secretName, items: secret.items as readonly Item[] }
   }
   const ofServers = all.filter(([name, { roles }]) => !ofClients.has(name) && !roles.every((role) => role === 'Client'))
-  const server = chosen ?? withRole(ofServers, 'Server') ?? withRole(ofServers, 'Peer')
+  const server = withRole(ofServers, 'Server') ?? withRole(ofServers, 'Peer')
   const componentSecret = (part: string, role: Role): string | undefined => {
     if (part !== server && secrets.has(part)) return part
     if (role !== 'Peer') return undefined
