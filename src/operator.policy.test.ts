@@ -95,8 +95,17 @@ describe('the policy of a CA', () => {
     expect(reason).toBe('PolicyViolation')
     expect(message).toContain('CertificateAuthority data/ca does not sign this.')
     expect(message).toContain(says)
+    expect(message).not.toMatch(/And \S+ more/)
     await quiet(operator)
     expect(writes.slice(before).map(({ plural }) => plural)).toEqual(['databasecertificates'])
+  })
+
+  it('says eight of many reasons, and how many more there are', async () => {
+    const { cluster } = await withAuthority({ policy: { allowedDNSNames: ['*.other.svc'] } })
+    await put(cluster, certificate({ dnsNames: Array.from({ length: 12 }, (_, at) => `n${at}.data.svc`) }))
+    const { message } = await stalled(cluster)
+    expect(message.match(/"n\d+\.data\.svc"/g)).toHaveLength(8)
+    expect(message).toContain(' And 4 more.')
   })
 
   it('lets through what fits it', async () => {

@@ -11,12 +11,16 @@ import { configMaps, secrets, type ConfigMap, type Secret } from './resources/co
 import { databaseCertificates } from './resources/database-certificate.ts'
 import {
   anotherCertificate,
+  authority,
+  authorityReady,
   certificate,
   configMapOf,
   day,
   entriesOf,
+  fresh,
   getCertificate,
   getSecret,
+  intermediate,
   issuedOnce,
   leafOf,
   messageOf,
@@ -72,6 +76,7 @@ describe('a request made elsewhere', () => {
     expect(leaf.notAfter - leaf.notBefore).toBe(10 * day)
     const [entry] = await entriesOf(cluster, 'payments')
     expect(entry?.spec.request?.trim()).toBe(csr.trim())
+    expect(await messageOf(cluster, 'payments')).toMatch(/\S$/)
   })
 
   it('is signed again at each renewal, for the same key', async () => {
@@ -274,15 +279,21 @@ describe('the key of a request', () => {
     expect(states.toSorted()).toEqual(['Issued', 'KeyInUse', 'KeyInUse'])
   })
 
-  it('is not that of a CA', async () => {
-    const { cluster } = await withAuthority()
-    const pem = text(await getSecret(cluster, 'ca-ca'), 'tls.key')
+  it.each([
+    { whose: 'the CA', name: 'ca', says: 'CertificateAuthority data/ca' },
+    { whose: 'the CA above', name: 'root', says: 'that of a CA;' },
+  ])('is not that of $whose', async ({ name, says }) => {
+    const { cluster } = await fresh()
+    await put(cluster, authority({ maxPathLength: 1 }, 'root'))
+    await put(cluster, intermediate())
+    await authorityReady(cluster)
+    const pem = text(await getSecret(cluster, `${name}-ca`), 'tls.key')
     const pkcs8 = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' })
     const key: KeyPair = { algorithm: { algorithm: 'ECDSA', size: 256 }, pkcs8, spki: spkiOf(pkcs8) }
     await put(cluster, asking({ inline: requestFor(key) }))
     const { reason, message } = await stalled(cluster, 'payments')
     expect(reason).toBe('KeyInUse')
-    expect(message).toContain('CertificateAuthority data/ca')
+    expect(message).toContain(says)
     expect(await entriesOf(cluster, 'payments')).toEqual([])
   })
 
