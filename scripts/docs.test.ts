@@ -40,6 +40,18 @@ const pages: Readonly<Record<string, Page>> = {
     yaml: 'test/e2e/authority-users.test.ts',
     console: { 'What is asked, and when': 'test/e2e/authority-users.test.ts' },
   },
+  'docs/backup.md': {
+    yaml: { 'The example': 'test/e2e/backup.test.ts', Rights: 'test/e2e/backup.test.ts' },
+    console: {
+      'Making a backup': 'test/e2e/backup.test.ts',
+      'Keeping it': 'test/e2e/backup.test.ts',
+      'When the cluster is lost': 'test/e2e/backup.test.ts',
+    },
+    '': {
+      'What a restore does': { none: 'what is printed, not what is typed' },
+      'The format': { none: 'bytes of a file' },
+    },
+  },
   'docs/certificates.md': {
     sh: { 'Requests made elsewhere': 'test/e2e/requests.test.ts' },
     yaml: manifests,
@@ -105,7 +117,7 @@ describe('the examples in the documents', () => {
       return typeof found === 'object' && !('none' in found)
     })
     // A command and its output may stand in several blocks of a section that is typed as a whole.
-    const whole = new Set(['README.md'])
+    const whole = new Set(['README.md', 'docs/backup.md'])
     const seen = chosen.filter(({ page }) => !whole.has(page)).map((block) => Object.values(block).join(' / '))
     expect(seen.filter((one, at) => seen.indexOf(one) !== at)).toEqual([])
   })

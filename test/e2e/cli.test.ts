@@ -1,94 +1,18 @@
-/**
- * The command line on a real API server, as a person with a person's rights: every verb by somebody who has what
- * docs/cli.md lists for it and nothing else, and by people with the cluster's own roles `view` and `edit`.
- */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type TLSSocket } from 'node:tls'
+/** What the verbs do on a real API server, for people with the cluster's own roles `view` and `edit`. */
+import { mkdirSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createServer } from 'node:tls'
+import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { eventually, type Output, run, usedPermissions } from '../controlplane/harness/index.ts'
-import { sharedControlPlane } from '../controlplane/harness/shared.ts'
-import type { CustomThing, LedgerThing } from './support/api.ts'
+import { eventually, run } from '../controlplane/harness/index.ts'
+import type { CustomThing } from './support/api.ts'
 import { textOf } from './support/api.ts'
-import { authority, certificate, type Manifest } from './support/manifests.ts'
+import { useCli } from './support/cli.ts'
 import { serialOf } from './support/material.ts'
-import { authorities, certificates, Rig } from './support/rig.ts'
 
-const [ns, other] = ['e2e-cli', 'e2e-cli-other']
-const bin = fileURLToPath(new URL('../../bin/', import.meta.url))
-const page = readFileSync(fileURLToPath(new URL('../../docs/cli.md', import.meta.url)), 'utf8')
-
-const rbac = (kind: string, name: string, fields: Record<string, unknown>): Manifest => ({
-  apiVersion: 'rbac.authorization.k8s.io/v1',
-  kind,
-  metadata: { name, namespace: ns },
-  ...fields,
-})
-const binding = (name: string, role: { kind: string; name: string }, subject: Record<string, string>): Manifest =>
-  rbac('RoleBinding', name, { roleRef: { apiGroup: 'rbac.authorization.k8s.io', ...role }, subjects: [subject] })
-
-let rig: Rig
-let folder: string
-/** Kubeconfigs by person. */
-const people = new Map<string, string>()
-
-const dbtls = (person: string, ...args: string[]): Promise<Output> =>
-  run(join(bin, 'dbtls'), args, {
-    cwd: folder,
-    env: { ...process.env, KUBECONFIG: people.get(person) ?? person },
-  })
-
-/** One that is expected to do what it is asked. */
-const done = async (person: string, ...args: string[]): Promise<string> => {
-  const { code, stdout, stderr } = await dbtls(person, ...args)
-  expect({ args, code, stderr }).toMatchObject({ args, code: 0 })
-  return stdout
-}
-
-/** One that is expected to be refused: the exit code, and one sentence without a trace of the program. */
-const refused = async (exit: number, person: string, ...args: string[]): Promise<string> => {
-  const { code, stderr } = await dbtls(person, ...args)
-  expect({ args, code, stderr }).toMatchObject({ args, code: exit })
-  expect(stderr).not.toMatch(/^ +at |node:internal|Error:/m)
-  return stderr
-}
-
-const serialNow = async (name: string): Promise<string> => {
-  const { status } = await rig.ready(ns, certificates, name)
-  return status?.serialNumber ?? ''
-}
-
-beforeAll(async () => {
-  const plane = sharedControlPlane()
-  rig = await Rig.start(plane, { release: 'e2e-cli-operator' }, [ns, other])
-  folder = plane.tempDir('cli')
-  people.set('alice', plane.kubeconfigOfUser('alice', ns))
-  people.set('bob', plane.kubeconfigOfUser('bob', ns))
-  people.set('nobody', plane.kubeconfigOfUser('bob', other))
-  await rig.operator()
-  await rig.apply(
-    authority(ns, 'ca', { crl: {}, subject: { commonName: 'CLI CA', organizations: ['Acme'] } }),
-    authority(ns, 'listless'),
-    certificate(ns, 'orders', { dnsNames: ['orders.db.svc', 'localhost'], ipAddresses: ['127.0.0.1'] }),
-    certificate(ns, 'app', { role: 'Client', subject: { commonName: 'app' } }),
-    certificate(ns, 'quiet', { authorityRef: { name: 'listless' } }),
-    certificate(other, 'lonely'),
-    binding('edit', { kind: 'ClusterRole', name: 'edit' }, { kind: 'User', name: 'alice' }),
-    binding('view', { kind: 'ClusterRole', name: 'view' }, { kind: 'User', name: 'bob' }),
-  )
-  for (const name of ['orders', 'app', 'quiet']) await rig.ready(ns, certificates, name)
-  await eventually('the roles to be those of the chart, too', async () => {
-    const mays = await Promise.all([
-      dbtls('alice', 'ledger', 'list', '--authority', `${ns}/ca`),
-      dbtls('bob', 'status'),
-    ])
-    return mays.every(({ code }) => code === 0)
-  })
-})
-afterAll(() => rig.stop())
+const cli = useCli('e2e-cli')
+const { dbtls, done, ns, other, refused, serialNow } = cli
 
 describe('status and ledger list', () => {
   it('show a namespace to whoever may view it', async () => {
@@ -99,7 +23,7 @@ describe('status and ledger list', () => {
     expect(await done('bob', 'ledger', 'list', '--authority', 'ca')).toMatch(/app +CN=app[^]*certificates: \d+ valid/)
   })
   it('tell exit code 1 where something is not Ready, and why', async () => {
-    const { code, stderr } = await dbtls(rig.plane.adminKubeconfig, 'status', '-n', other)
+    const { code, stderr } = await dbtls('admin', 'status', '-n', other)
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/^stalled +DatabaseCertificate e2e-cli-other\/lonely: AuthorityNotFound/),
@@ -136,7 +60,7 @@ describe('status and ledger list', () => {
     })
   })
   it('take all namespaces from an administrator alone', async () => {
-    expect((await dbtls(rig.plane.adminKubeconfig, 'status', 'dbcert', '-A')).stdout).toMatch(
+    expect((await dbtls('admin', 'status', 'dbcert', '-A')).stdout).toMatch(
       new RegExp(`NAMESPACE[^]*${other} +DatabaseCertificate/lonely +Stalled[^]*${ns} +DatabaseCertificate/orders`),
     )
     expect(await refused(1, 'bob', 'status', '-A')).toMatch(
@@ -152,7 +76,7 @@ describe('renew', () => {
     const out = await done('alice', 'renew', 'orders', '--wait')
     const [, told] = /^renewed +DatabaseCertificate e2e-cli\/orders: serial ([0-9A-F]+), until /m.exec(out) ?? []
     expect(told).not.toBe(before)
-    expect(serialOf(await rig.secret(ns, 'orders-tls'))).toBe(told)
+    expect(serialOf(await cli.rig.secret(ns, 'orders-tls'))).toBe(told)
   })
   it('renews those of an authority, and all, no other', async () => {
     const quiet = await serialNow('quiet')
@@ -163,7 +87,7 @@ describe('renew', () => {
     expect(await serialNow('quiet')).not.toBe(quiet)
   })
   it('says at the end of its time which it still waits for, and so does revoke', async () => {
-    const [operator] = rig.operators
+    const [operator] = cli.rig.operators
     const serial = await serialNow('app')
     operator?.sigstop()
     try {
@@ -184,9 +108,9 @@ describe('renew', () => {
 
 describe('revoke', () => {
   const listed = async (): Promise<string[]> => {
-    const map = await rig.api.get<CustomThing & { data: Record<string, string> }>('configmaps', ns, 'ca-crl')
-    writeFileSync(join(folder, 'now.crl'), map.data['ca.crl'] ?? '')
-    const { stdout } = await run('openssl', ['crl', '-in', join(folder, 'now.crl'), '-noout', '-text'])
+    const map = await cli.rig.api.get<CustomThing & { data: Record<string, string> }>('configmaps', ns, 'ca-crl')
+    writeFileSync(join(cli.folder, 'now.crl'), map.data['ca.crl'] ?? '')
+    const { stdout } = await run('openssl', ['crl', '-in', join(cli.folder, 'now.crl'), '-noout', '-text'])
     return [...stdout.matchAll(/Serial Number: ([0-9A-F]+)/g)].map(([, serial = '']) => serial)
   }
   it('by serial number waits until the list has it; what was in use is issued anew', async () => {
@@ -242,15 +166,16 @@ describe('revoke', () => {
 describe('inspect and verify', () => {
   it('show what a Secret and a file hold, and judge it', async () => {
     const serial = await serialNow('orders')
-    const secret = await rig.secret(ns, 'orders-tls')
+    const secret = await cli.rig.secret(ns, 'orders-tls')
     expect(await done('alice', 'inspect', 'orders-tls', '-n', ns)).toMatch(
       new RegExp(`^Secret ${ns}/orders-tls\n[^]*Serial number: +${serial}[^]*tls.key: PEM, 1 private key`),
     )
     expect(await done('alice', 'inspect', `${ns}/ca-ca`)).toMatch(
       /tls.crt: PEM[^]*CA certificate[^]*Subject: +CN=CLI CA,O=Acme/,
     )
-    mkdirSync(join(folder, 'mounted'), { recursive: true })
-    for (const key of ['tls.crt', 'tls.key', 'ca.crt']) writeFileSync(join(folder, 'mounted', key), textOf(secret, key))
+    mkdirSync(join(cli.folder, 'mounted'), { recursive: true })
+    for (const key of ['tls.crt', 'tls.key', 'ca.crt'])
+      writeFileSync(join(cli.folder, 'mounted', key), textOf(secret, key))
     expect(await done('nobody', 'inspect', './mounted/tls.crt')).toContain(`Serial number:  ${serial}`)
     expect(await done('nobody', 'verify', './mounted', '--name', 'orders.db.svc')).toBe(
       './mounted: verified: chain, key, names\n',
@@ -264,35 +189,36 @@ describe('inspect and verify', () => {
     expect(await refused(1, 'alice', 'inspect', `${ns}/missing`)).toContain(`there is no Secret ${ns}/missing`)
   })
   it('verify what a live server serves from the delivered Secret', async () => {
-    const secret = await rig.secret(ns, 'orders-tls')
-    const server = createServer({ cert: textOf(secret, 'tls.crt'), key: textOf(secret, 'tls.key') }, (socket) =>
-      socket.end(),
-    )
+    const secret = await cli.rig.secret(ns, 'orders-tls')
+    const pair = { cert: textOf(secret, 'tls.crt'), key: textOf(secret, 'tls.key'), ca: textOf(secret, 'ca.crt') }
+    const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false }, (socket) => {
+      socket.on('error', () => undefined)
+      socket.resume()
+    })
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
     try {
-      const { port } = server.address() as AddressInfo
-      const socket = await new Promise<TLSSocket>((resolve, reject) => {
-        const opened = connect({ port, host: '127.0.0.1', ca: textOf(secret, 'ca.crt') }, () => resolve(opened))
-        opened.once('error', reject)
-      })
-      const served = socket.getPeerX509Certificate()?.toString() ?? ''
-      socket.destroy()
-      writeFileSync(join(folder, 'served.pem'), served)
-      writeFileSync(join(folder, 'roots.pem'), textOf(secret, 'ca.crt'))
-      expect(await done('nobody', 'verify', './served.pem', '--ca', 'roots.pem', '--name', 'localhost')).toContain(
-        'verified: chain, names',
+      const where = `127.0.0.1:${(server.address() as AddressInfo).port}`
+      const live = ['--engine', 'Etcd', '--endpoint', where]
+      expect(await done('alice', 'verify', `${ns}/orders-tls`, ...live)).toMatch(
+        /: verified: chain, key, names\n127.*asks clients for a certificate/,
+      )
+      expect(await done('alice', 'verify', `${ns}/app-tls`, ...live)).toMatch(/takes this one\n$/)
+      expect(await refused(1, 'alice', 'verify', `${ns}/quiet-tls`, ...live)).toContain('no trusted CA leads to it')
+      await done('alice', 'renew', 'orders', '--wait')
+      expect(await refused(1, 'alice', 'verify', `${ns}/orders-tls`, ...live)).toMatch(
+        /serves [0-9A-F]+, and not [0-9A-F]+ as it is here/,
       )
     } finally {
       server.close()
     }
   })
   it('tell a revoked certificate from a good one by the list beside it', async () => {
-    const mounted = join(folder, 'with-list')
+    const mounted = join(cli.folder, 'with-list')
     mkdirSync(mounted)
     const write = async (): Promise<void> => {
-      const secret = await rig.secret(ns, 'app-tls')
+      const secret = await cli.rig.secret(ns, 'app-tls')
       for (const key of ['tls.crt', 'tls.key', 'ca.crt']) writeFileSync(join(mounted, key), textOf(secret, key))
-      const { data } = await rig.api.get<CustomThing & { data: Record<string, string> }>('configmaps', ns, 'ca-crl')
+      const { data } = await cli.rig.api.get<CustomThing & { data: Record<string, string> }>('configmaps', ns, 'ca-crl')
       writeFileSync(join(mounted, 'ca.crl'), data['ca.crl'] ?? '')
     }
     await write()
@@ -304,262 +230,4 @@ describe('inspect and verify', () => {
     )
     await done('alice', 'revoke', '--certificate', 'app', '--unhold', '--wait')
   })
-})
-
-describe('ledger export and import', () => {
-  const openssl = async (...args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await run('openssl', args, { cwd: join(folder, 'exported') })
-    expect({ args, code, stderr }).toMatchObject({ code: 0 })
-    return stdout + stderr
-  }
-  it('hand a live CA to openssl ca, which goes on, and take back what it did', async () => {
-    writeFileSync(join(folder, 'pass'), 'a passphrase of a test\n')
-    const keyed = ['--authority', `${ns}/ca`, '--with-key', '--passphrase-file', 'pass']
-    expect(await done('alice', 'ledger', 'export', '--openssl', 'exported', ...keyed)).toContain('private key included')
-    const pass = ['-passin', 'file:../pass']
-    await openssl(
-      'req',
-      '-new',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'x.key',
-      '-out',
-      'x.csr',
-      '-subj',
-      '/CN=by-openssl',
-    )
-    await openssl('ca', '-batch', '-config', 'openssl.cnf', ...pass, '-in', 'x.csr', '-out', 'x.pem')
-    await openssl('ca', '-config', 'openssl.cnf', ...pass, '-revoke', 'x.pem', '-crl_reason', 'superseded')
-    await openssl('ca', '-config', 'openssl.cnf', ...pass, '-gencrl', '-out', 'x.crl')
-    const [line = ''] = readFileSync(join(folder, 'exported/index.txt'), 'utf8')
-      .split('\n')
-      .filter((one) => one.endsWith('/CN=by-openssl'))
-    const serial = line.split('\t')[3] ?? ''
-    const refusal = await refused(1, 'alice', 'ledger', 'import', 'exported', '--authority', `${ns}/ca`)
-    expect(refusal).toContain('User "alice" cannot create resource "issuedcertificates" in API group "dbtls.dev"')
-    await done(rig.plane.adminKubeconfig, 'ledger', 'import', 'exported', '--authority', `${ns}/ca`)
-    expect(await done('bob', 'ledger', 'show', serial)).toMatch(/State: +Revoked at .*reason superseded/)
-    await eventually('the revocation on the list', async () => {
-      const { data } = await rig.api.get<CustomThing & { data: Record<string, string> }>('configmaps', ns, 'ca-crl')
-      writeFileSync(join(folder, 'after.crl'), data['ca.crl'] ?? '')
-      return (await run('openssl', ['crl', '-in', join(folder, 'after.crl'), '-noout', '-text'])).stdout.includes(
-        serial,
-      )
-    })
-  })
-  it('take a folder of openssl ca over into the cluster, where it signs', async () => {
-    const manifest = await done(
-      rig.plane.adminKubeconfig,
-      ...['ledger', 'import', 'exported', '--authority', `${ns}/taken`, '--passphrase-file', 'pass'],
-    )
-    expect(parse(manifest)).toMatchObject({ kind: 'CertificateAuthority', metadata: { namespace: ns, name: 'taken' } })
-    await rig.ready(ns, authorities, 'taken')
-    await rig.apply(certificate(ns, 'by-taken', { authorityRef: { name: 'taken' } }))
-    await rig.ready(ns, certificates, 'by-taken')
-    expect(await done('alice', 'verify', `${ns}/by-taken-tls`)).toContain('verified: chain, key, names')
-    const entries = (await rig.api.list<LedgerThing>('issuedcertificates', ns)).filter(
-      ({ spec }) => spec.authorityRef.name === 'taken',
-    )
-    const lines = readFileSync(join(folder, 'exported/index.txt'), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => line.split('\t')[3] ?? '')
-    expect(entries.map(({ spec }) => spec.serialNumber)).toEqual(expect.arrayContaining(lines))
-  })
-})
-
-describe('kubectl dbtls', () => {
-  const kubectl = (...args: string[]): Promise<Output> =>
-    run('kubectl', args, {
-      env: {
-        ...process.env,
-        KUBECONFIG: people.get('bob'),
-        PATH: `${bin}:${rig.plane.info.binaries}:${process.env['PATH']}`,
-      },
-    })
-  it('is the same program', async () => {
-    const { code, stdout } = await kubectl('dbtls', 'status', '-n', ns, 'dbcert')
-    expect([code, stdout]).toEqual([0, expect.stringContaining('DatabaseCertificate/orders')])
-    expect((await kubectl('dbtls', 'status', '--output', 'xml')).code).toBe(2)
-    expect((await kubectl('plugin', 'list')).stdout).toContain(join(bin, 'kubectl-dbtls'))
-  })
-  it('is completed by kubectl', async () => {
-    expect((await kubectl('__complete', 'dbtls', 'stat')).stdout).toBe('status\twhat is due, held and failing\n:4\n')
-    expect((await kubectl('__complete', 'dbtls', 'ledger', '')).stdout).toMatch(/^list\t[^]*import\t.*\n:4\n$/)
-    expect((await kubectl('__complete', 'dbtls', 'status', '--out')).stdout).toMatch(/^--output\t.*\n:4\n$/)
-    expect((await kubectl('__complete', 'dbtls', 'inspect', '')).stdout).toBe(':0\n')
-  })
-})
-
-describe('a person who cannot', () => {
-  it.each([
-    [['status'], 'cannot list resource "certificateauthorities"'],
-    [['status', 'dbcert/orders'], 'cannot get resource "databasecertificates"'],
-    [['ledger', 'list'], 'cannot list resource "issuedcertificates"'],
-    [['ledger', 'show', 'AB'], 'cannot list resource "issuedcertificates"'],
-    [['ledger', 'export', '--openssl', 'no', '--authority', 'ca'], 'cannot get resource "certificateauthorities"'],
-    [['renew', 'orders'], 'cannot get resource "databasecertificates"'],
-    [['renew', '--all'], 'cannot list resource "databasecertificates"'],
-    [['revoke', 'AB', '--authority', 'ca'], 'cannot get resource "issuedcertificates"'],
-    [['revoke', '--certificate', 'orders'], 'cannot get resource "databasecertificates"'],
-    [['inspect', 'orders-tls', '-n', other], 'cannot get resource "secrets"'],
-    [['verify', 'orders-tls', '-n', other], 'cannot get resource "secrets"'],
-  ])('%j is told which right is missing', async (args, right) => {
-    const said = await refused(1, 'nobody', ...args)
-    expect(said).toContain(`dbtls ${args[0]}`)
-    expect(said).toContain('the cluster forbids it:')
-    expect(said).toContain(`User "bob" ${right}`)
-    expect(said.trim().split('\n')).toHaveLength(1)
-  })
-  it('may look and not touch with the role view', async () => {
-    const serial = await serialNow('orders')
-    expect(await refused(1, 'bob', 'renew', 'orders')).toContain('cannot patch resource "databasecertificates"')
-    expect(await refused(1, 'bob', 'revoke', '--certificate', 'orders')).toContain(
-      'cannot update resource "issuedcertificates"',
-    )
-    expect(await refused(1, 'bob', 'inspect', `${ns}/orders-tls`)).toContain('cannot get resource "secrets"')
-    expect(await serialNow('orders')).toBe(serial)
-  })
-  it('reaches no server, has no valid token or no such context, and is told so', async () => {
-    const kubeconfig = readFileSync(people.get('alice') ?? '', 'utf8')
-    const variant = (name: string, from: RegExp, to: string): string => {
-      const file = join(folder, name)
-      writeFileSync(file, kubeconfig.replace(from, to))
-      return file
-    }
-    const closed = variant('closed', /127\.0\.0\.1:\d+/, '127.0.0.1:1')
-    const expired = variant('expired', /"token":"[^"]*"/, '"token":"of-yesterday"')
-    for (const args of [
-      ['status'],
-      ['renew', 'orders'],
-      ['revoke', 'AB', '--authority', 'ca'],
-      ['ledger', 'list'],
-      ['inspect', `${ns}/orders-tls`],
-    ]) {
-      expect(await refused(1, closed, ...args)).toMatch(/the cluster does not answer: .*ECONNREFUSED/)
-      expect(await refused(1, expired, ...args)).toContain(
-        'does not accept the credentials of the kubeconfig; they may have expired',
-      )
-    }
-    expect(await refused(1, 'alice', 'status', '--context', 'elsewhere')).toContain(
-      'the kubeconfig has no context "elsewhere"; it has: test',
-    )
-    expect(await refused(1, '/nowhere/config', 'status')).toContain('cannot read /nowhere/config')
-  })
-})
-
-describe('the rights that docs/cli.md lists', () => {
-  interface Row {
-    readonly verb: string
-    readonly rights: readonly (readonly [verb: string, resource: string])[]
-  }
-  const [, section = ''] = page.split('\n## Rights\n')
-  const rows: readonly Row[] = [...section.matchAll(/^\| (`.*?) +\| (`.*?) +\|$/gm)].map(
-    ([, verb = '', cell = '']) => ({
-      verb,
-      rights: [...cell.matchAll(/`([a-z]+) ([a-z/]+)`/g)].map(
-        ([, what = '', resource = '']) => [what, resource] as const,
-      ),
-    }),
-  )
-  const groupOf = (resource: string): string => (/^(secrets|configmaps)$/.test(resource) ? '' : 'dbtls.dev')
-
-  /** Each with its exit code; together they use every right of the row. */
-  const typed = (serial: string): Readonly<Record<string, readonly (readonly [number, ...string[]])[]>> => ({
-    '`status`': [
-      [0, 'status', '-n', ns],
-      [0, 'status', 'dbca', '-n', ns],
-    ],
-    '`status dbcert/NAME`': [[0, 'status', 'dbcert/orders', '-n', ns]],
-    '`ledger list`, `ledger show`': [
-      [0, 'ledger', 'list', '--authority', `${ns}/ca`],
-      [1, 'ledger', 'list', '--authority', `${ns}/none`],
-      [0, 'ledger', 'show', serial, '--authority', `${ns}/ca`],
-    ],
-    '`renew NAME`': [
-      [0, 'renew', 'orders', '-n', ns],
-      [0, 'renew', `${ns}/orders`, '--wait'],
-    ],
-    '`renew --all`, `renew --authority`': [
-      [0, 'renew', '--all', '-n', ns, '--wait'],
-      [0, 'renew', '--authority', `${ns}/ca`, '-n', ns],
-    ],
-    '`revoke SERIAL`': [
-      [0, 'revoke', serial, '--authority', `${ns}/ca`, '--reason', 'certificateHold'],
-      [0, 'revoke', serial, '--authority', `${ns}/ca`, '--unhold', '--wait'],
-      [1, 'revoke', 'AB', '--authority', `${ns}/ca`],
-    ],
-    '`revoke --certificate`': [
-      [0, 'revoke', '--certificate', `${ns}/app`, '--reason', 'certificateHold'],
-      [0, 'revoke', '--certificate', `${ns}/app`, '--unhold'],
-    ],
-    '`inspect SECRET`, `verify SECRET`': [
-      [0, 'inspect', `${ns}/orders-tls`],
-      [0, 'verify', `${ns}/orders-tls`],
-    ],
-    '`ledger export`': [
-      [
-        0,
-        'ledger',
-        'export',
-        '--openssl',
-        'by-right',
-        '--authority',
-        `${ns}/ca`,
-        '--with-key',
-        '--passphrase-file',
-        'pass',
-      ],
-    ],
-    '`ledger import`': [
-      [0, 'ledger', 'import', 'by-right', '--authority', `${ns}/by-right`, '--passphrase-file', 'pass'],
-      [0, 'ledger', 'import', 'by-right', '--authority', `${ns}/by-right`],
-    ],
-  })
-
-  /** As somebody does with `openssl ca`, so that the next import has something to do. */
-  const revokeOneIn = (file: string): void => {
-    const lines = readFileSync(file, 'utf8').split('\n')
-    const at = lines.findIndex((line) => line.startsWith('V'))
-    const [, end, , ...rest] = (lines[at] ?? '').split('\t')
-    lines[at] = ['R', end, '260101000000Z,superseded', ...rest].join('\t')
-    writeFileSync(file, lines.join('\n'))
-  }
-
-  it('are those of every row that is tried here', () => {
-    expect(rows.map(({ verb }) => verb)).toEqual(Object.keys(typed('')))
-  })
-
-  it.each(rows.map((row, at) => ({ ...row, at })))(
-    '$verb needs all of them, and no other',
-    async ({ verb, rights, at }) => {
-      const name = `person-${at}`
-      const rules = rights.map(([what, resource]) => ({
-        apiGroups: [groupOf(resource)],
-        resources: [resource],
-        verbs: [what],
-      }))
-      await rig.apply(
-        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: ns } },
-        rbac('Role', name, { rules }),
-        binding(name, { kind: 'Role', name }, { kind: 'ServiceAccount', name, namespace: ns }),
-      )
-      const token = (await rig.plane.kubectlOk(['-n', ns, 'create', 'token', name])).trim()
-      people.set(name, rig.plane.kubeconfigFor({ token }, ns))
-      writeFileSync(join(folder, 'pass'), 'a passphrase of a test\n')
-      for (const [code, ...args] of typed(await serialNow('app'))[verb] ?? []) {
-        const answer = await dbtls(name, ...args)
-        if (args[1] === 'import') revokeOneIn(join(folder, 'by-right/index.txt'))
-        expect({ args, ...answer }).toMatchObject({ code })
-        expect(answer.stderr).not.toContain('forbids')
-      }
-      const user = `system:serviceaccount:${ns}:${name}`
-      const wanted = new Set(rights.map(([what, resource]) => `${what} ${groupOf(resource)}/${resource}`))
-      expect(usedPermissions(rig.plane.auditLog(), { user })).toEqual(wanted)
-    },
-  )
 })
