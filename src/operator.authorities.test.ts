@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ApiError } from './cluster/errors.ts'
 import type { Cluster } from './cluster/port.ts'
+import { interrupted } from './faults.fixture.ts'
 import { issueCertificate } from './pki/certificates/certificate.ts'
 import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
 import { parseCertificate } from './pki/certificates/parse.ts'
@@ -8,6 +10,7 @@ import { makeRoot, randomSerial } from './pki/testing.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
 import { secrets, type Secret } from './resources/core.ts'
+import { issuedCertificates } from './resources/issued-certificate.ts'
 import {
   authority,
   authoritySays,
@@ -35,6 +38,44 @@ import {
 const passphrase = (data: Record<string, string>): Secret => secretOf('p', data)
 
 describe('the Secret of a CA', () => {
+  it.each([
+    { name: 'a new root', spec: {} },
+    { name: 'an intermediate', spec: { source: { intermediate: { authorityRef: { name: 'root' } } } } },
+  ])('costs $name one entry of the ledger however often it is refused', async ({ spec }) => {
+    const { clock, cluster } = emptyCluster()
+    let left = 0
+    const refusing = interrupted(
+      cluster,
+      'apply',
+      'secrets',
+      ({ metadata }) => {
+        if (metadata.name !== 'ca-ca' || left === 0) return Promise.resolve()
+        left -= 1
+        return Promise.reject(new ApiError({ status: 403, reason: 'Forbidden', message: 'exceeded quota' }))
+      },
+      100,
+    )
+    await start(refusing, clock)
+    await put(cluster, authority({ maxPathLength: 1 }, 'root'))
+    await until('the root', async () => isReady(await getAuthority(cluster, 'root')))
+    left = 3
+    await put(cluster, authority({ ...spec, maxPathLength: 0 }))
+    await until('three refusals', async () => {
+      await clock.advance(60_000)
+      return (await getAuthority(cluster)).status?.failedAttempts === 3
+    })
+    expect((await getAuthority(cluster)).status?.lastFailure?.message).toContain('exceeded quota')
+    await clock.advance(3_600_000)
+    const { status } = await until('the CA', async () => {
+      const found = await getAuthority(cluster)
+      return isReady(found) && found
+    })
+    const own = (await cluster.list(issuedCertificates, { namespace })).items.filter(
+      ({ spec: { certificateRef } }) => certificateRef?.name === 'ca',
+    )
+    expect(own.map(({ spec: { serialNumber } }) => serialNumber)).toEqual([status?.certificate?.serialNumber])
+  })
+
   it('is left alone when somebody else made it', async () => {
     const { clock, cluster } = emptyCluster()
     const foreign = secretOf('ca-ca', { theirs: 'x' }, { type: 'Opaque' })

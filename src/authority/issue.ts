@@ -12,6 +12,7 @@ import { policyViolations } from '../pki/policy/policy.ts'
 import type { Secret } from '../resources/core.ts'
 import type { Look, ParentSeen } from './observed.ts'
 import { type Bundle, contentOf } from './outputs.ts'
+import type { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
 
 /** Nothing is written here. `stored`: what is signed anew, with the same key, name and key identifier. */
@@ -56,21 +57,34 @@ export const issueAuthority = async (
   }
 }
 
-/** Ledger first, then the Secret. */
+/** Ledger first, then the Secret. `recorded`: it is in the ledger already, from an attempt that did not reach the Secret. */
 export const deliver = async (
+  context: Context,
+  undelivered: Undelivered,
+  look: Look,
+  wanted: Wanted,
+  { bundle, recorded }: { readonly bundle: Bundle; readonly recorded: boolean },
+): Promise<Secret> => {
+  const { object: authority, seen, signal } = look
+  const content = await contentOf(context, authority, wanted, bundle, seen)
+  if (!recorded) {
+    await recordIssuance(context, look, wanted, bundle)
+    undelivered.keep(authority, seen, bundle)
+  }
+  return writeSecret(context, content, signal)
+}
+
+const recordIssuance = (
   context: Context,
   { object: authority, seen, signal }: Look,
   wanted: Wanted,
-  bundle: Bundle,
-): Promise<Secret> => {
-  const content = await contentOf(context, authority, wanted, bundle, seen)
-  const { certificate } = bundle
+  { certificate }: Bundle,
+): Promise<void> => {
   const { namespace = 'default', name, uid = '' } = authority.metadata
   const supersedes = seen.secret.state === 'present' ? seen.secret.stored?.certificate.serialNumber : undefined
   const signedBy =
     seen.parent?.state === 'usable' && wanted.parent !== undefined
       ? { ...wanted.parent, uid: seen.parent.uid, fingerprint: seen.parent.material.certificate.fingerprint }
       : { namespace, name, uid, fingerprint: certificate.fingerprint }
-  await record(context, { certificate, authority: signedBy, holder: { namespace, name, uid }, supersedes }, signal)
-  return writeSecret(context, content, signal)
+  return record(context, { certificate, authority: signedBy, holder: { namespace, name, uid }, supersedes }, signal)
 }

@@ -3,11 +3,13 @@
  * anew, so that what it has signed stays valid.
  */
 
+import { keyOf } from '../cluster/port.ts'
 import { Actor } from '../control/actor.ts'
 import { type Context, existing } from '../control/context.ts'
 import { isFailedIssuance, isRefused, noFailure } from '../control/failure.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { writeSecret } from '../control/write-secret.ts'
+import { findEntry } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import {
@@ -26,12 +28,14 @@ import type { Look, Observed } from './observed.ts'
 import { type Bundle, bundleOf, contentOf } from './outputs.ts'
 import { reconcileBrought } from './reconcile-brought.ts'
 import { trustHash } from './trust.ts'
+import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
 
 export class AuthorityReconciler {
   readonly #context: Context
   readonly #keyring: Keyring
   readonly #actor: Actor<CertificateAuthority, Observed>
+  readonly #undelivered = new Undelivered()
 
   constructor(context: Context, keyring: Keyring) {
     this.#context = context
@@ -42,7 +46,7 @@ export class AuthorityReconciler {
       issue: (look, why) => this.#actor.attempt(look, () => this.#issue(look, why)),
       encode: (look, why) => this.#encode(look, why),
       settle: (look) => this.#settle(look),
-      // A refused Secret counts, too: each attempt has cost a ledger entry.
+      // A refused Secret counts, too: a person should see for how long nothing has come of it.
       isCounted: (error) => isFailedIssuance(error) || isRefused(error),
     })
   }
@@ -51,6 +55,7 @@ export class AuthorityReconciler {
     const authority = existing(this.#context.caches.authorities, key)
     if (authority === undefined) {
       this.#keyring.forget(key)
+      this.#undelivered.forget(key)
       return {}
     }
     return isBrought(authority)
@@ -62,12 +67,24 @@ export class AuthorityReconciler {
     const { object: authority, seen } = look
     const wanted = wantedOf(seen)
     const stored = seen.secret.state === 'present' ? seen.secret.stored : undefined
-    const bundle = await issueAuthority(this.#context, wanted, seen.parent, stored)
-    const { metadata } = await deliver(this.#context, look, wanted, bundle)
+    const kept = this.#kept(look, wanted)
+    const bundle = kept ?? (await issueAuthority(this.#context, wanted, seen.parent, stored))
+    const made = { bundle, recorded: kept !== undefined }
+    const { metadata } = await deliver(this.#context, this.#undelivered, look, wanted, made)
     return () => {
       this.#announce(authority, bundle.certificate, stored !== undefined, why)
       return this.#ready(look, bundle, metadata)
     }
+  }
+
+  /** Signed before and not delivered yet, unless it was revoked meanwhile. */
+  #kept({ object: authority, seen }: Look, wanted: Wanted): Bundle | undefined {
+    const { caches, clock } = this.#context
+    const kept = this.#undelivered.find(authority, seen, wanted, clock.now())
+    const { namespace = 'default', name } = authority.metadata
+    const signedBy = wanted.parent ?? { namespace, name }
+    const entry = kept && findEntry(caches, signedBy, kept.certificate.serialNumber)
+    return entry?.state === 'Revoked' ? undefined : kept
   }
 
   #announce(authority: CertificateAuthority, certificate: ParsedCertificate, again: boolean, why: string): void {
@@ -101,6 +118,7 @@ export class AuthorityReconciler {
     secret: { readonly uid?: string; readonly resourceVersion?: string } | undefined,
   ): Promise<Result> {
     const { object: authority, seen } = look
+    this.#undelivered.forget(keyOf(authority))
     const { notBefore, notAfter } = certificate
     const renewAt = renewalTime(wantedOf(seen).renewal, notBefore, notAfter, authority.metadata.uid ?? '')
     const facts = {

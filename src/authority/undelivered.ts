@@ -1,0 +1,52 @@
+/**
+ * Certificates of CAs that are in the ledger and did not reach their Secret, because the write was refused or lost. The next
+ * attempt delivers them instead of signing again, as with leaves. In memory alone, with the key of a CA that nobody
+ * has yet; a process that dies costs one entry.
+ */
+
+import { keyOf } from '../cluster/port.ts'
+import { renewalTime } from '../control/schedule.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { Observed } from './observed.ts'
+import type { Bundle } from './outputs.ts'
+import type { Wanted } from './wanted.ts'
+
+interface Kept {
+  readonly bundle: Bundle
+  /** What it was signed for, as one comparable text. */
+  readonly circumstances: string
+}
+
+export class Undelivered {
+  readonly #kept = new Map<string, Kept>()
+
+  keep(authority: CertificateAuthority, seen: Observed, bundle: Bundle): void {
+    this.#kept.set(keyOf(authority), { bundle, circumstances: circumstancesOf(authority, seen) })
+  }
+
+  /** Only for the very spec, authority above and certificate before it, and while it is not due for renewal itself. */
+  find(authority: CertificateAuthority, seen: Observed, { renewal }: Wanted, now: number): Bundle | undefined {
+    const kept = this.#kept.get(keyOf(authority))
+    if (kept === undefined || kept.circumstances !== circumstancesOf(authority, seen)) return undefined
+    const { notBefore, notAfter } = kept.bundle.certificate
+    return now < renewalTime(renewal, notBefore, notAfter, authority.metadata.uid ?? '') ? kept.bundle : undefined
+  }
+
+  forget(key: string): void {
+    this.#kept.delete(key)
+  }
+}
+
+const circumstancesOf = ({ metadata }: CertificateAuthority, { parent, secret }: Observed): string => {
+  const above = parent?.state === 'usable' ? parent : undefined
+  const stored = secret.state === 'present' ? secret.stored : undefined
+  return JSON.stringify([
+    metadata.uid,
+    metadata.generation,
+    above?.material.certificate.fingerprint,
+    above?.material.trustHash,
+    above?.policy,
+    above?.published,
+    stored?.certificate.fingerprint,
+  ])
+}
