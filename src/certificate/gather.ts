@@ -5,28 +5,19 @@ import { type Keyring, labelsOfNamespace } from '../authority/keyring.ts'
 import { publishedUrls } from '../authority/published.ts'
 import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
-import { keyOf } from '../cluster/port.ts'
-import { type Context, existing, marks } from '../control/context.ts'
-import { fromTimestamp } from '../control/schedule.ts'
-import { dataOf, readSecret, readText } from '../control/secrets.ts'
-import { dataHash } from '../material/hash.ts'
-import { recoverMaterial } from '../material/recover.ts'
-import { algorithmOfSpki } from '../pki/keys/keys.ts'
+import { type Context, existing } from '../control/context.ts'
+import { readSecret, readText } from '../control/secrets.ts'
 import { commonNameOf } from '../pki/names/names.ts'
-import { parseCertificate, signatureVerifies } from '../pki/certificates/parse.ts'
-import { findCondition, isReady } from '../resources/conditions.ts'
-import type { Secret } from '../resources/core.ts'
+import { findCondition } from '../resources/conditions.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
-import { countsIn } from './counters.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Familiar } from './familiar.ts'
 import { seeRequest } from './gather-request.ts'
+import { dueSecret, needsSecret, seeSecret } from './gather-secret.ts'
 import { policyOf } from './judge.ts'
-import type { AuthoritySeen, Observed, RevocationListSeen, SecretSeen } from './observed.ts'
-import { exportedIn, type ReadAuthorityKey, seeAuthorityKey } from './key-export.ts'
-import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
+import type { AuthoritySeen, Observed, RevocationListSeen } from './observed.ts'
+import { type ReadAuthorityKey, seeAuthorityKey } from './key-export.ts'
 import { commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
-import { isUndisturbed } from './undisturbed.ts'
 import { resolve, type Wanted } from './wanted.ts'
 
 /** The list of a CA, DER; undefined while it has made none. */
@@ -34,50 +25,6 @@ export type ReadRevocationList = (
   authority: CertificateAuthority,
   signal: AbortSignal,
 ) => Promise<Uint8Array | undefined>
-
-/**
- * True when the caches alone show that nothing needs to be done before `renewAt`: the status was written for this
- * generation, and Secret, password and CA are still the ones it was written for. Costs no request.
- */
-export const settledUntil = (
-  context: Context,
-  certificate: DatabaseCertificate,
-  verified: { readonly secret: string; readonly password: string; readonly request: string } | undefined,
-): number | undefined => {
-  const { caches, clock } = context
-  const { metadata, spec, status } = certificate
-  if (status === undefined || status.observedGeneration !== metadata.generation) return undefined
-  if (!isReady(certificate)) return undefined
-  const renewAt = fromTimestamp(status.renewAt)
-  if (renewAt === undefined || renewAt <= clock.now()) return undefined
-
-  const namespace = metadata.namespace ?? 'default'
-  const authority = caches.authorities.store.get(
-    `${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`,
-  )
-  if (authority === undefined) return undefined
-  // An authority in trouble changes nothing about a certificate that needs nothing.
-  if (isReady(authority) && !isCurrent(status, authority)) return undefined
-  if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
-  if (!isUndisturbed(context, certificate, authority, verified?.request)) return undefined
-
-  const secret = caches.secrets.store.get(`${namespace}/${spec.secret.name}`)?.metadata
-  if (secret === undefined) return undefined
-  if (secret.uid !== status.observed?.secretUid) return undefined
-  if (secret.resourceVersion !== status.observed?.secretResourceVersion && secret.resourceVersion !== verified?.secret)
-    return undefined
-
-  const password = spec.keystore?.passwordSecretRef
-  if (password !== undefined) {
-    const present = caches.secrets.store.get(`${namespace}/${password.name}`)?.metadata.resourceVersion
-    if (present === undefined) return undefined
-    if (present !== status.observed?.passwordResourceVersion && present !== verified?.password) return undefined
-  }
-  return renewAt
-}
-
-const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>
-  signer?.certificate?.fingerprint === status.authorityFingerprint && signer?.trustBundleHash === status.trustBundleHash
 
 export interface GatherOptions {
   readonly familiar: Familiar
@@ -157,45 +104,6 @@ const seeRevocationList = async (
   return { state: 'found', list, number: String(authority.status?.crl?.number ?? '') }
 }
 
-const dueSecret = (
-  { caches, clock }: Context,
-  certificate: DatabaseCertificate,
-  wanted: Wanted,
-  familiar: Familiar,
-): SecretSeen | undefined => {
-  const secret = caches.secrets.store.get(`${certificate.metadata.namespace}/${wanted.secret.name}`)?.metadata
-  const due = familiar.renewal(keyOf(certificate), certificate, wanted, secret, clock.now())
-  if (due === undefined || secret === undefined) return undefined
-  return {
-    state: 'present',
-    uid: secret.uid ?? '',
-    resourceVersion: secret.resourceVersion ?? '',
-    type: wanted.secret.type,
-    immutable: false,
-    ours: true,
-    adopted: false,
-    owner: undefined,
-    leaf: undefined,
-    due,
-    privateKey: undefined,
-    keyAlgorithm: undefined,
-    password: undefined,
-    signedByAuthority: undefined,
-    requestedDuration: undefined,
-    renewTrigger: undefined,
-    drift: [],
-    outputsCurrent: true,
-    exported: [],
-    counted: new Map(),
-  }
-}
-
-/** A first issuance saves the read: the write that follows refuses a Secret that exists, and then the read is made. */
-const needsSecret = ({ caches }: Context, { metadata, spec, status }: DatabaseCertificate): boolean =>
-  status?.serialNumber !== undefined ||
-  (status?.failedAttempts ?? 0) > 0 ||
-  caches.secrets.store.get(`${metadata.namespace}/${spec.secret.name}`) !== undefined
-
 const seeAuthority = async (
   { caches }: Context,
   keyring: Pick<Keyring, 'load'>,
@@ -231,98 +139,4 @@ const seeAuthority = async (
     if (error instanceof ApiError || !(error instanceof StoredAuthorityError || error instanceof Error)) throw error
     return { state: 'notReady', message: `${name} cannot sign: ${error.message}.` }
   }
-}
-
-/** What a Secret is made of besides certificate and key. */
-type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList' | 'authorityKey'>
-
-const seeSecret = async (
-  certificate: DatabaseCertificate,
-  secret: Secret | undefined,
-  wanted: Wanted | undefined,
-  beside: Beside,
-): Promise<SecretSeen> => {
-  if (secret === undefined) return { state: 'absent' }
-  const { authority, password } = beside
-  const { metadata } = secret
-  const annotations = metadata.annotations ?? {}
-  const owner = annotations[marks.owner]
-  const data = dataOf(secret)
-  const ours = belongsTo(certificate, secret)
-  const recovered =
-    wanted === undefined || !ours
-      ? {}
-      : await recoverMaterial(wanted.secret.items, data, password?.state === 'found' ? password.value : undefined)
-  // Of an earlier form of the Secret there may still be one.
-  const found = wanted?.withoutCertificate ? undefined : recovered.certificate
-  const leaf = found === undefined ? undefined : parseCertificate(found)
-  const { privateKey } = recovered
-  const seen = {
-    state: 'present',
-    uid: metadata.uid ?? '',
-    resourceVersion: metadata.resourceVersion ?? '',
-    type: secret.type ?? 'Opaque',
-    immutable: secret.immutable === true,
-    ours,
-    adopted: annotations[marks.adopt] === 'true',
-    owner,
-    leaf,
-    privateKey,
-    // A key is recovered only where it belongs to the certificate, which names its public half: nothing to compute.
-    keyAlgorithm: leaf === undefined || privateKey === undefined ? undefined : algorithmOfSpki(leaf.spki),
-    password: recovered.password,
-    signedByAuthority:
-      leaf === undefined || authority.state !== 'usable'
-        ? undefined
-        : signatureVerifies(leaf, authority.material.signer.subject, authority.material.signer.spki),
-    requestedDuration: wholeNumber(annotations[marks.requestedDuration]),
-    renewTrigger: annotations[marks.renewTrigger],
-    drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
-    exported: wanted === undefined || !ours ? [] : exportedIn(secret, wanted.secret.items),
-    counted: wanted === undefined || !ours ? new Map() : countsIn(wanted.secret, secret, data),
-  } as const
-  return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, beside) }
-}
-
-/** Ours by its annotation, by its owner reference, by the uid we reported, or because a person offers it. */
-const belongsTo = ({ metadata, status }: DatabaseCertificate, secret: Secret): boolean => {
-  const owner = secret.metadata.annotations?.[marks.owner]
-  if (owner !== undefined) return owner === `DatabaseCertificate/${metadata.name}`
-  return (
-    secret.metadata.annotations?.[marks.adopt] === 'true' ||
-    (secret.metadata.ownerReferences ?? []).some(({ uid }) => uid === metadata.uid) ||
-    (status?.observed?.secretUid !== undefined && status.observed.secretUid === secret.metadata.uid)
-  )
-}
-
-const outputsCurrent = (
-  seen: {
-    leaf: Extract<SecretSeen, { state: 'present' }>['leaf']
-    privateKey: Uint8Array | undefined
-    password: string | undefined
-  },
-  annotations: Readonly<Record<string, string>>,
-  data: ReadonlyMap<string, Uint8Array>,
-  wanted: Wanted | undefined,
-  { authority, password, revocationList, authorityKey }: Beside,
-): boolean => {
-  const { leaf, privateKey } = seen
-  if (wanted === undefined || authority.state !== 'usable' || revocationList?.state === 'absent') return true
-  const complete = leaf !== undefined && (privateKey !== undefined || wanted.request !== undefined)
-  if (!complete && !wanted.withoutCertificate) return true
-  const ours = new Map([...data].filter(([key]) => wanted.secret.items.some((item) => item.key === key)))
-  if (dataHash(ours) !== annotations[marks.dataHash]) return false
-  const expected = expectedInputsHash(wanted, authority.material, {
-    certificate: leaf?.der ?? nothing,
-    privateKey: wanted.request === undefined && leaf !== undefined ? privateKey : undefined,
-    password: password?.state === 'found' ? password.value : seen.password,
-    revocationList: revocationList?.list,
-    authorityPrivateKey: authorityKey?.state === 'found' ? authorityKey.pkcs8 : undefined,
-  })
-  return expected === annotations[marks.inputsHash]
-}
-
-const wholeNumber = (text: string | undefined): number | undefined => {
-  const value = text === undefined ? Number.NaN : Number(text)
-  return Number.isSafeInteger(value) ? value : undefined
 }

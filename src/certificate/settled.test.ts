@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../cluster/port.ts'
 import { stubContext } from '../control/testing.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
-import { settledUntil } from './gather.ts'
+import { settledUntil } from './settled.ts'
 import { policyOf } from './judge.ts'
 
 const hour = 3_600_000

@@ -1,0 +1,54 @@
+/** What the caches alone say of a certificate, at no request. */
+
+import { refusal } from '../authority/allowed.ts'
+import { labelsOfNamespace } from '../authority/keyring.ts'
+import type { Context } from '../control/context.ts'
+import { fromTimestamp } from '../control/schedule.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { isReady } from '../resources/conditions.ts'
+import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import { isUndisturbed } from './undisturbed.ts'
+
+/**
+ * Until when the caches alone show that nothing needs to be done, ms since the epoch: the status was written for this
+ * generation, and Secret, password and CA are still the ones it was written for. Costs no request.
+ */
+export const settledUntil = (
+  context: Context,
+  certificate: DatabaseCertificate,
+  verified: { readonly secret: string; readonly password: string; readonly request: string } | undefined,
+): number | undefined => {
+  const { caches, clock } = context
+  const { metadata, spec, status } = certificate
+  if (status === undefined || status.observedGeneration !== metadata.generation) return undefined
+  if (!isReady(certificate)) return undefined
+  const renewAt = fromTimestamp(status.renewAt)
+  if (renewAt === undefined || renewAt <= clock.now()) return undefined
+
+  const namespace = metadata.namespace ?? 'default'
+  const authority = caches.authorities.store.get(
+    `${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`,
+  )
+  if (authority === undefined) return undefined
+  // An authority in trouble changes nothing about a certificate that needs nothing.
+  if (isReady(authority) && !isCurrent(status, authority)) return undefined
+  if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
+  if (!isUndisturbed(context, certificate, authority, verified?.request)) return undefined
+
+  const secret = caches.secrets.store.get(`${namespace}/${spec.secret.name}`)?.metadata
+  if (secret === undefined) return undefined
+  if (secret.uid !== status.observed?.secretUid) return undefined
+  if (secret.resourceVersion !== status.observed?.secretResourceVersion && secret.resourceVersion !== verified?.secret)
+    return undefined
+
+  const password = spec.keystore?.passwordSecretRef
+  if (password !== undefined) {
+    const present = caches.secrets.store.get(`${namespace}/${password.name}`)?.metadata.resourceVersion
+    if (present === undefined) return undefined
+    if (present !== status.observed?.passwordResourceVersion && present !== verified?.password) return undefined
+  }
+  return renewAt
+}
+
+const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>
+  signer?.certificate?.fingerprint === status.authorityFingerprint && signer?.trustBundleHash === status.trustBundleHash
