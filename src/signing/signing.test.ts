@@ -253,7 +253,8 @@ describe('an approved request', () => {
     })
     expect(entries[0]?.spec.request).toContain('-----BEGIN CERTIFICATE REQUEST-----')
     expect(entries[0]?.spec.certificateRef).toBeUndefined()
-    expect(events.map(({ note }) => note)).toEqual([expect.stringContaining('of user "alice"')])
+    const told = { type: 'Normal', reason: 'Issued', action: 'Sign', note: expect.stringContaining('of user "alice"') }
+    expect(events).toEqual([expect.objectContaining(told)])
   })
 
   it('is answered once', async () => {
