@@ -191,12 +191,12 @@ const rows: readonly Row[] = [
     cure: () => rig.apply(certificate(ns, 'requested', { secret: opaque })),
   },
   {
-    what: 'a field for a later version: layout',
+    what: 'a layout whose operator looks for another Secret',
     name: 'laid-out',
     good: certificate(ns, 'laid-out', { secret: opaque }),
-    bad: () => rig.apply(certificate(ns, 'laid-out', { secret: { ...opaque, layout: 'CloudNativePG' } })),
-    reason: 'NotImplemented',
-    says: 'spec.secret.layout',
+    bad: () => rig.apply(certificate(ns, 'laid-out', { secret: { ...opaque, layout: 'TiDBOperatorV1/component' } })),
+    reason: 'RequestInvalid',
+    says: 'spec.secret.layout: with layout TiDBOperatorV1/component the operator looks for a Secret named',
     cure: () => rig.apply(certificate(ns, 'laid-out', { secret: opaque })),
   },
 ]

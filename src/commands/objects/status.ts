@@ -8,7 +8,7 @@ import { fromTimestamp } from '../../control/schedule.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
 import type { Io } from '../shared/io.ts'
-import { listAll } from '../shared/lists.ts'
+import { allInOrder, listAll } from '../shared/lists.ts'
 import { UsageError } from '../shared/options.ts'
 import {
   outputFlags,
@@ -80,7 +80,7 @@ const kindNamed = (word: string): CustomKind => {
 const find = async (target: Target, word: string | undefined): Promise<WithStatus[]> => {
   const { cluster, namespace, scope } = target
   if (word === undefined) {
-    const lists = await Promise.all(shown.map(({ resource }) => listAll(cluster, resource, { namespace: scope })))
+    const lists = await allInOrder(shown.map(({ resource }) => listAll(cluster, resource, { namespace: scope })))
     return lists.flat()
   }
   const [kindWord = '', ...rest] = word.split('/')

@@ -38,3 +38,12 @@ const pages = async <T extends KubeObject>(
   } while (token !== undefined && token !== '')
   return items
 }
+
+/** As Promise.all, but of several that fail the first in order is told, whichever failed first. */
+export const allInOrder = async <T>(promises: readonly Promise<T>[]): Promise<T[]> => {
+  const settled = await Promise.allSettled(promises)
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}
