@@ -148,6 +148,20 @@ describe('a kubeconfig', () => {
     expect(String(error)).not.toContain('hunter2')
   })
 
+  test('is read without a warning, which would quote the line with the token', async () => {
+    const warnings: Error[] = []
+    const listen = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', listen)
+    try {
+      await load(kubeconfig({ token: 'TOKEN' }).replace('"TOKEN"', '!unknown hunter2'))
+      // Node tells of a warning a turn later.
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(warnings).toEqual([])
+    } finally {
+      process.off('warning', listen)
+    }
+  })
+
   test('list in KUBECONFIG: the first file with a name wins, whatever the name', async () => {
     const first = await file('first', JSON.stringify({ users: [{ name: '__proto__', user: { token: 'one' } }] }))
     const second = await file(

@@ -81,7 +81,8 @@ const readAll = async (paths: readonly string[]): Promise<Merged> => {
     const source = await readText(path)
     let document: unknown
     try {
-      document = parse(source)
+      // At its default level the parser prints warnings, too, with the line that they are about.
+      document = parse(source, { logLevel: 'error' })
     } catch {
       // The parser's message quotes the line, which may hold a token.
       throw new ConfigError(`${path} is not YAML`)
