@@ -5,6 +5,7 @@ import type { KubeObject, PartialObject } from './cluster/port.ts'
 import { type Caches, marks } from './control/context.ts'
 import { configMapsOf, parentOf, secretsOf } from './authority/names.ts'
 import { authorityKeyOf, commonNameKey } from './certificate/rivals.ts'
+import { byKeyMark } from './certificate/key-mark.ts'
 import { holdsRevocationList } from './certificate/undisturbed.ts'
 import { createProjection, type LedgerEntry } from './ledger/entry.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
@@ -12,7 +13,7 @@ import { configMaps, type Namespace, namespaces as namespaceResource, secrets } 
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
-import { byTarget, byTrust, trustOf } from './trust/names.ts'
+import { byTarget, byTrust } from './trust/names.ts'
 
 type Shared = Pick<InformerOptions<KubeObject>, 'cluster' | 'namespaces' | 'clock' | 'random' | 'log'>
 
@@ -50,7 +51,7 @@ export const createCaches = (shared: Shared): Caches => ({
     resource: secrets,
     metadataOnly: true,
     transform: identityOnly,
-    indexers: { trust: byTrust },
+    indexers: { trust: byTrust, keyMark: byKeyMark },
   }),
   configMaps: new Informer<PartialObject>({
     ...shared,
@@ -88,12 +89,12 @@ const certificateConfigMapKeys = ({ metadata, spec }: DatabaseCertificate): stri
   return name === undefined ? [] : [`${metadata.namespace}/${name}`]
 }
 
-/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust it carries. */
+/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust or key it carries. */
 const identityOnly = (object: PartialObject): PartialObject => {
   const { apiVersion, kind, metadata } = object
   const { name, namespace, uid, resourceVersion } = metadata
-  const authority = trustOf(object)
-  const annotations = authority === undefined ? undefined : { [marks.trustOf]: authority }
+  const trust = metadata.annotations?.[marks.trustOf]
+  const key = metadata.annotations?.[marks.authorityKey]
   return {
     apiVersion,
     kind,
@@ -102,7 +103,14 @@ const identityOnly = (object: PartialObject): PartialObject => {
       namespace,
       uid,
       resourceVersion,
-      ...(annotations === undefined ? {} : { annotations }),
+      ...(trust === undefined && key === undefined
+        ? {}
+        : {
+            annotations: {
+              ...(trust === undefined ? {} : { [marks.trustOf]: trust }),
+              ...(key === undefined ? {} : { [marks.authorityKey]: key }),
+            },
+          }),
     } as PartialObject['metadata'],
   }
 }

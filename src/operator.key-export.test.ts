@@ -136,7 +136,7 @@ describe("the CA's own key in a Secret", () => {
     expect(after.data?.['theirs']).toBe('eA==')
     expect(after.metadata.labels?.['own']).toBe('x')
     expect(after.metadata.ownerReferences).toEqual(before.metadata.ownerReferences)
-    expect(events.some(({ reason, action }) => reason === 'KeyExportNotAllowed' && action === 'Withdraw')).toBe(true)
+    expect(events.some(({ reason, action }) => reason === 'KeyWithdrawn' && action === 'Withdraw')).toBe(true)
     await quiet(operator)
     await put(cluster, authority(allowed))
     expect((await ready(cluster)).status?.serialNumber).toBe(serial)

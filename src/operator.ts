@@ -8,6 +8,7 @@ import { Keyring } from './authority/keyring.ts'
 import { AuthorityReconciler } from './authority/reconcile.ts'
 import { wakeAuthorities } from './authority/wakes.ts'
 import { createCaches } from './caches.ts'
+import { KeyWithdrawal, wakeWithdrawal } from './certificate/key-withdrawal.ts'
 import { CertificateReconciler } from './certificate/reconcile.ts'
 import { wakeCertificates } from './certificate/wakes.ts'
 import type { Informer } from './cluster/cache/informer.ts'
@@ -70,6 +71,7 @@ export class Operator {
     readonly marks: Controller
     readonly revocations: Controller
     readonly trust: Controller
+    readonly withdrawal: Controller
     readonly signing?: Controller
   }
   readonly #signingRequests: Informer<CertificateSigningRequest> | undefined
@@ -85,10 +87,12 @@ export class Operator {
     this.trustOf = (authority) => keyring.trustOf(authority)
     const lists = new RevocationLists(cluster, this.caches)
     const authorities = new AuthorityReconciler(context, keyring)
+    const withdrawal = new KeyWithdrawal(context, (key) => this.#controllers.certificates.enqueue(key))
     const certificates = new CertificateReconciler(context, keyring, {
       rsaKeys: Math.max(1, Math.min(mostRsaKeys, Math.floor(options.workers / 2))),
       again: (key) => this.#controllers.certificates.enqueue(key),
       readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
+      keyStays: withdrawal.stays,
     })
     const profiles = new ProfileReconciler(context)
     const keeper = new LedgerKeeper(context, {
@@ -119,6 +123,7 @@ export class Operator {
       marks: this.#controller('ledgermarks', (key, about) => keeper.reconcileRevoked(key, about), 1),
       revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
+      withdrawal: this.#controller('keywithdrawal', (key, about) => withdrawal.reconcile(key, about), 2),
       ...(signing && { signing: this.#controller('signingrequest', (key, about) => signing.reconcile(key, about), 1) }),
     }
     this.#wake(keeper)
@@ -143,6 +148,7 @@ export class Operator {
       deleted: (certificate) => keeper.deleted(certificate),
     })
     wakeTrust(this.caches, into(controllers.trust))
+    wakeWithdrawal(this.caches, into(controllers.withdrawal))
     if (this.#signingRequests)
       wakeSigning(this.caches, this.#signingRequests, (key) => controllers.signing?.enqueue(key))
   }

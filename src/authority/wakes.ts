@@ -25,7 +25,7 @@ export const wakeAuthorities = ({ authorities, configMaps, secrets }: Caches, en
 
 /**
  * Whether a CA means the same to what hangs under it: it exists, can sign, with this certificate, for these namespaces, under
- * this policy.
+ * this policy, and lets its key go or not.
  */
 export const sameForLeaves = (
   before: CertificateAuthority | undefined,
@@ -37,6 +37,7 @@ export const sameForLeaves = (
     isReady(before) === isReady(after) &&
     before.status?.certificate?.fingerprint === after.status?.certificate?.fingerprint &&
     before.status?.trustBundleHash === after.status?.trustBundleHash &&
+    before.spec.allowKeyExport === after.spec.allowKeyExport &&
     isDeepStrictEqual(before.spec.allowedNamespaces, after.spec.allowedNamespaces) &&
     isDeepStrictEqual(before.spec.policy, after.spec.policy)
   )

@@ -60,7 +60,6 @@ const secret: Present = {
   renewTrigger: '',
   drift: [],
   outputsCurrent: true,
-  exported: [],
   counted: new Map(),
 }
 

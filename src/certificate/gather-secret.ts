@@ -11,7 +11,6 @@ import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { countsIn } from './counters.ts'
 import type { Familiar } from './familiar.ts'
-import { exportedIn } from './key-export.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
 import type { Wanted } from './wanted.ts'
@@ -45,7 +44,6 @@ export const dueSecret = (
     renewTrigger: undefined,
     drift: [],
     outputsCurrent: true,
-    exported: [],
     counted: new Map(),
   }
 }
@@ -101,7 +99,6 @@ export const seeSecret = async (
     requestedDuration: wholeNumber(annotations[marks.requestedDuration]),
     renewTrigger: annotations[marks.renewTrigger],
     drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
-    exported: wanted === undefined || !ours ? [] : exportedIn(secret, wanted.secret.items),
     counted: wanted === undefined || !ours ? new Map() : countsIn(wanted.secret, secret, data),
   } as const
   return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, beside) }

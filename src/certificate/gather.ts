@@ -17,6 +17,7 @@ import { dueSecret, needsSecret, seeSecret } from './gather-secret.ts'
 import { policyOf } from './judge.ts'
 import type { AuthoritySeen, Observed, RevocationListSeen } from './observed.ts'
 import { type ReadAuthorityKey, seeAuthorityKey } from './key-export.ts'
+import type { KeyStays } from './key-withdrawal.ts'
 import { commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
 import { resolve, type Wanted } from './wanted.ts'
 
@@ -30,6 +31,7 @@ export interface GatherOptions {
   readonly familiar: Familiar
   readonly readRevocationList: ReadRevocationList
   readonly readAuthorityKey: ReadAuthorityKey
+  readonly keyStays: KeyStays
   /** The Secret is there, whatever the cache says. */
   readonly surprised?: boolean
 }
@@ -39,7 +41,7 @@ export const gather = async (
   keyring: Pick<Keyring, 'load'>,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
-  { familiar, readRevocationList, readAuthorityKey, surprised = false }: GatherOptions,
+  { familiar, readRevocationList, readAuthorityKey, keyStays, surprised = false }: GatherOptions,
 ): Promise<Observed> => {
   const { metadata, status } = certificate
   const namespace = metadata.namespace ?? 'default'
@@ -64,7 +66,7 @@ export const gather = async (
   const authorityKey =
     wanted === undefined
       ? undefined
-      : await seeAuthorityKey(context, readAuthorityKey, wanted, namespace, authority.state === 'usable')
+      : await seeAuthorityKey(context, readAuthorityKey, wanted, namespace, authority.state === 'usable', keyStays)
   const beside = { authority, password, revocationList, authorityKey }
   const seen = due ?? (await seeSecret(certificate, secret, wanted, beside))
   const leaf = seen.state === 'present' ? seen.leaf : undefined

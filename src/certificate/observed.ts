@@ -57,8 +57,6 @@ export type SecretSeen = Owned<{
   readonly renewTrigger: string | undefined
   /** True when the bytes are those written last and nothing they were made from has changed. */
   readonly outputsCurrent: boolean
-  /** Keys under which it holds the authority's private key. */
-  readonly exported: readonly string[]
   /** What its counting annotations say, and the bytes that they were counted for. */
   readonly counted: ReadonlyMap<string, Count>
 }>

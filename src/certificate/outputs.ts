@@ -9,6 +9,7 @@ import type { OwnerReference } from '../cluster/port.ts'
 import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { type Count, countsOf } from './counters.ts'
+import { markFor } from './key-mark.ts'
 import type { Wanted } from './wanted.ts'
 
 const settingsOf = (wanted: Wanted) => ({ encoding: wanted.keyEncoding, pkcs12Profile: wanted.pkcs12Profile })
@@ -83,6 +84,7 @@ export const contentOf = async (delivery: Delivery, random: (size: number) => Ui
       ...countsOf(wanted.secret, delivery.counted, data),
       [marks.inputsHash]: inputsHash(wanted.secret.items, ingredients, settings),
       ...(leaf === undefined ? {} : { [marks.serialNumber]: leaf.serialNumber }),
+      ...markFor(certificate, wanted),
       [marks.renewTrigger]: delivery.renewTrigger,
       [marks.requestedDuration]: String(delivery.requestedDuration),
     },
@@ -114,7 +116,11 @@ export const secretDrift = (certificate: DatabaseCertificate, wanted: Wanted, se
   const owned = ownerReferences.some(({ uid }) => uid === certificate.metadata.uid)
   return [
     ...differs(labels, { ...wanted.secret.labels, [marks.managedBy]: marks.managedByValue }, 'label'),
-    ...differs(annotations, { ...wanted.secret.annotations, [marks.owner]: ownerOf(certificate) }, 'annotation'),
+    ...differs(
+      annotations,
+      { ...wanted.secret.annotations, ...markFor(certificate, wanted), [marks.owner]: ownerOf(certificate) },
+      'annotation',
+    ),
     ...Object.keys(wanted.secret.counters ?? {}).flatMap((key) =>
       /^[0-9]{1,9}$/.test(annotations[key] ?? '') ? [] : [`annotation ${key}`],
     ),

@@ -18,13 +18,14 @@ import {
   type DatabaseCertificate,
   type DatabaseCertificateStatus,
 } from '../resources/database-certificate.ts'
-import type { ReconcileContext, Result } from '../runtime/controller.ts'
+import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { decide } from './decide.ts'
 import { deliver, encodeAgain } from './deliver.ts'
 import { Familiar } from './familiar.ts'
 import { gather, type ReadRevocationList } from './gather.ts'
 import { type Issued, issueLeaf, refuseUnfit, reusableKey } from './issue.ts'
-import { exportsKey, withdrawKey } from './key-export.ts'
+import { exportsKey } from './key-export.ts'
+import type { KeyStays } from './key-withdrawal.ts'
 import { notesOf } from './notes.ts'
 import type { Look, Observed } from './observed.ts'
 import { publicKeyHash, seeEntry } from './rivals.ts'
@@ -51,6 +52,7 @@ export interface CertificateOptions {
   /** Looks at a certificate once more, when it had to wait for its key. */
   readonly again: (key: string) => void
   readonly readRevocationList: ReadRevocationList
+  readonly keyStays: KeyStays
 }
 
 type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
@@ -68,7 +70,11 @@ export class CertificateReconciler {
   /** Hashes of the keys of requests that are being signed. */
   readonly #requestKeys = new Set<string>()
 
-  constructor(context: Context, keyring: Keyring, { rsaKeys, again, readRevocationList }: CertificateOptions) {
+  constructor(
+    context: Context,
+    keyring: Keyring,
+    { rsaKeys, again, readRevocationList, keyStays }: CertificateOptions,
+  ) {
     this.#context = context
     this.#rsa = new KeyGate(rsaKeys, again)
     const familiar = this.#familiar
@@ -76,10 +82,8 @@ export class CertificateReconciler {
       gather: async (certificate, signal) => {
         const surprised = this.#surprised.delete(keyOf(certificate))
         const readAuthorityKey = (authority: CertificateAuthority) => keyring.exportKey(authority)
-        const options = { familiar, readRevocationList, readAuthorityKey, surprised }
-        const seen = await gather(context, keyring, certificate, signal, options)
-        const withdrew = await this.#withdraw(certificate, seen, signal)
-        return withdrew ? gather(context, keyring, certificate, signal, options) : seen
+        const options = { familiar, readRevocationList, readAuthorityKey, keyStays, surprised }
+        return gather(context, keyring, certificate, signal, options)
       },
       decide,
       issue: (look, why) => this.#alone(look, () => this.#actor.attempt(look, () => this.#issue(look, why))),
@@ -101,18 +105,6 @@ export class CertificateReconciler {
     }
     const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
     return renewAt === undefined ? this.#actor.look(certificate, signal) : { requeueAfterMs: renewAt - clock.now() }
-  }
-
-  /** What a CA has taken back goes at once, whatever else is to be said of the certificate. */
-  async #withdraw(certificate: DatabaseCertificate, seen: Observed, signal: AbortSignal): Promise<boolean> {
-    const { authorityKey, resolved, secret } = seen
-    if (authorityKey?.state !== 'refused' || !('wanted' in resolved)) return false
-    if (secret.state !== 'present' || secret.exported.length === 0) return false
-    if (!(await withdrawKey(this.#context, certificate, resolved.wanted, signal))) return false
-    const note = `Took the private key of its authority out of Secret "${resolved.wanted.secret.name}".`
-    const [regarding, reason] = [certificate, 'KeyExportNotAllowed']
-    this.#context.events.record({ regarding, type: 'Warning', reason, action: 'Withdraw', note })
-    return true
   }
 
   /** For whoever watches over the CA: its key is in one more place. */
@@ -204,7 +196,7 @@ export class CertificateReconciler {
     // At rest nothing is new: a foreign label on the Secret is not worth a write.
     const known = written === undefined || look.seen.authority.state !== 'usable'
     await this.#actor.ready(look, known ? {} : factsWithout(look.seen, written), { reason: 'Ready', message }, 0)
-    return {}
+    return { requeueAfterMs: longestRequeueMs }
   }
 
   /** Nothing to do: remember what was verified, and mend a status that a crash left behind. */

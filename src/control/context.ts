@@ -18,7 +18,7 @@ export interface Caches {
   readonly certificates: Informer<DatabaseCertificate>
   readonly profiles: Informer<DatabaseTLSProfile>
   readonly ledger: Informer<LedgerEntry>
-  /** Name, uid and resourceVersion of every Secret in sight: contents are read live, and only when they may have changed. */
+  /** Name, uid, resourceVersion and two marks of every Secret in sight: contents are read live, and only when they may have changed. */
   readonly secrets: Informer<PartialObject>
   /** The same of every ConfigMap. */
   readonly configMaps: Informer<PartialObject>
@@ -60,6 +60,8 @@ export const marks = {
   private: 'dbtls.dev/private',
   /** On a ConfigMap or Secret of a trust bundle: `namespace/name` of the authority as an annotation, `namespace.name` as a label. */
   trustOf: 'dbtls.dev/trust-of',
+  /** On a Secret that holds the private key of a CA: for whom, and where (certificate/key-mark.ts). */
+  authorityKey: 'dbtls.dev/authority-key',
   /** The keys in it that are dbtls's, separated by commas; another key is somebody else's. */
   keys: 'dbtls.dev/keys',
   /** Set on a CertificateAuthority, with the reason: it signs nothing meanwhile. A restore holds what is not complete yet. */

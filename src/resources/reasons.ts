@@ -49,9 +49,11 @@ export const reasons = {
   NameConstraintViolation:
     'The name constraints of the CertificateAuthority, or of one above it, do not allow a name. Change the spec; what is in the Secret stays.',
   KeyExportNotAllowed:
-    "The Secret is to hold the CertificateAuthority's own private key, and that one does not allow it (spec.allowKeyExport) or is in another namespace. A key that was exported before has been taken out of the Secret.",
+    "The Secret is to hold the CertificateAuthority's own private key, and that one does not allow it (spec.allowKeyExport) or is in another namespace. A key that was exported before is taken out of the Secret; where that is refused, the message says why it is still there.",
   KeyExported:
     "The CertificateAuthority's own private key was written into another Secret, as spec.allowKeyExport allows.",
+  KeyWithdrawn:
+    "The CertificateAuthority's own private key was taken out of a Secret: it does not allow that any more (spec.allowKeyExport), or no item asks for it there.",
   CommonNameTaken:
     'The CertificateAuthority gives each common name to one certificate (policy.uniqueCommonName), and a newer DatabaseCertificate has it. Choose another name, or delete one of the two.',
   OnHold:

@@ -45,6 +45,7 @@ export const judgeOnce = async (
     familiar: new Familiar(),
     readRevocationList: () => Promise.resolve(undefined),
     readAuthorityKey: () => Promise.reject(new Error('no item of a request holds the key of its authority')),
+    keyStays: () => undefined,
   })
   // There is no Secret to write, so none can be in the way.
   const seen: Observed = { ...gathered, secret: { state: 'absent' } }
