@@ -10,6 +10,7 @@ import { readSecret } from '../control/secrets.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
 import { applyOwned } from '../control/write-secret.ts'
 import { secrets, type Secret } from '../resources/core.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
 import { ReconcileError } from '../runtime/errors.ts'
 import { heldFor, heldFrom, type KeyMark, markOf, markText, undue, type Undue } from './key-mark.ts'
@@ -23,7 +24,7 @@ export type KeyStays = (secret: string) => string | undefined
 export class KeyWithdrawal {
   readonly #context: Context
   readonly #again: (certificate: string) => void
-  readonly #failed = new Map<string, string>()
+  readonly #failed = new Map<string, { readonly note: string; readonly certificate: string }>()
 
   /** `again` looks at a certificate once more, so that its status says what went wrong. */
   constructor(context: Context, again: (certificate: string) => void) {
@@ -31,7 +32,7 @@ export class KeyWithdrawal {
     this.#again = again
   }
 
-  readonly stays: KeyStays = (secret) => this.#failed.get(secret)
+  readonly stays: KeyStays = (secret) => this.#failed.get(secret)?.note
 
   /** `key` is that of a Secret. At rest nothing is read. */
   async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
@@ -41,7 +42,7 @@ export class KeyWithdrawal {
     try {
       const secret = await readSecret(this.#context.cluster, { namespace, name }, signal)
       const judged = secret && this.#judge(secret)
-      if (secret === undefined || judged === undefined) return this.#done(key)
+      if (secret === undefined || judged === undefined || isOfAnother(secret, judged.mark)) return this.#done(key)
       if (secret.immutable === true)
         return this.#refused(key, judged.mark, 'the Secret is immutable. Delete it to have it made anew without.')
       await this.#take(secret, judged, signal)
@@ -71,7 +72,10 @@ export class KeyWithdrawal {
     const { namespace = 'default', name } = secret.metadata
     await this.#write(secret, judged, isRequired(secret), signal)
     const after = await readSecret(this.#context.cluster, { namespace, name }, signal)
-    if (after !== undefined && holds(after, judged.keys)) await this.#write(after, judged, () => true, signal)
+    // Where the mark names them again, the certificate has written them meanwhile: another look's.
+    const anew = after !== undefined && markOf(after)?.keys.some((one) => judged.keys.includes(one)) === true
+    if (after === undefined || anew || !holds(after, judged.keys)) return
+    await this.#write(after, judged, () => true, signal)
   }
 
   /** Everything else stays, and whoever lives from the certificate goes on: an apply that names all that is there. */
@@ -106,17 +110,20 @@ export class KeyWithdrawal {
   }
 
   #done(key: string): Result {
+    const failed = this.#failed.get(key)
     this.#failed.delete(key)
+    if (failed !== undefined) this.#again(failed.certificate)
     return {}
   }
 
   #refused(key: string, mark: KeyMark, why: string): Result {
     const [namespace = '', name = ''] = key.split('/')
     const note = `${this.#named(mark, name, 'Could not take')}: ${why}`
-    if (this.#failed.get(key) !== note) {
-      this.#failed.set(key, note)
+    const certificate = `${namespace}/${mark.certificate}`
+    if (this.stays(key) !== note) {
+      this.#failed.set(key, { note, certificate })
       this.#tell(mark, namespace, 'WriteFailed', note)
-      this.#again(`${namespace}/${mark.certificate}`)
+      this.#again(certificate)
     }
     return { requeueAfterMs: refusedMs }
   }
@@ -136,6 +143,12 @@ export class KeyWithdrawal {
   }
 }
 
+/** A mark that somebody has put on the Secret of a CA must not cost it its key. */
+const isOfAnother = ({ metadata }: Secret, { certificate }: KeyMark): boolean => {
+  const owner = metadata.annotations?.[marks.owner]
+  return owner !== undefined && owner !== `DatabaseCertificate/${certificate}`
+}
+
 const holds = ({ data = {} }: Secret, keys: readonly string[]): boolean =>
   keys.some((key) => Object.hasOwn(data, key) && data[key] !== '')
 
@@ -145,6 +158,10 @@ const isRequired =
   (key: string): boolean =>
     type === 'kubernetes.io/tls' && (key === 'tls.crt' || key === 'tls.key')
 
+/** The spec of a certificate, and that for which it has had its turn. */
+const turnOf = ({ metadata, status }: DatabaseCertificate): string =>
+  `${metadata.uid} ${metadata.generation} ${status?.observedGeneration}`
+
 /** Which change makes which Secret be looked at for a key of a CA. */
 export const wakeWithdrawal = ({ authorities, certificates, secrets: held }: Context['caches'], enqueue: Enqueue) => {
   const wake = (index: string): void => {
@@ -153,8 +170,10 @@ export const wakeWithdrawal = ({ authorities, certificates, secrets: held }: Con
   authorities.onChange(({ before, after, initial, key }) => {
     if (!initial && before?.spec.allowKeyExport !== after?.spec.allowKeyExport) wake(heldFrom(key))
   })
-  certificates.onChange(({ initial, key }) => {
-    if (!initial) wake(heldFor(key))
+  certificates.onChange(({ before, after, initial, key }) => {
+    // Not when it says how the withdrawal went: a refusal in other words each time would go round and round.
+    const same = before !== undefined && after !== undefined && turnOf(before) === turnOf(after)
+    if (!initial && !same) wake(heldFor(key))
   })
   held.onChange((change) => {
     const marked = [change.before, change.after].some((one) => one !== undefined && markOf(one) !== undefined)
