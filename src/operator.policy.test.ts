@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { ApiError } from './cluster/errors.ts'
 import type { Cluster } from './cluster/port.ts'
+import { withVerbs } from './faults.fixture.ts'
 import { decodePem } from './pki/encoding/pem.ts'
 import { parseRevocationList } from './pki/revocation/parse.ts'
 import { type CertificateAuthority } from './resources/certificate-authority.ts'
@@ -12,6 +14,7 @@ import {
   certificate,
   day,
   entriesOf,
+  entryOf,
   getAuthority,
   getCertificate,
   getSecret,
@@ -282,6 +285,78 @@ describe('a CA that gives each common name to one certificate', () => {
       return found[0] === 'Superseded' && found
     })
     expect(states).toEqual(['Superseded', 'Superseded', 'Superseded', undefined])
+  })
+
+  const revoking = { ...unique, crl: { enabled: true, onSupersede: 'Revoke' } }
+  /** Passes of the ledger go by, and whatever follows from each. */
+  const passes = async ({ clock, operator }: Pick<Awaited<ReturnType<typeof withAuthority>>, 'clock' | 'operator'>) => {
+    for (let minutes = 0; minutes < 45; minutes += 5) {
+      await clock.advance(5 * 60_000)
+      await quiet(operator)
+    }
+  }
+  const stateOf = async (cluster: Cluster, serial: string | undefined) => {
+    const { spec, status } = await entryOf(cluster, serial)
+    return spec.revocation?.reason ?? status?.state ?? 'Valid'
+  }
+
+  it('leaves it to the older one, and its certificate valid, while the newer one cannot be delivered', async () => {
+    let refuses = false
+    const running = await withAuthority(revoking, (cluster) =>
+      withVerbs(cluster, {
+        apply: (resource, object, options) =>
+          refuses && object.metadata.name === 'newer-tls'
+            ? Promise.reject(new ApiError({ status: 403, reason: 'Forbidden', message: 'exceeded quota' }))
+            : cluster.apply(resource, object, options),
+      }),
+    )
+    const { clock, cluster } = running
+    await put(cluster, certificate(named))
+    const older = (await ready(cluster)).status?.serialNumber
+    await clock.advance(2000)
+    await put(cluster, certificate({ subject: { commonName: 'former' } }, 'newer'))
+    const former = (await ready(cluster, 'newer')).status?.serialNumber
+    refuses = true
+    await put(cluster, certificate(named, 'newer'))
+    await until('the refusal', async () => !isReady(await getCertificate(cluster, 'newer')))
+    await passes(running)
+    expect((await getCertificate(cluster)).status?.serialNumber).toBe(older)
+    expect(await stateOf(cluster, older)).toBe('Valid')
+    expect(await stateOf(cluster, former)).toBe('Valid')
+    // One for each name that it asked for: none was revoked and signed again.
+    expect(await entriesOf(cluster, 'newer')).toHaveLength(2)
+
+    refuses = false
+    await clock.advance(3_600_000)
+    await ready(cluster, 'newer')
+    expect((await stalled(cluster)).reason).toBe('CommonNameTaken')
+    await passes(running)
+    expect(await stateOf(cluster, older)).toBe('superseded')
+    expect(await stateOf(cluster, former)).toBe('superseded')
+  })
+
+  it('takes the mark off what the older one has when it has the name back, and never revokes that', async () => {
+    const running = await issuedOnce(named, unique)
+    const { clock, cluster, serial } = running
+    await clock.advance(2000)
+    await put(cluster, certificate(named, 'newer'))
+    const taken = (await ready(cluster, 'newer')).status?.serialNumber
+    await stalled(cluster)
+    await passes(running)
+    expect(await stateOf(cluster, serial)).toBe('Superseded')
+
+    await put(cluster, certificate({ subject: { commonName: 'another' } }, 'newer'))
+    await anotherCertificate(cluster, taken, 'newer')
+    await ready(cluster)
+    await passes(running)
+    expect(await stateOf(cluster, serial)).toBe('Valid')
+    expect(await stateOf(cluster, taken)).toBe('Superseded')
+
+    await put(cluster, authority(revoking))
+    await passes(running)
+    expect(await stateOf(cluster, serial)).toBe('Valid')
+    expect(await stateOf(cluster, taken)).toBe('superseded')
+    expect((await getCertificate(cluster)).status?.serialNumber).toBe(serial)
   })
 
   it('lets certificates of other names and of other CAs alone', async () => {

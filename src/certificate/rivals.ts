@@ -4,9 +4,11 @@
  */
 
 import { createHash } from 'node:crypto'
+import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { findEntry } from '../ledger/record.ts'
-import type { LedgerEntry } from '../ledger/entry.ts'
+import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
+import { isNewerHolder } from '../ledger/replaced.ts'
 import { commonNameOf } from '../pki/names/names.ts'
 import { parseCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -59,24 +61,51 @@ export const commonNameHolder = (
   const authority = authorityKeyOf(certificate)
   if (commonName === undefined || !isUnique(context.caches.authorities.store.get(authority))) return undefined
   const holder = namesakes(context, authority, commonName, metadata.uid ?? '')
-    .map((entry) => holderOf(context, entry))
-    .find((other) => other !== undefined && authorityKeyOf(other) === authority && isNewer(other, certificate))
+    .map((entry) => holderOf(context, authority, entry))
+    .find((other) => other !== undefined && isNewer(other, certificate))
   return holder === undefined ? undefined : describe(holder, metadata.namespace)
 }
 
-/** The certificate in use; one that its holder has replaced waits for its mark in the ledger only. */
-const holderOf = ({ caches }: Caches, entry: LedgerEntry): DatabaseCertificate | undefined => {
-  const other = entry.holderKey === undefined ? undefined : caches.certificates.store.get(entry.holderKey)
-  if (other === undefined || other.metadata.uid !== entry.holder) return undefined
-  return other.metadata.deletionTimestamp === undefined && other.status?.serialNumber === entry.serialNumber
-    ? other
-    : undefined
+/** The object that an entry was made for, or another one of its name, while it asks this CA for its name. */
+const askerOf = (
+  { caches }: Caches,
+  authority: string,
+  { holderKey }: LedgerEntry,
+): DatabaseCertificate | undefined => {
+  const other = holderKey === undefined ? undefined : caches.certificates.store.get(holderKey)
+  if (other === undefined || other.metadata.deletionTimestamp !== undefined) return undefined
+  return authorityKeyOf(other) === authority ? other : undefined
 }
 
-const isNewer = ({ metadata: a }: DatabaseCertificate, { metadata: b }: DatabaseCertificate): boolean => {
-  const [created, other] = [a.creationTimestamp ?? '', b.creationTimestamp ?? '']
-  return created === other ? (a.uid ?? '') > (b.uid ?? '') : created > other
+/** The certificate in use; one that its holder has replaced waits for its mark in the ledger only. */
+const holderOf = (context: Caches, authority: string, entry: LedgerEntry): DatabaseCertificate | undefined => {
+  const other = askerOf(context, authority, entry)
+  return other?.status?.serialNumber === entry.serialNumber ? other : undefined
 }
+
+/**
+ * Whether a DatabaseCertificate has its name by this entry, whatever the mark says: it reports it, or the certificate is
+ * valid and may be on its way into the Secret.
+ */
+export const givesName = (context: Caches, authority: CertificateAuthority, entry: LedgerEntry): boolean => {
+  const other = askerOf(context, keyOf(authority), entry)
+  if (other === undefined) return false
+  if (other.status?.serialNumber === entry.serialNumber) return true
+  if (entry.state !== 'Valid' || other.metadata.uid !== entry.holder) return false
+  const { namespace = 'default', name } = authority.metadata
+  const reported = findEntry(context.caches, { namespace, name }, other.status?.serialNumber ?? '')
+  return reported === undefined || !(issuedAt(reported) > issuedAt(entry))
+}
+
+const isNewer = ({ metadata: a }: DatabaseCertificate, { metadata: b }: DatabaseCertificate): boolean =>
+  isNewerHolder(
+    { uid: a.uid ?? '', createdAt: a.creationTimestamp },
+    { uid: b.uid ?? '', createdAt: b.creationTimestamp },
+  )
+
+/** The last one issued; undefined of none. */
+export const newestOf = (entries: readonly LedgerEntry[]): LedgerEntry | undefined =>
+  entries.toSorted((a, b) => (issuedAt(b) || 0) - (issuedAt(a) || 0))[0]
 
 /** Others see only that there is somebody, not who. */
 const describe = ({ metadata }: DatabaseCertificate, namespace: string | undefined): string =>
@@ -93,10 +122,13 @@ export const replacedNamesake = (
   const authority = authorityKeyOf(certificate)
   const commonName = commonNameOf(subject)
   if (commonName === undefined || !isUnique(context.caches.authorities.store.get(authority))) return undefined
-  const [newest] = namesakes(context, authority, commonName, certificate.metadata.uid ?? '')
-    .filter(({ state }) => state === 'Valid')
-    .toSorted((a, b) => (b.createdAt || 0) - (a.createdAt || 0))
-  return newest?.serialNumber
+  const rivals = namesakes(context, authority, commonName, certificate.metadata.uid ?? '')
+  // A mark lags behind who has the name: what somebody rightfully uses is replaced, whatever its mark.
+  const isTaken = (entry: LedgerEntry): boolean => {
+    const holder = holderOf(context, authority, entry)
+    return holder !== undefined && commonNameHolder(context, holder, commonName) === undefined
+  }
+  return newestOf(rivals.filter((entry) => entry.state === 'Valid' || isTaken(entry)))?.serialNumber
 }
 
 /** Certificates that gain or lose a common name when `serialNumber` comes or goes: those to look at again. */

@@ -55,6 +55,15 @@ export interface LedgerEntry extends KubeObject {
   readonly hasRequest: boolean
 }
 
+/** An entry made so much later than its certificate came back from a backup, ms. Certificates are backdated by 5 minutes. */
+const restoredAfterMs = 60 * 60_000
+
+export const isRestored = ({ createdAt, notBefore, isRestored: saysSo }: LedgerEntry): boolean =>
+  saysSo || !(createdAt - notBefore < restoredAfterMs)
+
+/** The order of a ledger, ms since the epoch: when an entry was made says nothing of one that came back from a backup. */
+export const issuedAt = (entry: LedgerEntry): number => (isRestored(entry) ? entry.notBefore : entry.createdAt)
+
 /** The transform of the ledger's cache; each has its own store of shared texts. */
 export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) => {
   const texts = new Map<string, string>()

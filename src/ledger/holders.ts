@@ -4,23 +4,29 @@ import { isForbidden, isNamespaceTerminating, isNotFound } from '../cluster/erro
 import { type Caches, type Context, fieldManager } from '../control/context.ts'
 import { isReady } from '../resources/conditions.ts'
 import { configMaps } from '../resources/core.ts'
-import { databaseCertificates } from '../resources/database-certificate.ts'
-import type { Holders, LiveHolder } from './rules.ts'
+import { databaseCertificates, type DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { Holder, Holders } from './replaced.ts'
+import type { LiveHolder } from './rules.ts'
 
 export const cachedHolders = ({ certificates, authorities }: Caches): Holders => ({
   find: (key) => {
     const certificate = certificates.store.get(key)
     const authority = authorities.store.get(key)
     return [
-      ...(certificate === undefined
-        ? []
-        : [{ uid: certificate.metadata.uid ?? '', serialNumber: certificate.status?.serialNumber }]),
+      ...(certificate === undefined ? [] : [holderOf(certificate)]),
       ...(authority === undefined
         ? []
         : [{ uid: authority.metadata.uid ?? '', serialNumber: authority.status?.certificate?.serialNumber }]),
     ]
   },
 })
+
+const holderOf = ({ metadata, spec, status }: DatabaseCertificate): Holder => {
+  const { uid = '', namespace = 'default', creationTimestamp, deletionTimestamp } = metadata
+  const { namespace: of = namespace, name } = spec.authorityRef
+  const asks = deletionTimestamp === undefined ? `${of}/${name}` : undefined
+  return { uid, serialNumber: status?.serialNumber, asks, createdAt: creationTimestamp }
+}
 
 /** Asks the API server, not the cache, for the DatabaseCertificate of this `namespace/name`. */
 export const liveHolder = async (context: Context, key: string, signal: AbortSignal): Promise<LiveHolder> => {
@@ -34,13 +40,7 @@ export const liveHolder = async (context: Context, key: string, signal: AbortSig
     })
     const [found] = items
     if (found === undefined) return { state: (await isBeingDeleted(context, namespace, signal)) ? 'unknown' : 'absent' }
-    const { metadata, status } = found
-    return {
-      state: 'present',
-      uid: metadata.uid ?? '',
-      serialNumber: status?.serialNumber,
-      isReady: isReady(found),
-    }
+    return { state: 'present', ...holderOf(found), isReady: isReady(found) }
   } catch (error) {
     // A namespace whose rights went first.
     if (isForbidden(error)) return { state: 'unknown' }

@@ -15,9 +15,11 @@ import { issuedCertificates, type IssuedCertificate, type RevocationReason } fro
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
 import type { EntryState, LedgerEntry } from './entry.ts'
 import { cachedHolders, liveHolder } from './holders.ts'
+import { type FindSuccessor, reporterOf, successorsIn } from './replaced.ts'
 import {
   deleteGraceMs,
   type Deletion,
+  type LiveHolder,
   nextExpiry,
   orphans,
   prunable,
@@ -56,6 +58,12 @@ interface Pass {
   readonly signal: AbortSignal
 }
 
+/** What has been replaced, and the rule that says so. */
+interface Judged {
+  readonly successorOf: FindSuccessor
+  readonly replaced: ReadonlyMap<LedgerEntry, LedgerEntry>
+}
+
 const isUnique = (authority: CertificateAuthority | undefined): boolean =>
   authority?.spec.policy?.uniqueCommonName === true
 
@@ -87,15 +95,14 @@ export class LedgerKeeper {
 
   /** Marks what was revoked, and what was taken back. `key` is the CA's. */
   async reconcileRevoked(key: string, { signal }: ReconcileContext): Promise<Result> {
-    const { caches, clock } = this.#context
+    const { caches } = this.#context
     const due = caches.ledger.store
       .by('authority', key)
       .filter(({ marked, revocation }) => (marked === 'Revoked') !== (revocation !== undefined))
     const replaced = due.some(({ revocation }) => revocation === undefined)
-      ? replacements(caches.ledger.store.by('authority', key), isUnique(caches.authorities.store.get(key)))
+      ? this.#replaced(key, caches.ledger.store.by('authority', key)).replaced
       : new Map<LedgerEntry, LedgerEntry>()
-    for (const entry of due.slice(0, revokedPerPass))
-      await this.#mark(entry, wantedMark(entry, replaced.has(entry), clock.now()), signal)
+    for (const entry of due.slice(0, revokedPerPass)) await this.#mark(entry, this.#wanted(entry, replaced), signal)
     return due.length > revokedPerPass ? { requeueAfterMs: 100 } : {}
   }
 
@@ -107,10 +114,10 @@ export class LedgerKeeper {
     const authority = caches.authorities.store.get(key)
     const isHere = authority !== undefined && authority.metadata.deletionTimestamp === undefined
     const pass: Pass = { key, authority: isHere ? authority : undefined, entries, signal }
-    const replaced = replacements(entries, isUnique(authority))
+    const judged = this.#replaced(key, entries)
     const more: Later[] = [
-      await this.#markAll(pass, replaced),
-      await this.#revokeReplaced(pass, replaced),
+      await this.#markAll(pass, judged),
+      await this.#revokeReplaced(pass, judged),
       await this.#revokeOrphans(pass),
       await this.#prune(pass),
     ]
@@ -125,28 +132,50 @@ export class LedgerKeeper {
     return this.#options.sweepIntervalMs ?? sweepIntervalMs
   }
 
-  async #markAll({ entries, signal }: Pass, replaced: ReadonlyMap<LedgerEntry, LedgerEntry>): Promise<Later> {
+  #replaced(key: string, entries: readonly LedgerEntry[]): Judged {
+    const { caches } = this.#context
+    const successorOf = successorsIn(entries, isUnique(caches.authorities.store.get(key)))
+    return { successorOf, replaced: replacements(entries, cachedHolders(caches), successorOf) }
+  }
+
+  #wanted(entry: LedgerEntry, replaced: Judged['replaced']): EntryState {
+    const { caches, clock } = this.#context
+    const isInUse = entry.state === 'Superseded' && reporterOf(entry, cachedHolders(caches)) !== undefined
+    return wantedMark(entry, { isReplaced: replaced.has(entry), isInUse }, clock.now())
+  }
+
+  async #markAll({ entries, signal }: Pass, { replaced }: Judged): Promise<Later> {
     const now = this.#context.clock.now()
     const due = entries
-      .map((entry) => [entry, wantedMark(entry, replaced.has(entry), now)] as const)
+      .map((entry) => [entry, this.#wanted(entry, replaced)] as const)
       .filter(([{ marked }, wanted]) => marked !== wanted)
     for (const [entry, wanted] of due.slice(0, marksPerPass)) await this.#mark(entry, wanted, signal)
     return due.length > marksPerPass ? { inMs: soonMs } : { at: nextExpiry(entries, now) }
   }
 
-  async #revokeReplaced({ authority, signal }: Pass, replaced: ReadonlyMap<LedgerEntry, LedgerEntry>): Promise<Later> {
+  async #revokeReplaced({ authority, signal }: Pass, { replaced, successorOf }: Judged): Promise<Later> {
     if (authority?.spec.crl?.onSupersede !== 'Revoke') return {}
     const { caches, clock } = this.#context
     const { due, next } = supersededForRevocation(replaced, cachedHolders(caches), clock.now())
     let revoked = 0
     for (const entry of due.slice(0, marksPerPass)) {
-      const live = await liveHolder(this.#context, replaced.get(entry)?.holderKey ?? '', signal)
-      if (verdictOfReplaced(entry, live) === 'Wait') continue
+      const successor = replaced.get(entry)
+      if (successor === undefined) continue
+      const live = await this.#live([entry, successor], signal)
+      if (verdictOfReplaced(entry, successor, successorOf, live) === 'Wait') continue
       await this.#revoke(authority, entry, 'superseded', 'it was replaced', signal)
       revoked += 1
     }
     if (revoked === due.length) return { at: next }
     return { inMs: revoked > 0 ? soonMs : this.#intervalMs }
+  }
+
+  async #live(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<ReadonlyMap<string, LiveHolder>> {
+    const live = new Map<string, LiveHolder>()
+    for (const { holderKey } of entries)
+      if (holderKey !== undefined && !live.has(holderKey))
+        live.set(holderKey, await liveHolder(this.#context, holderKey, signal))
+    return live
   }
 
   async #revokeOrphans({ authority, entries, signal }: Pass): Promise<Later> {

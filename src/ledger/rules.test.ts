@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { EntryState, LedgerEntry, Revocation } from './entry.ts'
+import { type EntryState, isRestored, type LedgerEntry, type Revocation } from './entry.ts'
+import { type Holders, successorsIn } from './replaced.ts'
 import {
   deleteGraceMs,
-  type Holders,
-  isRestored,
   type LiveHolder,
   nextExpiry,
   orphans,
@@ -28,71 +27,13 @@ const revoked: Revocation = { reason: 'keyCompromise', time: now, invalidityTime
 type Held = { readonly uid: string; readonly serialNumber: string | undefined }
 const held = (...found: readonly Held[]): Holders => ({ find: (key) => (key === 'data/orders' ? found : []) })
 const nobody = held()
-
-describe('what is replaced', () => {
-  const cases: { name: string; entries: LedgerEntry[]; replaced: string[] }[] = [
-    { name: 'nothing in an empty ledger', entries: [], replaced: [] },
-    { name: 'not what nobody replaces', entries: [entry('1'), entry('2')], replaced: [] },
-    { name: 'what another one replaces', entries: [entry('1'), entry('2', { supersedes: '1' })], replaced: ['1'] },
-    {
-      name: 'a chain of renewals but the last',
-      entries: [entry('1'), entry('2', { supersedes: '1' }), entry('3', { supersedes: '2' })],
-      replaced: ['1', '2'],
-    },
-    {
-      name: 'also by a holder made anew under the same name',
-      entries: [entry('1', { holder: 'old' }), entry('2', { holder: 'new', supersedes: '1' })],
-      replaced: ['1'],
-    },
-    {
-      name: 'not the certificate of another holder',
-      entries: [entry('1', { holderKey: 'data/other' }), entry('2', { supersedes: '1' })],
-      replaced: [],
-    },
-    {
-      name: 'not what nobody holds',
-      entries: [entry('1', { holderKey: undefined }), entry('2', { holderKey: undefined, supersedes: '1' })],
-      replaced: [],
-    },
-  ]
-  it.each(cases)('is $name', ({ entries, replaced }) => {
-    expect([...replacements(entries).keys()].map(({ serialNumber }) => serialNumber)).toEqual(replaced)
-  })
-
-  const of = (serial: string, holderKey: string | undefined, minutes: number, change: Partial<LedgerEntry> = {}) =>
-    entry(serial, { holderKey, holder: holderKey, commonName: 'orders', createdAt: now + minutes * minute, ...change })
-  const taker = of('4', 'data/d', 3, { supersedes: '3', takesName: true })
-  const namesakes: { name: string; entries: LedgerEntry[]; unique?: boolean; replaced: string[] }[] = [
-    {
-      name: 'every older one of the name',
-      entries: [of('1', 'data/a', 0), of('2', undefined, 1), of('3', 'data/c', 2), taker],
-      replaced: ['1', '2', '3'],
-    },
-    {
-      name: 'the one that it renews, under whatever name, and the namesakes',
-      entries: [of('1', 'data/a', 0), of('3', 'data/d', 2, { commonName: 'former' }), taker],
-      replaced: ['1', '3'],
-    },
-    { name: 'none of another name', entries: [of('1', 'data/a', 0, { commonName: 'billing' }), taker], replaced: [] },
-    { name: 'no CA of the name', entries: [of('1', 'data/ca', 0, { isCa: true }), taker], replaced: [] },
-    { name: 'no newer one', entries: [of('5', 'data/e', 4), taker], replaced: [] },
-    {
-      name: 'nobody else where names are free again',
-      entries: [of('1', 'data/a', 0), taker],
-      unique: false,
-      replaced: [],
-    },
-  ]
-  it.each(namesakes)('by one that takes a name is $name', ({ entries, unique = true, replaced }) => {
-    const found = replacements(entries, unique)
-    expect([...found.keys()].map(({ serialNumber }) => serialNumber).toSorted()).toEqual(replaced)
-    expect([...found.values()].every((one) => one === taker)).toBe(true)
-  })
-})
+const replacedIn = (entries: readonly LedgerEntry[], holders: Holders = nobody) =>
+  replacements(entries, holders, successorsIn(entries))
 
 describe('the mark of an entry', () => {
   const ended = { notAfter: now - 1 }
-  const cases: { change: Partial<LedgerEntry>; isReplaced?: boolean; mark: EntryState }[] = [
+  const superseded = { state: 'Superseded', marked: 'Superseded' } as const
+  const cases: { change: Partial<LedgerEntry>; isReplaced?: boolean; isInUse?: boolean; mark: EntryState }[] = [
     { change: {}, mark: 'Valid' },
     { change: {}, isReplaced: true, mark: 'Superseded' },
     { change: ended, mark: 'Expired' },
@@ -103,48 +44,18 @@ describe('the mark of an entry', () => {
     { change: { ...ended, state: 'Expired', marked: 'Expired' }, isReplaced: true, mark: 'Expired' },
     { change: { state: 'Revoked', marked: 'Valid', revocation: revoked }, mark: 'Revoked' },
     { change: { ...ended, state: 'Revoked', revocation: revoked }, isReplaced: true, mark: 'Revoked' },
+    // Its holder has the name back.
+    { change: superseded, isInUse: true, mark: 'Valid' },
+    { change: superseded, isInUse: true, isReplaced: true, mark: 'Superseded' },
+    { change: { ...superseded, ...ended }, isInUse: true, mark: 'Expired' },
+    { change: { ...ended, state: 'Expired', marked: 'Expired' }, isInUse: true, mark: 'Expired' },
     // A hold taken back.
     { change: { state: 'Valid', marked: 'Revoked' }, mark: 'Valid' },
     { change: { state: 'Valid', marked: 'Revoked' }, isReplaced: true, mark: 'Superseded' },
     { change: { notAfter: Number.NaN }, mark: 'Valid' },
   ]
-  it.each(cases)('is $mark (%#)', ({ change, isReplaced = false, mark }) => {
-    expect(wantedMark(entry('1', change), isReplaced, now)).toBe(mark)
-  })
-})
-
-describe('a common name that one certificate has at a time', () => {
-  const older = entry('1', { holderKey: 'data/other', commonName: 'orders' })
-  const newer = entry('2', { supersedes: '1', commonName: 'orders', createdAt: now - supersedeGraceMs })
-  it.each([
-    { name: 'is taken over from another holder', entries: [older, newer], unique: true, count: 1 },
-    { name: 'is not taken over without the policy', entries: [older, newer], unique: false, count: 0 },
-    {
-      name: 'is not what a certificate of another name replaces',
-      entries: [older, { ...newer, commonName: 'billing' }],
-      unique: true,
-      count: 0,
-    },
-    {
-      name: 'is not taken over where there is none',
-      entries: [
-        { ...older, commonName: undefined },
-        { ...newer, commonName: undefined },
-      ],
-      unique: true,
-      count: 0,
-    },
-  ])('$name', ({ entries, unique, count }) => {
-    expect(replacements(entries, unique).size).toBe(count)
-  })
-
-  it('is revoked with its former holder when the new one has its certificate, whatever the former one reports', () => {
-    const replaced = replacements([older, newer], true)
-    const holders = (serial: string | undefined): Holders => ({
-      find: (key) => [key === 'data/other' ? { uid: 'o', serialNumber: '1' } : { uid: 'h', serialNumber: serial }],
-    })
-    expect(supersededForRevocation(replaced, holders('2'), now).due).toEqual([older])
-    expect(supersededForRevocation(replaced, holders(undefined), now).due).toEqual([])
+  it.each(cases)('is $mark (%#)', ({ change, isReplaced = false, isInUse = false, mark }) => {
+    expect(wantedMark(entry('1', change), { isReplaced, isInUse }, now)).toBe(mark)
   })
 })
 
@@ -173,13 +84,15 @@ describe('what is revoked because it was replaced', () => {
   ]
   it.each(cases)('$name', ({ first = {}, second = {}, holders = delivered, due }) => {
     const entries = [entry('1', first), entry('2', { ...old, supersedes: '1', ...second })]
-    expect(supersededForRevocation(replacements(entries), holders, now).due.length).toBe(due ? 1 : 0)
+    expect(supersededForRevocation(replacedIn(entries, holders), holders, now).due.length).toBe(due ? 1 : 0)
   })
 
   it('says when to look again', () => {
     const createdAt = now - minute
     const entries = [entry('1'), entry('2', { createdAt, supersedes: '1' })]
-    expect(supersededForRevocation(replacements(entries), delivered, now).next).toBe(createdAt + supersedeGraceMs)
+    expect(supersededForRevocation(replacedIn(entries, delivered), delivered, now).next).toBe(
+      createdAt + supersedeGraceMs,
+    )
   })
 
   const live: { live: LiveHolder; verdict: string }[] = [
@@ -190,7 +103,9 @@ describe('what is revoked because it was replaced', () => {
     { live: { state: 'unknown' }, verdict: 'Wait' },
   ]
   it.each(live)('asks the holder itself: $live is $verdict', ({ live: found, verdict }) => {
-    expect(verdictOfReplaced(entry('1'), found)).toBe(verdict)
+    const [first, second] = [entry('1'), entry('2', { supersedes: '1' })]
+    const seen = new Map([['data/orders', found]])
+    expect(verdictOfReplaced(first, second, successorsIn([first, second]), seen)).toBe(verdict)
   })
 })
 

@@ -1,6 +1,7 @@
 /** What follows for the entries of a CA's ledger from time, from each other and from the spec of the CA. Pure. */
 
-import type { EntryState, LedgerEntry } from './entry.ts'
+import { type EntryState, isRestored, issuedAt, type LedgerEntry } from './entry.ts'
+import { type FindSuccessor, type Holder, type Holders, reporterOf } from './replaced.ts'
 
 const minute = 60_000
 
@@ -10,63 +11,36 @@ export const supersedeGraceMs = 10 * minute
 /** From a deletion to the revocation that follows from it: time for a `kubectl replace` or a slip to be mended, ms. */
 export const deleteGraceMs = minute
 
-/** An entry made so much later than its certificate came back from a backup, ms. Certificates are backdated by 5 minutes. */
-const restoredAfterMs = 60 * minute
-
 /** Of very short certificates so many lifetimes are kept, where `keepExpiredFor` would keep more. */
 const lifetimesKept = 100
 
-/** Who holds a certificate now, as far as is known in memory. */
-export interface Holders {
-  /** uid of the object of this `namespace/name`, of either kind, and the serial number that it reports. */
-  find(key: string): readonly { readonly uid: string; readonly serialNumber: string | undefined }[]
-}
-
-/**
- * By the entry that is replaced: the one that names it. Serial numbers are those of one CA; `uniqueCommonName` is its policy's:
- * a name then passes from one holder to another.
- */
+/** By the entry that is replaced: the one that has taken its place. */
 export const replacements = (
   entries: readonly LedgerEntry[],
-  uniqueCommonName = false,
+  holders: Holders,
+  successorOf: FindSuccessor,
 ): ReadonlyMap<LedgerEntry, LedgerEntry> => {
-  const bySerial = new Map<string, LedgerEntry>()
-  for (const entry of entries) if (entry.supersedes !== undefined) bySerial.set(entry.supersedes, entry)
   const found = new Map<LedgerEntry, LedgerEntry>()
-  if (bySerial.size === 0) return found
   for (const entry of entries) {
-    const successor = bySerial.get(entry.serialNumber)
-    // A person may have put the certificate of another holder into a Secret: to replace that takes nothing from its holder.
-    if (successor?.holderKey === undefined || entry.holderKey === undefined) continue
-    const passedOn = uniqueCommonName && entry.commonName !== undefined && entry.commonName === successor.commonName
-    if (passedOn || successor.holderKey === entry.holderKey) found.set(entry, successor)
+    const successor = successorOf(entry, holders)
+    if (successor !== undefined) found.set(entry, successor)
   }
-  if (uniqueCommonName) addNamesakes(entries, found)
   return found
-}
-
-/** There may be several of one name, from the time before the CA gave each to one alone. */
-const addNamesakes = (entries: readonly LedgerEntry[], found: Map<LedgerEntry, LedgerEntry>): void => {
-  const takers = new Map<string, LedgerEntry>()
-  for (const entry of entries) {
-    if (!entry.takesName || entry.commonName === undefined) continue
-    const known = takers.get(entry.commonName)
-    if (known === undefined || known.createdAt < entry.createdAt) takers.set(entry.commonName, entry)
-  }
-  if (takers.size === 0) return
-  for (const entry of entries) {
-    const taker = entry.commonName === undefined || entry.isCa ? undefined : takers.get(entry.commonName)
-    if (taker !== undefined && entry.createdAt < taker.createdAt && !found.has(entry)) found.set(entry, taker)
-  }
 }
 
 /**
  * What status and label should say. An entry is marked once in its life, Superseded or Expired, and once more when it is
- * revoked: a mark is a write, and there is an entry for every certificate.
+ * revoked: a mark is a write, and there is an entry for every certificate. Superseded comes off again from what is in use:
+ * its holder has the name back, or a person has put the certificate back.
  */
-export const wantedMark = (entry: LedgerEntry, isReplaced: boolean, now: number): EntryState => {
+export const wantedMark = (
+  entry: LedgerEntry,
+  { isReplaced, isInUse }: { readonly isReplaced: boolean; readonly isInUse: boolean },
+  now: number,
+): EntryState => {
   if (entry.revocation !== undefined) return 'Revoked'
-  if (entry.state !== 'Valid') return entry.state
+  const comesBack = entry.state === 'Superseded' && isInUse && !isReplaced
+  if (entry.state !== 'Valid' && !comesBack) return entry.state
   if (isReplaced) return 'Superseded'
   return entry.notAfter < now ? 'Expired' : 'Valid'
 }
@@ -76,7 +50,7 @@ const isRevocable = (entry: LedgerEntry, now: number): boolean =>
   entry.revocation === undefined && !entry.isCa && entry.notAfter > now
 
 /**
- * Replaced long enough ago, by a certificate that its holder has reported since; the holder is still to be asked live.
+ * Replaced long enough ago, by a certificate whose holder reports one; the holders are still to be asked live.
  * `next`: when to look again.
  */
 export const supersededForRevocation = (
@@ -90,18 +64,13 @@ export const supersededForRevocation = (
     // Of a certificate that no object stands for, nobody says whether it has been delivered.
     if (!isRevocable(entry, now) || holderKey === undefined) continue
     const from = createdAt + supersedeGraceMs
-    if (from <= now && isDelivered(entry, holders, holderKey)) due.push(entry)
+    if (from <= now && reportsAny(holders.find(holderKey))) due.push(entry)
     else next = Math.min(next ?? from, from)
   }
   return { due, next }
 }
 
-const isDelivered = ({ serialNumber }: LedgerEntry, holders: Holders, successorKey: string | undefined): boolean => {
-  const found = holders.find(successorKey ?? '')
-  return (
-    found.some((holder) => holder.serialNumber !== undefined) && !found.some((one) => one.serialNumber === serialNumber)
-  )
-}
+const reportsAny = (found: readonly Holder[]): boolean => found.some(({ serialNumber }) => serialNumber !== undefined)
 
 /** A holder that was deleted before our eyes. */
 export interface Deletion {
@@ -129,19 +98,11 @@ export const orphans = (
     return seen !== undefined && (seen.uid === holder || seen.serialNumber === entry.serialNumber)
   })
 
-export const isRestored = ({ createdAt, notBefore, isRestored: saysSo }: LedgerEntry): boolean =>
-  saysSo || !(createdAt - notBefore < restoredAfterMs)
-
 /** What the API server says of the holder now. */
 export type LiveHolder =
   | { readonly state: 'absent' }
   | { readonly state: 'unknown' }
-  | {
-      readonly state: 'present'
-      readonly uid: string
-      readonly serialNumber: string | undefined
-      readonly isReady: boolean
-    }
+  | (Holder & { readonly state: 'present'; readonly isReady: boolean })
 
 /** Whether the holder of an orphan is gone for good. Wait: look again, because nothing takes a revocation back. */
 export const verdictOf = (entry: LedgerEntry, live: LiveHolder): 'Revoke' | 'Keep' | 'Wait' => {
@@ -152,11 +113,24 @@ export const verdictOf = (entry: LedgerEntry, live: LiveHolder): 'Revoke' | 'Kee
   return live.isReady && live.serialNumber !== undefined ? 'Revoke' : 'Wait'
 }
 
-/** Whether the successor has been delivered: a holder reports a certificate only when its Secret holds it. */
-export const verdictOfReplaced = (entry: LedgerEntry, live: LiveHolder): 'Revoke' | 'Wait' =>
-  live.state === 'present' && live.serialNumber !== undefined && live.serialNumber !== entry.serialNumber
-    ? 'Revoke'
-    : 'Wait'
+/**
+ * The same rule once more over what the API server says of the holders, by `namespace/name`, in the place of what memory
+ * says. Wait where one of them is not to be seen, where nobody stands for the successor, or where another one is it.
+ */
+export const verdictOfReplaced = (
+  entry: LedgerEntry,
+  successor: LedgerEntry,
+  successorOf: FindSuccessor,
+  live: ReadonlyMap<string, LiveHolder>,
+): 'Revoke' | 'Wait' => {
+  const seen = (key: string): readonly Holder[] => {
+    const found = live.get(key)
+    return found?.state === 'present' ? [found] : []
+  }
+  if ([...live.values()].some(({ state }) => state === 'unknown')) return 'Wait'
+  if (!reportsAny(seen(successor.holderKey ?? ''))) return 'Wait'
+  return successorOf(entry, { find: seen }) === successor ? 'Revoke' : 'Wait'
+}
 
 export interface Retention {
   readonly keepExpiredForMs: number
@@ -176,18 +150,13 @@ export const prunable = (
     if (Number.isNaN(at)) continue
     if (at >= now) next = Math.min(next ?? at, at)
     // What its holder could not replace yet is still known by its entry.
-    else if (!isInUse(entry, holders)) due.push(entry)
+    else if (reporterOf(entry, holders) === undefined) due.push(entry)
   }
   return { due, next }
 }
 
-const keptMs = (entry: LedgerEntry, keepExpiredForMs: number): number => {
-  const from = isRestored(entry) ? entry.notBefore : entry.createdAt
-  return Math.min(keepExpiredForMs, lifetimesKept * Math.max(entry.notAfter - from, 0))
-}
-
-const isInUse = ({ holderKey, serialNumber }: LedgerEntry, holders: Holders): boolean =>
-  holderKey !== undefined && holders.find(holderKey).some((holder) => holder.serialNumber === serialNumber)
+const keptMs = (entry: LedgerEntry, keepExpiredForMs: number): number =>
+  Math.min(keepExpiredForMs, lifetimesKept * Math.max(entry.notAfter - issuedAt(entry), 0))
 
 /** When the first certificate ends that is not marked yet. */
 export const nextExpiry = (entries: readonly LedgerEntry[], now: number): number | undefined =>

@@ -147,6 +147,23 @@ describe('a certificate', () => {
     const expected = wakes ? { 'deleted orders': {}, 'pass pki/ca': { afterMs: 60_000 } } : {}
     expect(waking()('certificates', { before, after })).toEqual(expected)
   })
+
+  const later = { afterMs: 7 }
+  it.each([
+    {
+      name: 'that reports another serial number has its ledger gone through',
+      after: { ...before, status: { serialNumber: '02' } },
+      wakes: { 'pass pki/ca': later },
+    },
+    {
+      name: 'that asks another CA has both ledgers gone through',
+      after: { ...before, spec: { authorityRef: { name: 'cb', namespace: 'pki' } } },
+      wakes: { 'pass pki/ca': later, 'pass pki/cb': later },
+    },
+  ])('$name', ({ after, wakes }) => {
+    expect(waking()('certificates', { before, after })).toEqual(wakes)
+    expect(waking()('certificates', { before: undefined, after, initial: true })).toEqual({})
+  })
 })
 
 describe('an authority', () => {
@@ -167,11 +184,14 @@ describe('an authority', () => {
       'certificate data/a': { priority: 'normal' },
     })
   })
-  it('with another rule for its ledger has it gone through', () => {
-    const change = { key: 'data/ca', before: authority(1), after: authority(1, { crl: { onDelete: 'Revoke' } }) }
-    expect(waking()('authorities', change)).toEqual({
-      'list data/ca': { priority: 'normal' },
-      'pass data/ca': { afterMs: 7 },
-    })
-  })
+  it.each([{ crl: { onDelete: 'Revoke' } }, { policy: { uniqueCommonName: true } }])(
+    'with another rule for its ledger has it gone through: %j',
+    (spec) => {
+      const change = { key: 'data/ca', before: authority(1), after: authority(1, spec) }
+      expect(waking()('authorities', change)).toEqual({
+        'list data/ca': { priority: 'normal' },
+        'pass data/ca': { afterMs: 7 },
+      })
+    },
+  )
 })

@@ -32,7 +32,8 @@ export interface Wakes {
 export const wakeRevocations = (caches: Caches, wakes: Wakes): void => {
   caches.ledger.onChange((change) => entryChanged(caches, wakes, change))
   caches.authorities.onChange((change) => authorityChanged(caches, wakes, change))
-  caches.certificates.onChange(({ before, after }) => {
+  caches.certificates.onChange(({ before, after, initial }) => {
+    if (!initial && before !== undefined && after !== undefined) delivered(wakes, before, after)
     if (before === undefined || before.metadata.uid === after?.metadata.uid) return
     wakes.deleted(before)
     wakes.pass(authorityOf(before), { afterMs: deleteGraceMs })
@@ -71,9 +72,21 @@ const entryChanged = (caches: Caches, wakes: Wakes, { before, after, initial }: 
   if (caches.authorities.store.get(holderKey)?.metadata.uid === holder) wakes.authority(holderKey, priority)
 }
 
+/** What a holder reports decides what is replaced: another certificate, perhaps long after its entry, or another CA. */
+const delivered = ({ pass, passDelayMs }: Wakes, before: DatabaseCertificate, after: DatabaseCertificate): void => {
+  const keys = new Set([authorityOf(before), authorityOf(after)])
+  if (keys.size === 1 && before.status?.serialNumber === after.status?.serialNumber) return
+  for (const key of keys) pass(key, { afterMs: passDelayMs })
+}
+
 /** But for when it was seen, which is our own mark. */
 const isSame = (before: LedgerEntry | undefined, after: LedgerEntry | undefined): boolean =>
   isDeepStrictEqual({ ...before?.revocation, seenAt: 0 }, { ...after?.revocation, seenAt: 0 })
+
+const rulesOf = (authority: CertificateAuthority | undefined): unknown => {
+  const { crl, ledger, policy } = authority?.spec ?? {}
+  return [crl, ledger, policy?.uniqueCommonName]
+}
 
 const authorityChanged = (
   caches: Caches,
@@ -82,8 +95,7 @@ const authorityChanged = (
 ): void => {
   wakes.list(key, { priority: initial ? 'resync' : 'normal' })
   if (initial) return
-  if (!isDeepStrictEqual([before?.spec.crl, before?.spec.ledger], [after?.spec.crl, after?.spec.ledger]))
-    wakes.pass(key, { afterMs: wakes.passDelayMs })
+  if (!isDeepStrictEqual(rulesOf(before), rulesOf(after))) wakes.pass(key, { afterMs: wakes.passDelayMs })
   if (before?.status?.crl?.number === after?.status?.crl?.number) return
   for (const certificate of caches.certificates.store.by('authority', key))
     if (certificate.spec.secret.items?.some(({ content }) => content === 'RevocationList') === true)

@@ -6,7 +6,7 @@ import { refuseUnfit } from '../certificate/issue.ts'
 import { lifetimeOf, policyOf } from '../certificate/judge.ts'
 import type { UsableAuthority } from '../certificate/observed.ts'
 import { requestedOf } from '../certificate/requested.ts'
-import { commonNameKey, isUnique } from '../certificate/rivals.ts'
+import { commonNameKey, givesName, isUnique, newestOf } from '../certificate/rivals.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
@@ -127,20 +127,19 @@ const usableOf = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAu
  * DatabaseCertificate has is not given away under it; one that was signed for a request is, as a renewal.
  */
 const namesakeOf = (
-  { caches }: Pick<Context, 'caches'>,
+  context: Pick<Context, 'caches'>,
   authority: CertificateAuthority,
   subject: Uint8Array,
 ): string | undefined => {
   const commonName = commonNameOf(subject)
   if (commonName === undefined || !isUnique(authority)) return undefined
-  const others = caches.ledger.store
+  const others = context.caches.ledger.store
     .by('commonName', commonNameKey(keyOf(authority), commonName))
-    .filter(({ state, isCa }) => state === 'Valid' && !isCa)
-  if (others.some(({ holder }) => holder !== undefined))
+    .filter(({ isCa }) => !isCa)
+  if (others.some((entry) => givesName(context, authority, entry)))
     throw new Terminal(
       'PolicyViolation',
       `CertificateAuthority ${keyOf(authority)} gives each common name to one certificate alone (spec.policy.uniqueCommonName), and a DatabaseCertificate has this one.`,
     )
-  const [newest] = others.toSorted((a, b) => (b.createdAt || 0) - (a.createdAt || 0))
-  return newest?.serialNumber
+  return newestOf(others.filter(({ state }) => state === 'Valid'))?.serialNumber
 }

@@ -93,6 +93,7 @@ const world = async (
       metadata: { name: String(at) },
       isCa: false,
       state: 'Valid',
+      notBefore: 0,
       ...entry,
     } as unknown as KubeObject)
   const csr = requestOf(makeRequest(key, options.request), options.csr, options.status)
@@ -356,10 +357,41 @@ describe('an approved request', () => {
   })
 
   const unique = { policy: { uniqueCommonName: true } }
-  it('does not take the name of a DatabaseCertificate where each is given once', async () => {
-    const { look, updates } = await world({ spec: unique, ledger: [{ holder: 'somebody', serialNumber: '01' }] })
-    await look()
-    expect(failureOf(updates[0])).toMatchObject({ reason: 'PolicyViolation' })
+  describe('for a name that the CA gives once', () => {
+    const held = { holder: 'h', holderKey: 'data/orders', serialNumber: '02', createdAt: 2 }
+    const metadata = { namespace: 'data', name: 'orders-ca-01' }
+    const former = {
+      ...held,
+      metadata,
+      isCa: false,
+      notBefore: 0,
+      serialNumber: '01',
+      createdAt: 1,
+      state: 'Superseded',
+    }
+    const holder = { uid: 'h', reports: '02', asks: 'orders-ca' }
+    it.each([
+      { name: 'that reports it', refused: true },
+      { name: 'that reports it, whatever its mark', ledger: [{ ...held, state: 'Superseded' }], refused: true },
+      { name: 'that was made anew and reports it', holder: { ...holder, uid: 'new' }, refused: true },
+      { name: 'that may still get it', holder: { ...holder, reports: undefined }, refused: true },
+      { name: 'that reports an older one and may still get it', holder: { ...holder, reports: '01' }, refused: true },
+      { name: 'that had it', ledger: [former], refused: false },
+      { name: 'that asks another CA by now', holder: { ...holder, asks: 'other' }, refused: false },
+      { name: 'that is gone', holder: undefined, refused: false },
+    ])('fails where it is that of a DatabaseCertificate $name: $refused', async (row) => {
+      const { look, updates, stores } = await world({ spec: unique, ledger: row.ledger ?? [former, held] })
+      stores.ledger.set('data/orders-ca-01', former as unknown as KubeObject)
+      const found = 'holder' in row ? row.holder : holder
+      if (found !== undefined)
+        stores.certificates.set('data/orders', {
+          metadata: { namespace: 'data', name: 'orders', uid: found.uid },
+          spec: { authorityRef: { name: found.asks } },
+          status: { serialNumber: found.reports },
+        } as unknown as KubeObject)
+      await look()
+      expect(failureOf(updates[0])?.reason).toBe(row.refused ? 'PolicyViolation' : undefined)
+    })
   })
 
   it('takes the place of what was signed for the name before where each is given once', async () => {
