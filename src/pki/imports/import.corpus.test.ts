@@ -347,7 +347,7 @@ const refused: readonly Refused[] = [
       return { ...next('deep'), chain: above.map(({ certificate }) => certificate).join('') }
     },
     kind: 'CannotSign',
-    says: '"CN=level 1"',
+    says: 'more than 8 certificates',
   },
   {
     name: 'signed with MD5',

@@ -26,23 +26,30 @@ export interface JudgedPath {
   readonly warnings: readonly string[]
 }
 
+/** The CA and the root among them. */
 const maxLength = 8
 /** Certificates with the same name and bad signatures could otherwise make the search long. */
 const maxSignatureChecks = 64
 
 /** Of all paths through `pool` (in any order, roots among it) the one with the fewest problems, at `now` (ms). */
 export const bestPath = (ca: ParsedCertificate, pool: readonly ParsedCertificate[], now: number): JudgedPath => {
-  const search = { pool, signatureChecks: 0, highest: ca }
+  const search = { pool, signatureChecks: 0, highest: ca, isTooLong: false }
   const judged = pathsFrom([ca], search).map((path) => judge(path, now))
   const [first, ...others] = judged
   if (first !== undefined)
     return others.reduce((best, other) => (other.problems.length < best.problems.length ? other : best), first)
-  const { highest } = search
+  return { path: undefined, problems: [{ kind: 'CannotSign', message: whyNone(ca, search) }], warnings: [] }
+}
+
+const whyNone = (ca: ParsedCertificate, { pool, highest, signatureChecks, isTooLong }: Search): string => {
+  if (isTooLong)
+    return `The way from ${quoted(ca)} up to its root has more than ${maxLength} certificates, itself and the root among them, and no longer one is followed; have the CA signed by one that is nearer to the root.`
+  if (signatureChecks >= maxSignatureChecks)
+    return `No way from ${quoted(ca)} up to a root was found: many certificates that are given have the same name, and after ${maxSignatureChecks} signatures were checked no more are; give the certificates of its own chain alone.`
   const issuer = JSON.stringify(formatDistinguishedName(highest.issuer))
-  const message = pool.some(({ subject }) => equal(subject, highest.issuer))
+  return pool.some(({ subject }) => equal(subject, highest.issuer))
     ? `${quoted(highest)} is not signed by the certificate of ${issuer} that is given; bring the one that signed it.`
     : `No certificate of ${issuer}, the issuer of ${quoted(highest)}, is given; add every certificate above the CA, up to the root.`
-  return { path: undefined, problems: [{ kind: 'CannotSign', message }], warnings: [] }
 }
 
 interface Search {
@@ -50,17 +57,20 @@ interface Search {
   signatureChecks: number
   /** The end of the longest way found. */
   highest: ParsedCertificate
+  /** One goes on above the longest that is followed. */
+  isTooLong: boolean
 }
 
 const pathsFrom = (path: Path, search: Search): Path[] => {
   const last = path.at(-1) ?? path[0]
   if (isSelfSigned(last)) return [path]
   search.highest = last
-  if (path.length >= maxLength) return []
-  return search.pool
+  const above = search.pool
     .filter((issuer) => !path.some(({ fingerprint }) => fingerprint === issuer.fingerprint))
     .filter((issuer) => signs(issuer, last, search))
-    .flatMap((issuer) => pathsFrom([...path, issuer], search))
+  if (path.length < maxLength) return above.flatMap((issuer) => pathsFrom([...path, issuer], search))
+  search.isTooLong ||= above.length > 0
+  return []
 }
 
 const signs = (issuer: ParsedCertificate, certificate: ParsedCertificate, search: Search): boolean => {
