@@ -8,6 +8,7 @@ import { authorityKeyOf, commonNameKey } from './certificate/rivals.ts'
 import { byKeyMark } from './certificate/key-mark.ts'
 import { holdsRevocationList } from './certificate/undisturbed.ts'
 import { createProjection, type LedgerEntry } from './ledger/entry.ts'
+import { compromisedKeyKey } from './ledger/record.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { configMaps, type Namespace, namespaces as namespaceResource, secrets } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
@@ -44,6 +45,8 @@ export const createCaches = (shared: Shared): Caches => ({
       authority: ({ authority }) => [authority],
       commonName: ({ authority, commonName }) =>
         commonName === undefined ? [] : [commonNameKey(authority, commonName)],
+      compromisedKey: ({ authority, compromisedKey }) =>
+        compromisedKey === undefined ? [] : [compromisedKeyKey(authority, compromisedKey)],
     },
   }),
   secrets: new Informer<PartialObject>({

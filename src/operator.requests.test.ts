@@ -1,6 +1,8 @@
 import { createPrivateKey, webcrypto } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { ApiError } from './cluster/errors.ts'
 import type { Cluster, KubeObject } from './cluster/port.ts'
+import { withVerbs } from './faults.fixture.ts'
 import { ascii, contextPrimitive, sequence } from './pki/encoding/der.ts'
 import { decodePrivateKey, generateKeyPair, type KeyPair, spkiOf } from './pki/keys/keys.ts'
 import { distinguishedName } from './pki/names/names.ts'
@@ -347,6 +349,66 @@ describe('a revoked certificate in use', () => {
     expect(await entriesOf(cluster, 'payments')).toHaveLength(1)
     await put(cluster, asking({ inline: requestFor(await newKey()) }))
     await anotherCertificate(cluster, status?.serialNumber, 'payments')
+  })
+
+  it.each(['payments', 'another'])('of a request is not signed again for such a key under a new %s', async (name) => {
+    const { cluster, operator } = await withAuthority()
+    const csr = requestFor(await newKey())
+    await put(cluster, asking({ inline: csr }))
+    const { status } = await ready(cluster, 'payments')
+    await revoke(cluster, status?.serialNumber, { reason: 'keyCompromise' })
+    await stalled(cluster, 'payments')
+    await cluster.delete(databaseCertificates, { namespace, name: 'payments' })
+    await quiet(operator)
+    await put(cluster, asking({ inline: csr }, {}, name))
+    const { reason, message } = await stalled(cluster, name)
+    expect(reason).toBe('KeyInUse')
+    expect(message).toContain('keyCompromise')
+    expect(await entriesOf(cluster)).toHaveLength(2)
+    await put(cluster, asking({ inline: requestFor(await newKey()) }, {}, name))
+    await ready(cluster, name)
+  })
+
+  it('is replaced with a new key where an earlier one of its key was revoked as keyCompromise', async () => {
+    const keeping = (renewTrigger: string) => certificate({ privateKey: { rotation: 'Never' }, renewTrigger })
+    const { cluster, serial, anotherSerial, operator } = await issuedOnce({ privateKey: { rotation: 'Never' } })
+    const key = text(await getSecret(cluster), 'tls.key')
+    await put(cluster, keeping('1'))
+    const second = await anotherSerial()
+    expect(text(await getSecret(cluster), 'tls.key')).toBe(key)
+    await revoke(cluster, serial, { reason: 'keyCompromise' })
+    await quiet(operator)
+    await put(cluster, keeping('2'))
+    await anotherCertificate(cluster, second.status?.serialNumber)
+    expect(text(await getSecret(cluster), 'tls.key')).not.toBe(key)
+  })
+
+  it('is not replaced with what was signed for its key before, and could not be delivered', async () => {
+    let refuses = false
+    const { cluster, operator } = await withAuthority({}, (target) =>
+      withVerbs(target, {
+        apply: (resource, object, options) =>
+          refuses && object.kind === 'Secret'
+            ? Promise.reject(new ApiError({ status: 403, reason: 'Forbidden', message: 'not now' }))
+            : target.apply(resource, object, options),
+      }),
+    )
+    const keeping = (more: object = {}) => certificate({ privateKey: { rotation: 'Never' }, ...more })
+    await put(cluster, keeping())
+    const first = await ready(cluster)
+    await quiet(operator)
+    const key = text(await getSecret(cluster), 'tls.key')
+    refuses = true
+    await put(cluster, keeping({ renewTrigger: '1' }))
+    await until('a second entry', async () => (await entriesOf(cluster, 'orders')).length === 2)
+    await revoke(cluster, first.status?.serialNumber, { reason: 'keyCompromise' })
+    await until('the mark', async () => {
+      const entries = await entriesOf(cluster, 'orders')
+      return entries.some(({ status }) => status?.state === 'Revoked')
+    })
+    refuses = false
+    await anotherCertificate(cluster, first.status?.serialNumber)
+    expect(text(await getSecret(cluster), 'tls.key')).not.toBe(key)
   })
 })
 

@@ -100,6 +100,7 @@ const base: Observed = {
   authorityKey: undefined,
   commonNameHolder: undefined,
   keyHolder: undefined,
+  keyCompromised: false,
 }
 
 const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
@@ -322,6 +323,18 @@ describe('decide', () => {
       name: 'a request for another key is signed when the former one is known to others',
       seen: requested(2, { entry: revokedFor('keyCompromise') }),
       cure: 'Issue',
+    },
+    {
+      name: 'a request is not signed for a key of which another certificate was revoked as known to others',
+      seen: requested(2, { keyCompromised: true }),
+      cure: 'Stall',
+      reason: 'KeyInUse',
+      says: 'keyCompromise',
+    },
+    {
+      name: 'a request that was signed is left alone when an earlier certificate of its key is known to others',
+      seen: requested(1, { keyCompromised: true }),
+      cure: 'None',
     },
     {
       name: 'a request for the key of another is not signed',

@@ -7,6 +7,7 @@ import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { type Context, existing } from '../control/context.ts'
 import { readSecret, readText } from '../control/secrets.ts'
+import { isCompromisedKey } from '../ledger/record.ts'
 import { commonNameOf } from '../pki/names/names.ts'
 import { findCondition } from '../resources/conditions.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -89,6 +90,8 @@ export const gather = async (
       wanted === undefined || authority.state !== 'usable'
         ? undefined
         : keyHolder(context, certificate, wanted, authority),
+    keyCompromised:
+      wanted?.request !== undefined && isCompromisedKey(context.caches, wanted.authority, wanted.request.spki),
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Context } from '../control/context.ts'
 import { issueCertificate } from '../pki/certificates/certificate.ts'
+import { isCompromisedKey } from '../ledger/record.ts'
 import { generateKeyPair, spkiOf } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
@@ -79,6 +80,7 @@ export const reusableKey = (
 ): Uint8Array | undefined => {
   if (!wanted.reuseKey || secret.state !== 'present' || secret.leaf === undefined || isCompromised(entry))
     return undefined
+  if (isCompromisedKey(context.caches, wanted.authority, secret.leaf.spki)) return undefined
   if (!sameKey(secret.keyAlgorithm, wanted)) return undefined
   return sharersOfKey(context, certificate, secret.leaf.spki).length > 0 ? undefined : secret.privateKey
 }

@@ -83,6 +83,8 @@ export interface Observed {
   readonly commonNameHolder: string | undefined
   /** Who else has the key that the certificate would be for, in words. */
   readonly keyHolder: string | undefined
+  /** The CA has a certificate for the key of the request that was revoked because others have that key. */
+  readonly keyCompromised: boolean
 }
 
 export type Look = LookOf<DatabaseCertificate, Observed>

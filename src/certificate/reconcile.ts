@@ -11,7 +11,9 @@ import { isFailedIssuance } from '../control/failure.ts'
 import { KeyGate } from '../control/key-gate.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { SecretAppeared } from '../control/write-secret.ts'
+import { isCompromisedKey } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import {
   databaseCertificates,
@@ -28,7 +30,7 @@ import { exportsKey } from './key-export.ts'
 import type { KeyStays } from './key-withdrawal.ts'
 import { notesOf } from './notes.ts'
 import type { Look, Observed } from './observed.ts'
-import { publicKeyHash, seeEntry } from './rivals.ts'
+import { seeEntry } from './rivals.ts'
 import { settledUntil } from './settled.ts'
 import { factsOf, factsWithout, remembered, usable } from './status.ts'
 import { Undelivered } from './undelivered.ts'
@@ -160,6 +162,7 @@ export class CertificateReconciler {
     if (kept === undefined) return undefined
     const entry = seeEntry(this.#context, wanted.authority, kept.certificate.serialNumber)
     if (entry?.state === 'Revoked') return undefined
+    if (isCompromisedKey(this.#context.caches, wanted.authority, kept.certificate.spki)) return undefined
     refuseUnfit(authority, kept.certificate)
     return kept
   }

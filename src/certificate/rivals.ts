@@ -3,12 +3,12 @@
  * of it is answered from memory.
  */
 
-import { createHash } from 'node:crypto'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { findEntry } from '../ledger/record.ts'
 import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
 import { isNewerHolder } from '../ledger/replaced.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import { commonNameOf } from '../pki/names/names.ts'
 import { parseCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -17,8 +17,6 @@ import type { EntrySeen, UsableAuthority } from './observed.ts'
 import type { Wanted } from './wanted.ts'
 
 type Caches = Pick<Context, 'caches'>
-
-export const publicKeyHash = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex')
 
 /** Key of the ledger's index `commonName`. `authority` is `namespace/name`. */
 export const commonNameKey = (authority: string, commonName: string): string => `${authority} ${commonName}`

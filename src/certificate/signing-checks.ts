@@ -52,10 +52,16 @@ const authorityForbids: CertificateCheck = ({ authority, resolved, secret }) => 
   return stall(first.reason, kept ? `${said} The Secret stays as it is.` : said)
 }
 
-const keyInUse: CertificateCheck = ({ keyHolder }) =>
-  keyHolder === undefined
+const keyInUse: CertificateCheck = ({ keyHolder, keyCompromised }) => {
+  if (keyCompromised) return stall('KeyInUse', compromisedKeyMessage('spec.request'))
+  return keyHolder === undefined
     ? undefined
     : stall('KeyInUse', `The key of spec.request is that of ${keyHolder}; make another key, and a request with it.`)
+}
+
+/** `where` the request stands. */
+export const compromisedKeyMessage = (where: string): string =>
+  `A certificate for the key of ${where} was revoked because the key is in other hands (keyCompromise); make another key, and a request with it.`
 
 export const writingChecks: readonly CertificateCheck[] = [
   authorityNotReady, // Wait
@@ -66,5 +72,5 @@ export const signingChecks: readonly CertificateCheck[] = [
   ...writingChecks,
   authorityExpiring, // Stall
   authorityForbids, // Stall  policy and name constraints
-  keyInUse, // Stall  a request for the key of a CA or of another certificate
+  keyInUse, // Stall  a request for the key of a CA or of another certificate, or for one that others have
 ]

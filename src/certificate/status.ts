@@ -3,10 +3,10 @@
 import type { ObjectMeta } from '../cluster/port.ts'
 import { noFailure } from '../control/failure.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import type { Observed, UsableAuthority } from './observed.ts'
-import { publicKeyHash } from './rivals.ts'
 import type { Wanted } from './wanted.ts'
 
 export const usable = (seen: Observed): { wanted: Wanted; authority: UsableAuthority } => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseCertificate } from '../pki/certificates/parse.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import { makeIntermediate, makeRoot } from '../pki/testing.ts'
 import { createProjection } from './entry.ts'
 
@@ -82,6 +83,21 @@ describe('an entry in memory', () => {
     { spec: {}, status: { state: 'Revoked' }, state: 'Valid', marked: 'Revoked' },
   ])('is $state, marked $marked', ({ spec, status, state, marked }) => {
     expect(projected(spec, status)).toMatchObject({ state, marked })
+  })
+
+  it.each([
+    { revocation: { reason: 'keyCompromise' }, keeps: true },
+    { revocation: { reason: 'cessationOfOperation' }, keeps: false },
+    { revocation: hold, keeps: false },
+    { revocation: undefined, keeps: false },
+  ] as const)('keeps which key it was for only where others know it: $revocation.reason', ({ revocation, keeps }) => {
+    const { compromisedKey } = projected(revocation === undefined ? {} : { revocation })
+    expect(compromisedKey).toBe(keeps ? publicKeyHash(root.key.spki) : undefined)
+  })
+
+  it('does without the key of a certificate that it has not', () => {
+    const revocation = { reason: 'keyCompromise' }
+    expect(projected({ certificate: '', revocation }).compromisedKey).toBeUndefined()
   })
 
   it('has its revocation in numbers', () => {

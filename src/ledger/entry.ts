@@ -5,6 +5,7 @@
 
 import type { KubeObject } from '../cluster/port.ts'
 import { marks } from '../control/context.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { IssuedCertificate, IssuedCertificateSpec, RevocationReason } from '../resources/issued-certificate.ts'
 import { factsOf } from './facts.ts'
 import { parseLine } from './openssl/index-file.ts'
@@ -41,6 +42,8 @@ export interface LedgerEntry extends KubeObject {
   /** As status says it. */
   readonly marked: EntryState
   readonly revocation: Revocation | undefined
+  /** Hash of the public key, where it was revoked as keyCompromise: nothing is signed for that key again. */
+  readonly compromisedKey: string | undefined
   /** When the entry was created, ms since the epoch; NaN where that is not known. */
   readonly createdAt: number
   /** Validity, ms since the epoch; NaN where the certificate cannot be read. */
@@ -100,6 +103,8 @@ export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) 
       state: spec.revocation === undefined ? (marked === 'Revoked' ? 'Valid' : marked) : 'Revoked',
       marked,
       revocation: spec.revocation === undefined ? undefined : revocationOf(spec.revocation, status?.revokedAt),
+      compromisedKey:
+        facts !== undefined && spec.revocation?.reason === 'keyCompromise' ? publicKeyHash(facts.spki) : undefined,
       createdAt: Date.parse(creationTimestamp ?? ''),
       notBefore: facts?.notBefore ?? Number.NaN,
       notAfter: facts?.notAfter ?? endOf(spec.indexLine),

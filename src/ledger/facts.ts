@@ -15,6 +15,8 @@ export interface CertificateFacts {
   /** Lower-case hex. */
   readonly authorityKeyId: string | undefined
   readonly isCa: boolean
+  /** SubjectPublicKeyInfo; a view of the whole certificate, not to be kept. */
+  readonly spki: Uint8Array
 }
 
 const commonNameId = Buffer.from('550403', 'hex')
@@ -28,8 +30,8 @@ export const factsOf = (pem: string): CertificateFacts | undefined => {
     if (tbs === undefined) return undefined
     const fields = children(tbs)
     if (fields[0]?.tag === 0xa0) fields.shift()
-    const [, , , validity, subject, , ...optional] = fields
-    if (validity === undefined || subject === undefined) return undefined
+    const [, , , validity, subject, publicKey, ...optional] = fields
+    if (validity === undefined || subject === undefined || publicKey === undefined) return undefined
     const [notBefore, notAfter] = children(validity)
     if (notBefore === undefined || notAfter === undefined) return undefined
     const extensions = optional.find(({ tag }) => tag === 0xa3)
@@ -37,6 +39,7 @@ export const factsOf = (pem: string): CertificateFacts | undefined => {
       notBefore: readTime(notBefore),
       notAfter: readTime(notAfter),
       commonName: commonNameOf(subject),
+      spki: publicKey.encoded,
       ...(extensions === undefined
         ? { authorityKeyId: undefined, isCa: false }
         : extensionFacts(children(readOnly(extensions.contents, Tag.sequence)))),

@@ -8,6 +8,7 @@ import { isAlreadyExists, isNamespaceTerminating } from '../cluster/errors.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { type Context, fieldManager, marks } from '../control/context.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
 import { NotReady, Retryable } from '../runtime/errors.ts'
@@ -110,6 +111,24 @@ export const findEntry = (
   serialNumber: string,
 ): LedgerEntry | undefined =>
   caches.ledger.store.get(`${authority.namespace}/${entryName(authority.name, serialNumber)}`)
+
+/** Key of the ledger's index `compromisedKey`. `authority` is `namespace/name`, `hash` that of the public key. */
+export const compromisedKeyKey = (authority: string, hash: string): string => `${authority} ${hash}`
+
+/**
+ * Whether a certificate for this key was revoked by that authority because others have the key; from memory. Forgotten with
+ * the entry, when that is pruned.
+ */
+export const isCompromisedKey = (
+  caches: Context['caches'],
+  authority: { readonly namespace: string; readonly name: string },
+  spki: Uint8Array,
+): boolean => {
+  const hash = publicKeyHash(spki)
+  return caches.ledger.store
+    .by('compromisedKey', compromisedKeyKey(`${authority.namespace}/${authority.name}`, hash))
+    .some(({ compromisedKey }) => compromisedKey === hash)
+}
 
 /** `<authority>-<serial in lower case>`, at most 253 characters, so that one serial can be recorded once only. */
 export const entryName = (authority: string, serialNumber: string): string =>

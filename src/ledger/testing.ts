@@ -22,6 +22,7 @@ export const entryOf = (serialNumber: string, change: Partial<LedgerEntry> = {})
   state: 'Valid',
   marked: 'Valid',
   revocation: undefined,
+  compromisedKey: undefined,
   createdAt: 300_000,
   notBefore: 0,
   notAfter: Number.MAX_SAFE_INTEGER,

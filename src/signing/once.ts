@@ -12,13 +12,10 @@ import type { Observed } from '../certificate/observed.ts'
 import { replacedNamesake } from '../certificate/rivals.ts'
 import { usable } from '../certificate/status.ts'
 import type { Context } from '../control/context.ts'
-import { type Finding, stall } from '../control/decision.ts'
+import type { Finding } from '../control/decision.ts'
 import { record } from '../ledger/record.ts'
-import { NameError } from '../pki/names/names.ts'
-import { CertificateError, parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
-import { certificatesOf, PemError } from '../pki/encoding/pem.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
-import { issuedCertificates } from '../resources/issued-certificate.ts'
 
 export interface Judged {
   readonly seen: Observed
@@ -50,38 +47,7 @@ export const judgeOnce = async (
   // There is no Secret to write, so none can be in the way.
   const seen: Observed = { ...gathered, secret: { state: 'absent' } }
   const { cure, acting } = decide(seen, context.clock.now())
-  if (cure !== 'Issue') return { seen, refusals: acting }
-  return { seen, refusals: (await isCompromised(context, seen, signal)) ? [compromised] : [] }
-}
-
-const compromised = stall(
-  'KeyInUse',
-  'A certificate for the key of spec.request was revoked because the key is in other hands (keyCompromise); make another key, and a request with it.',
-)
-
-/** A DatabaseCertificate is known by its own entry; for a request signed once, the CA's whole ledger has to be asked. */
-const isCompromised = async ({ cluster, caches }: Context, seen: Observed, signal: AbortSignal): Promise<boolean> => {
-  const { wanted } = usable(seen)
-  const { namespace, name } = wanted.authority
-  const suspects = caches.ledger.store
-    .by('authority', `${namespace}/${name}`)
-    .filter(({ revocation }) => revocation?.reason === 'keyCompromise')
-  for (const { metadata } of suspects) {
-    const { spec } = await cluster.get(issuedCertificates, { namespace, name: metadata.name }, { signal })
-    const spki = spkiIn(spec.certificate)
-    if (spki !== undefined && Buffer.from(spki).equals(wanted.request?.spki ?? new Uint8Array())) return true
-  }
-  return false
-}
-
-/** An imported history may hold what nobody would sign today, or a line of index.txt without its certificate. */
-const spkiIn = (pem: string): Uint8Array | undefined => {
-  try {
-    return certificatesOf(pem).map((der) => parseCertificate(der))[0]?.spki
-  } catch (error) {
-    if (error instanceof CertificateError || error instanceof PemError || error instanceof NameError) return undefined
-    throw error
-  }
+  return { seen, refusals: cure === 'Issue' ? [] : acting }
 }
 
 /**

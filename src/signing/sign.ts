@@ -7,10 +7,11 @@ import { lifetimeOf, policyOf } from '../certificate/judge.ts'
 import type { UsableAuthority } from '../certificate/observed.ts'
 import { requestedOf } from '../certificate/requested.ts'
 import { commonNameKey, givesName, isUnique, newestOf } from '../certificate/rivals.ts'
+import { compromisedKeyMessage } from '../certificate/signing-checks.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
-import { record } from '../ledger/record.ts'
+import { isCompromisedKey, record } from '../ledger/record.ts'
 import { issueCertificate } from '../pki/certificates/certificate.ts'
 import { commonNameOf, emptyName } from '../pki/names/names.ts'
 import { parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
@@ -66,6 +67,9 @@ export const signRequest = async (
   if (first !== undefined) throw invalid([first, ...others].join(' '))
   const requested = requestedOf({ usages: [...usages] }, { subject: emptyName, names: [] }, request)
   if ('problems' in requested) throw invalid(requested.problems.join(' '))
+  const { namespace = 'default', name } = authority.metadata
+  if (isCompromisedKey(context.caches, { namespace, name }, requested.spki))
+    throw new Terminal('KeyInUse', compromisedKeyMessage('the request'))
   const supersedes = namesakeOf(context, authority, requested.subject)
   const { rules } = usable.policy ?? {}
   const plan = leafPlan({
@@ -78,7 +82,6 @@ export const signRequest = async (
   })
   const certificate = await issueCertificate(plan, signer)
   refuseUnfit(usable, certificate)
-  const { namespace = 'default', name } = authority.metadata
   await record(
     context,
     {

@@ -6,8 +6,10 @@ import type { Informer } from '../cluster/cache/informer.ts'
 import { ApiError } from '../cluster/errors.ts'
 import type { KubeObject } from '../cluster/port.ts'
 import { never, stubContext } from '../control/testing.ts'
+import { entryOf } from '../ledger/testing.ts'
 import { distinguishedName } from '../pki/names/names.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import { parseCertificate } from '../pki/certificates/parse.ts'
 import { makeRequest, type RequestChanges } from '../pki/requests/request.fixture.ts'
 import { generate, makeIntermediate, makeRoot, now } from '../pki/testing.ts'
@@ -277,6 +279,16 @@ describe('an approved request', () => {
     await look()
     expect(steps).toEqual(['ledger', 'status', 'status', 'status'])
     expect(certificatesIn(updates[0])[0]?.serialNumber).toBe(entries[0]?.spec.serialNumber)
+  })
+
+  it('fails when a certificate of its key was revoked as keyCompromise', async () => {
+    const { look, stores, key, updates, entries } = await world()
+    const revoked = entryOf('0A', { state: 'Revoked', compromisedKey: publicKeyHash(key.spki) })
+    stores.ledger.set('data/orders-ca-0a', revoked)
+    await look()
+    expect(failureOf(updates[0])).toMatchObject({ reason: 'KeyInUse' })
+    expect(failureOf(updates[0])?.message).toContain('keyCompromise')
+    expect(entries).toEqual([])
   })
 
   it('gets a shorter life than it asks for where the policy says so', async () => {

@@ -87,3 +87,6 @@ export const subjectKeyId = (spki: Uint8Array): Uint8Array => {
   if (key === undefined) throw new DerError('the public key is not a SubjectPublicKeyInfo')
   return new Uint8Array(createHash('sha1').update(readBitString(key)).digest())
 }
+
+/** SHA-256 of the SubjectPublicKeyInfo, lower-case hex: the identity of a key across the certificates it is in. */
+export const publicKeyHash = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex')
