@@ -23,7 +23,7 @@ import {
   certificateSigningRequests,
   type RequestCondition,
 } from './kind.ts'
-import { type Signed, signRequest } from './sign.ts'
+import { type Signed, signRequest, stillFit } from './sign.ts'
 
 /** What the API server takes. */
 const maxMessage = 1024
@@ -80,7 +80,7 @@ export class SigningReconciler {
     if (held !== undefined) return { requeueAfterMs: held }
     const uid = request.metadata.uid ?? ''
     try {
-      const signed = this.#undelivered.get(uid) ?? (await this.#make(request, authority, signal))
+      const signed = (await this.#kept(uid, authority)) ?? (await this.#make(request, authority, signal))
       this.#undelivered.set(uid, signed)
       await this.#deliver(request, signed, signal)
       this.#undelivered.delete(uid)
@@ -94,6 +94,14 @@ export class SigningReconciler {
       else throw error
       return {}
     }
+  }
+
+  /** Hours may have gone by since it was signed: it is judged once more before anybody gets it. */
+  async #kept(uid: string, authority: CertificateAuthority): Promise<Signed | undefined> {
+    const signed = this.#undelivered.get(uid)
+    const kept = signed && (await stillFit(this.#context, this.#keyring, authority, signed))
+    if (kept === undefined) this.#undelivered.delete(uid)
+    return kept
   }
 
   #make({ spec }: CertificateSigningRequest, authority: CertificateAuthority, signal: AbortSignal): Promise<Signed> {

@@ -11,7 +11,8 @@ import { compromisedKeyMessage } from '../certificate/signing-checks.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
-import { isCompromisedKey, record } from '../ledger/record.ts'
+import { renewalTime } from '../control/schedule.ts'
+import { findEntry, isCompromisedKey, record } from '../ledger/record.ts'
 import { issueCertificate } from '../pki/certificates/certificate.ts'
 import { commonNameOf, emptyName } from '../pki/names/names.ts'
 import { parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
@@ -36,6 +37,8 @@ export interface Signed {
   readonly certificate: ParsedCertificate
   /** PEM, the leaf and the intermediates above it. */
   readonly pem: string
+  /** SHA-256 of the CA's certificate, lower-case hex. */
+  readonly authorityFingerprint: string
 }
 
 /** Of a certificate whose requester leaves it open, ms. */
@@ -93,7 +96,41 @@ export const signRequest = async (
     },
     signal,
   )
-  return { certificate, pem: [certificate.der, ...chain].map((der) => encodePem('CERTIFICATE', der)).join('') }
+  return { certificate, pem: pemOf(certificate, chain), authorityFingerprint: own.fingerprint }
+}
+
+const pemOf = ({ der }: ParsedCertificate, chain: readonly Uint8Array[]): string =>
+  [der, ...chain].map((one) => encodePem('CERTIFICATE', one)).join('')
+
+/**
+ * What was signed and recorded before, where it may still be handed out; undefined where it is to be signed anew, which then
+ * says what is wrong. Rejects with NotReady while the CA cannot sign.
+ */
+export const stillFit = async (
+  { caches, clock }: Context,
+  keyring: Pick<Keyring, 'load'>,
+  authority: CertificateAuthority,
+  signed: Signed,
+): Promise<Signed | undefined> => {
+  const { certificate, authorityFingerprint } = signed
+  const usable = await usableOf(keyring, authority)
+  const { certificate: own, chain } = usable.material
+  if (authorityFingerprint !== own.fingerprint) return undefined
+  const { namespace = 'default', name, uid = '' } = authority.metadata
+  if (findEntry(caches, { namespace, name }, certificate.serialNumber)?.state === 'Revoked') return undefined
+  if (isCompromisedKey(caches, { namespace, name }, certificate.spki)) return undefined
+  if (clock.now() >= renewalTime({}, certificate.notBefore, certificate.notAfter, uid)) return undefined
+  return isUnfit(usable, certificate) ? undefined : { ...signed, pem: pemOf(certificate, chain) }
+}
+
+const isUnfit = (authority: UsableAuthority, certificate: ParsedCertificate): boolean => {
+  try {
+    refuseUnfit(authority, certificate)
+    return false
+  } catch (error) {
+    if (error instanceof Terminal) return true
+    throw error
+  }
 }
 
 const invalid = (message: string): Terminal => new Terminal('RequestInvalid', message)

@@ -68,7 +68,7 @@ const world = async (
         steps.push('ledger')
         return Promise.resolve({
           ...entry,
-          metadata: { ...entry.metadata, creationTimestamp: new Date(now).toISOString() },
+          metadata: { ...entry.metadata, creationTimestamp: new Date(clock.now()).toISOString() },
         })
       },
       updateStatus: (_: unknown, object: CertificateSigningRequest) => {
@@ -104,7 +104,7 @@ const world = async (
     store,
     wrote: (object: CertificateSigningRequest) => void store.set(object.metadata.name, object),
   } as unknown as Informer<CertificateSigningRequest>
-  const material: AuthorityMaterial = {
+  let material: AuthorityMaterial = {
     signer: ca.signer,
     certificate: own,
     chain: [ca.certificate],
@@ -123,6 +123,11 @@ const world = async (
     updates,
     entries,
     steps,
+    authority,
+    /** The CA has another certificate for its key. */
+    renewAuthority: (certificate: Uint8Array) => {
+      material = { ...material, certificate: parseCertificate(certificate), chain: [certificate] }
+    },
     look: () => reconciler.reconcile('orders', about),
   }
 }
@@ -279,6 +284,78 @@ describe('an approved request', () => {
     await look()
     expect(steps).toEqual(['ledger', 'status', 'status', 'status'])
     expect(certificatesIn(updates[0])[0]?.serialNumber).toBe(entries[0]?.spec.serialNumber)
+  })
+
+  const undelivered: {
+    readonly name: string
+    readonly change: (made: Awaited<ReturnType<typeof world>>, entry: IssuedCertificate) => Promise<void> | void
+  }[] = [
+    {
+      name: 'it was revoked',
+      change: ({ stores }, { metadata }) => {
+        const revoked = { metadata, state: 'Revoked', revocation: { reason: 'superseded' } }
+        stores.ledger.set(`data/${metadata.name}`, revoked as unknown as KubeObject)
+      },
+    },
+    {
+      name: 'the CA has another certificate',
+      change: async ({ ca, renewAuthority }) => {
+        renewAuthority((await makeRoot({ key: ca.key, commonName: 'Orders CA' })).certificate)
+      },
+    },
+    {
+      name: 'the policy of the CA allows it no more',
+      change: ({ stores, authority }) => {
+        const spec = { ...authority.spec, policy: { ...authority.spec.policy, maxDuration: '1h' } }
+        stores.authorities.set('data/orders-ca', { ...authority, spec } as unknown as KubeObject)
+      },
+    },
+    { name: 'it is due for renewal itself', change: ({ clock }) => clock.setNow(now + 80 * 86_400_000) },
+  ]
+  it.each(undelivered)('is signed anew where the status was refused, and meanwhile $name', async ({ change }) => {
+    const made = await world({
+      updateStatus: (attempt) => {
+        if (attempt === 1) throw new ApiError({ status: 503, reason: 'ServiceUnavailable', message: 'later' })
+      },
+    })
+    await expect(made.look()).rejects.toMatchObject({ status: 503 })
+    const [first] = made.entries
+    if (first === undefined) throw new Error('nothing was signed')
+    await change(made, first)
+    await made.look()
+    const [, second] = made.entries
+    expect(second?.spec.serialNumber).not.toBe(first.spec.serialNumber)
+    expect(certificatesIn(made.updates[0])[0]?.serialNumber).toBe(second?.spec.serialNumber)
+  })
+
+  it('fails where the status was refused, and meanwhile its key is known to others', async () => {
+    const { look, stores, key, updates, entries } = await world({
+      updateStatus: (attempt) => {
+        if (attempt === 1) throw new ApiError({ status: 503, reason: 'ServiceUnavailable', message: 'later' })
+      },
+    })
+    await expect(look()).rejects.toMatchObject({ status: 503 })
+    const revoked = entryOf('0A', { state: 'Revoked', compromisedKey: publicKeyHash(key.spki) })
+    stores.ledger.set('data/orders-ca-0a', revoked)
+    await look()
+    expect(failureOf(updates[0])).toMatchObject({ reason: 'KeyInUse' })
+    expect(entries).toHaveLength(1)
+  })
+
+  it('waits with what was signed before while the CA cannot sign', async () => {
+    const { look, stores, authority, updates, entries } = await world({
+      updateStatus: (attempt) => {
+        if (attempt === 1) throw new ApiError({ status: 503, reason: 'ServiceUnavailable', message: 'later' })
+      },
+    })
+    await expect(look()).rejects.toMatchObject({ status: 503 })
+    stores.authorities.set('data/orders-ca', { ...authority, status: {} } as unknown as KubeObject)
+    expect((await look()).requeueAfterMs).toBeGreaterThan(0)
+    expect(updates).toEqual([])
+    stores.authorities.set('data/orders-ca', authority)
+    await look()
+    expect(certificatesIn(updates[0])[0]?.serialNumber).toBe(entries[0]?.spec.serialNumber)
+    expect(entries).toHaveLength(1)
   })
 
   it('fails when a certificate of its key was revoked as keyCompromise', async () => {
