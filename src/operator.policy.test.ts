@@ -6,6 +6,7 @@ import { decodePem } from './pki/encoding/pem.ts'
 import { parseRevocationList } from './pki/revocation/parse.ts'
 import { type CertificateAuthority } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
+import { configMaps, secrets } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
 import {
   anotherCertificate,
@@ -24,10 +25,12 @@ import {
   messageOf,
   namespace,
   pass,
+  person,
   put,
   quiet,
   ready,
   revoke,
+  secretOf,
   stalled,
   start,
   text,
@@ -421,6 +424,78 @@ describe('a revocation list in the Secret of a certificate', () => {
     await clock.advance(13 * 3_600_000)
     await quiet(operator)
     expect(written()).toBe(rest)
+  })
+
+  const current = (cluster: Cluster) =>
+    until('the list of the CA', async () => {
+      const map = await cluster.get(configMaps, { namespace, name: 'ca-crl' })
+      return map.data?.['ca.crl'] === text(await getSecret(cluster), 'ca.crl')
+    })
+
+  it('is kept up to date while the certificate is on hold, and nothing else of the Secret is touched', async () => {
+    const { cluster, clock, operator, serial, writes } = await issuedOnce(secret('orders-tls'), { crl: {} })
+    const { data: before } = await getSecret(cluster)
+    await revoke(cluster, serial, { reason: 'certificateHold' })
+    await stalled(cluster)
+    await until('the hold in the list', async () => (await listOf(cluster)).revoked[0]?.serialNumber === serial)
+    const held = await listOf(cluster)
+    await pass(clock, 26 * day)
+    await until('a later list', async () => (await listOf(cluster)).number !== held.number)
+    await quiet(operator)
+    await current(cluster)
+    const { data: after } = await getSecret(cluster)
+    expect({ ...after, 'ca.crl': '' }).toEqual({ ...before, 'ca.crl': '' })
+    expect((await stalled(cluster)).reason).toBe('OnHold')
+    const rest = writes.filter(({ plural }) => plural === 'secrets').length
+    await clock.advance(13 * 3_600_000)
+    await quiet(operator)
+    expect(writes.filter(({ plural }) => plural === 'secrets')).toHaveLength(rest)
+    await revoke(cluster, serial, undefined)
+    await ready(cluster)
+    await quiet(operator)
+    await current(cluster)
+    const { data: last } = await getSecret(cluster)
+    expect({ ...last, 'ca.crl': '' }).toEqual({ ...before, 'ca.crl': '' })
+  })
+
+  it('that cannot be written keeps nobody from being told of the hold', async () => {
+    let refuses = false
+    const refusing = (cluster: Cluster): Cluster =>
+      withVerbs(cluster, {
+        apply: (resource, object, options) =>
+          refuses && object.kind === 'Secret'
+            ? Promise.reject(new ApiError({ status: 422, reason: 'Invalid', message: 'refused by a webhook' }))
+            : cluster.apply(resource, object, options),
+      })
+    const { cluster, clock, operator, events } = await withAuthority({ crl: {} }, refusing)
+    await put(cluster, certificate(secret('orders-tls')))
+    const { status } = await ready(cluster)
+    await quiet(operator)
+    refuses = true
+    await revoke(cluster, status?.serialNumber, { reason: 'certificateHold' })
+    expect((await stalled(cluster)).reason).toBe('OnHold')
+    const told = () => events.some(({ reason, note }) => reason === 'WriteFailed' && note.includes('a webhook'))
+    await until('an event', () => Promise.resolve(told()))
+    expect((await stalled(cluster)).reason).toBe('OnHold')
+    refuses = false
+    await clock.advance(13 * 3_600_000)
+    await until('the hold in the list', async () => (await listOf(cluster)).revoked.length === 1)
+  })
+
+  it('is not written into the Secret of somebody else', async () => {
+    const { cluster, operator, serial } = await issuedOnce(secret('orders-tls'), { crl: {} })
+    await revoke(cluster, serial, { reason: 'certificateHold' })
+    await stalled(cluster)
+    await current(cluster)
+    await cluster.delete(secrets, { namespace, name: 'orders-tls' })
+    const theirs = secretOf('orders-tls', { 'ca.crl': 'theirs' }, { type: 'kubernetes.io/tls' })
+    await cluster.apply(
+      secrets,
+      { ...theirs, stringData: { 'tls.crt': '', 'tls.key': '', 'ca.crl': 'theirs' } },
+      person,
+    )
+    await quiet(operator)
+    expect(text(await getSecret(cluster), 'ca.crl')).toBe('theirs')
   })
 
   it('is not looked at again by a restart', async () => {

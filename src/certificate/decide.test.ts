@@ -60,6 +60,7 @@ const secret: Present = {
   renewTrigger: '',
   drift: [],
   outputsCurrent: true,
+  staleLists: [],
   counted: new Map(),
 }
 

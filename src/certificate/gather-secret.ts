@@ -11,6 +11,7 @@ import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { countsIn } from './counters.ts'
 import type { Familiar } from './familiar.ts'
+import { staleListsIn } from './revocation-list.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
 import type { Wanted } from './wanted.ts'
@@ -44,6 +45,7 @@ export const dueSecret = (
     renewTrigger: undefined,
     drift: [],
     outputsCurrent: true,
+    staleLists: [],
     counted: new Map(),
   }
 }
@@ -99,6 +101,7 @@ export const seeSecret = async (
     requestedDuration: wholeNumber(annotations[marks.requestedDuration]),
     renewTrigger: annotations[marks.renewTrigger],
     drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
+    staleLists: wanted === undefined || !ours ? [] : staleListsIn(secret, wanted, beside.revocationList),
     counted: wanted === undefined || !ours ? new Map() : countsIn(wanted.secret, secret, data),
   } as const
   return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, beside) }

@@ -57,6 +57,8 @@ export type SecretSeen = Owned<{
   readonly renewTrigger: string | undefined
   /** True when the bytes are those written last and nothing they were made from has changed. */
   readonly outputsCurrent: boolean
+  /** Keys under which it does not hold the present revocation list, and should. */
+  readonly staleLists: readonly string[]
   /** What its counting annotations say, and the bytes that they were counted for. */
   readonly counted: ReadonlyMap<string, Count>
 }>

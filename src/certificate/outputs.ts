@@ -94,9 +94,40 @@ export const contentOf = async (delivery: Delivery, random: (size: number) => Ui
   }
 }
 
-export const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
+/** The Secret as it stands, with other data: what it says of itself stays, whatever has become of the spec. */
+export const rewritten = (
+  certificate: DatabaseCertificate,
+  { secret: { name, labels, annotations: wanted, counters = {} } }: Wanted,
+  secret: Secret,
+  data: SecretContent['data'],
+): SecretContent => {
+  const { annotations = {}, ownerReferences = [], resourceVersion = '', uid = '' } = secret.metadata
+  const told = Object.entries(annotations).filter(([key]) => ownMarks.has(key) || Object.hasOwn(counters, key))
+  const owned = ownerReferences.some((one) => one.uid === certificate.metadata.uid)
+  return {
+    namespace: certificate.metadata.namespace ?? 'default',
+    name,
+    type: secret.type ?? 'Opaque',
+    data,
+    labels,
+    annotations: { ...wanted, ...Object.fromEntries(told) },
+    owner: ownerOf(certificate),
+    ownerReference: owned ? ownerReferenceOf(certificate) : undefined,
+    previous: { uid, resourceVersion },
+  }
+}
 
-export const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate): OwnerReference => ({
+const ownMarks: ReadonlySet<string> = new Set([
+  marks.inputsHash,
+  marks.serialNumber,
+  marks.authorityKey,
+  marks.renewTrigger,
+  marks.requestedDuration,
+])
+
+const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
+
+const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate): OwnerReference => ({
   apiVersion,
   kind,
   name: metadata.name,

@@ -21,6 +21,7 @@ import {
   type DatabaseCertificateStatus,
 } from '../resources/database-certificate.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
+import { Terminal } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
 import { deliver, encodeAgain } from './deliver.ts'
 import { Familiar } from './familiar.ts'
@@ -30,6 +31,7 @@ import { exportsKey } from './key-export.ts'
 import type { KeyStays } from './key-withdrawal.ts'
 import { notesOf } from './notes.ts'
 import type { Look, Observed } from './observed.ts'
+import { refreshLists } from './revocation-list.ts'
 import { seeEntry } from './rivals.ts'
 import { settledUntil } from './settled.ts'
 import { factsOf, factsWithout, remembered, usable } from './status.ts'
@@ -84,8 +86,10 @@ export class CertificateReconciler {
       gather: async (certificate, signal) => {
         const surprised = this.#surprised.delete(keyOf(certificate))
         const readAuthorityKey = (authority: CertificateAuthority) => keyring.exportKey(authority)
-        const options = { familiar, readRevocationList, readAuthorityKey, keyStays, surprised }
-        return gather(context, keyring, certificate, signal, options)
+          const options = { familiar, readRevocationList, readAuthorityKey, keyStays, surprised }
+          const seen = await gather(context, keyring, certificate, signal, options)
+          const wrote = await this.#refreshLists(certificate, seen, signal)
+          return wrote ? gather(context, keyring, certificate, signal, options) : seen
       },
       decide,
       issue: (look, why) => this.#alone(look, () => this.#actor.attempt(look, () => this.#issue(look, why))),
@@ -107,6 +111,29 @@ export class CertificateReconciler {
     }
     const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
     return renewAt === undefined ? this.#actor.look(certificate, signal) : { requeueAfterMs: renewAt - clock.now() }
+  }
+
+  /** A certificate that has to stay as it is keeps its list up to date; any other has its Secret written as a whole. */
+  async #refreshLists(certificate: DatabaseCertificate, seen: Observed, signal: AbortSignal): Promise<boolean> {
+    const { resolved, revocationList, secret } = seen
+    if (!('wanted' in resolved) || revocationList?.state !== 'found') return false
+    if (secret.state !== 'present' || secret.staleLists.length === 0) return false
+    const { cure } = decide(seen, this.#context.clock.now())
+    if (cure !== 'Stall' && cure !== 'Wait') return false
+    const { wanted } = resolved
+    const what = { wanted, present: revocationList, judged: secret }
+    try {
+      if (!(await refreshLists(this.#context, certificate, what, signal))) return false
+    } catch (error) {
+      if (!(error instanceof Terminal)) throw error
+      // The condition has its own story to tell, which does not wait for this.
+      const { reason, message: note } = error
+      this.#context.events.record({ regarding: certificate, type: 'Warning', reason, action: 'Encode', note })
+      return false
+    }
+    const note = `Wrote Secret "${wanted.secret.name}" again with the revocation list ${revocationList.number}, and nothing else in it.`
+    this.#actor.announce(certificate, 'Encoding', 'Encode', note)
+    return true
   }
 
   /** For whoever watches over the CA: its key is in one more place. */
