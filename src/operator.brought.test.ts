@@ -5,6 +5,7 @@ import { makeAuthority } from './pki/imports/import.fixture.ts'
 import { encryptPrivateKey } from './pki/keys/keys.ts'
 import { encodePem } from './pki/encoding/pem.ts'
 import { authorityPlan } from './pki/certificates/plans.ts'
+import { nameConstraints } from './pki/constraints/name-constraints.ts'
 import { type Authority, makeIntermediate, makeRoot, opensslVersion, randomSerial } from './pki/testing.ts'
 import { configMaps, secrets } from './resources/core.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
@@ -67,7 +68,7 @@ const signing = async () => {
   return { ...running, root, serial: status?.serialNumber, leaf: await getSecret(running.cluster) }
 }
 
-const renewed = async (root: Authority, now: number): Promise<Uint8Array> => {
+const renewed = async (root: Authority, now: number, more: object = {}): Promise<Uint8Array> => {
   const { signer, key } = root
   const plan = authorityPlan({
     signer: { ...signer, notBefore: -Infinity, notAfter: Infinity },
@@ -77,6 +78,7 @@ const renewed = async (root: Authority, now: number): Promise<Uint8Array> => {
     duration: 5000 * day,
     now,
     serialNumber: randomSerial(),
+    ...more,
   })
   const { der } = await issueCertificate(plan, {
     ...signer,
@@ -355,5 +357,72 @@ describe('a trust anchor', () => {
     await pass(running.clock, 100 * day)
     await authoritySays(cluster, 'TrustExpired', 'stays in use')
     expect((await getAuthority(cluster)).status?.trustBundleHash).toBe(status?.trustBundleHash)
+  })
+})
+
+describe('name constraints of a CA in a Secret of the user, which permit DNS names alone,', () => {
+  const constraints = { nameConstraints: nameConstraints({ permitted: { dnsDomains: ['data.svc'] } }) }
+  const withAddress = { ipAddresses: ['192.0.2.1'] }
+  const constrained = async () => {
+    const running = await begin(undefined)
+    await fill(running.cluster, files(await rootAt(running.clock, 'Corp CA', constraints)))
+    await authoritySays(running.cluster, 'Ready')
+    return running
+  }
+
+  it.each<[string, object, string]>([
+    ['addresses', withAddress, 'IP address "192.0.2.1"'],
+    ['URIs', { uris: ['spiffe://bank.example/admin'] }, 'URI "spiffe://bank.example/admin"'],
+    ['mailboxes', { emailAddresses: ['root@bank.example'] }, 'email address "root@bank.example"'],
+    [
+      'mailboxes in the subject',
+      { subject: { emailAddress: 'root@bank.example' } },
+      'emailAddress "root@bank.example"',
+    ],
+  ])('let it sign no %s', async (_, spec, says) => {
+    const { cluster } = await constrained()
+    await put(cluster, certificate(spec))
+    const { reason, message } = await stalled(cluster)
+    expect(reason).toBe('NameConstraintViolation')
+    expect(message).toContain(says)
+    expect(message).toContain('they permit only DNS')
+    await put(cluster, certificate())
+    await ready(cluster)
+  })
+
+  it('hold for what an intermediate signs, and for what it says it may', async () => {
+    const { cluster } = await constrained()
+    await put(cluster, intermediate({}, 'below', { name: 'ca' }))
+    await put(cluster, certificate({ ...withAddress, authorityRef: { name: 'below' } }))
+    expect((await stalled(cluster)).reason).toBe('NameConstraintViolation')
+    const permitted = { dnsDomains: ['a.data.svc'], ipRanges: ['0.0.0.0/0'], uriDomains: ['.com'] }
+    await put(cluster, intermediate({ nameConstraints: { permitted } }, 'wider', { name: 'ca' }))
+    const { message } = await authoritySays(cluster, 'NameConstraintViolation', '', 'wider')
+    expect(message).toContain('"0.0.0.0/0"')
+    expect(message).toContain('".com"')
+    expect(message).not.toContain('"a.data.svc"')
+  })
+
+  it('leave what was signed without regard to them in use, say so, and refuse its renewal', async () => {
+    const running = await begin(undefined)
+    const { cluster, clock } = running
+    const root = await rootAt(clock)
+    await fill(cluster, files(root))
+    await put(cluster, certificate(withAddress))
+    const { status } = await ready(cluster)
+    const before = text(await getSecret(cluster), 'tls.crt')
+    await fill(cluster, { ...files(root), 'tls.crt': pem(await renewed(root, clock.now(), constraints)) })
+    const noted = await until('the note', async () => {
+      const { conditions = [] } = (await getCertificate(cluster)).status ?? {}
+      const found = conditions.find(({ type }) => type === 'Ready')
+      return found?.status === 'True' && found.message.includes('IP address "192.0.2.1"') && found.message
+    })
+    expect(noted).toContain('stays in use until its renewal')
+    await put(cluster, certificate({ ...withAddress, renewTrigger: '1' }))
+    const { reason, message } = await stalled(cluster)
+    expect(reason).toBe('NameConstraintViolation')
+    expect(message).toContain('The Secret stays as it is.')
+    expect(text(await getSecret(cluster), 'tls.crt')).toBe(before)
+    expect((await getCertificate(cluster)).status?.serialNumber).toBe(status?.serialNumber)
   })
 })

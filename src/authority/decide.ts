@@ -227,7 +227,7 @@ const parentForbids: AuthorityCheck = ({ parent, resolved }) => {
   const intended = { subject, names: [], keyAlgorithm, duration: 0 }
   const ofPolicy = policy === undefined ? [] : intentViolations(policy, issuer, intended)
   const ofConstraints = [
-    ...constraintViolations(above, intended),
+    ...constraintViolations(above, intended, { closed: true }),
     ...(nameConstraints === undefined ? [] : nestingProblems(nameConstraints, above)),
   ]
   const said = `Authority "${reference?.name ?? ''}" does not sign this.`

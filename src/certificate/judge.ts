@@ -47,7 +47,7 @@ export const violationsOfWanted = (authority: Judge, wanted: Wanted): Violation[
   return inWords(
     authority,
     policy === undefined ? [] : intentViolations(policy.rules, material.signer.subject, intended),
-    constraintViolations(material.signer.nameConstraints ?? [], intended),
+    constraintViolations(material.signer.nameConstraints ?? [], intended, { closed: true }),
   )
 }
 
@@ -56,11 +56,15 @@ export const violationsOfCertificate = (authority: Judge, finished: ParsedCertif
   return inWords(
     authority,
     policy === undefined ? [] : policyViolations(policy.rules, material.signer.subject, finished),
-    constraintViolations(material.signer.nameConstraints ?? [], {
-      subject: finished.subject,
-      names: finished.subjectAlternativeNames,
-      otherNames: finished.otherAlternativeNames,
-    }),
+    constraintViolations(
+      material.signer.nameConstraints ?? [],
+      {
+        subject: finished.subject,
+        names: finished.subjectAlternativeNames,
+        otherNames: finished.otherAlternativeNames,
+      },
+      { closed: true },
+    ),
   )
 }
 

@@ -152,7 +152,7 @@ const constraints: Rule = ({ nameConstraints, basicConstraints }) => {
 
 const constrained: Rule = ({ subject: name, subjectAlternativeNames: found }, { nameConstraints = [] }) => {
   try {
-    const violations = constraintViolations(nameConstraints, { subject: name, names: found })
+    const violations = constraintViolations(nameConstraints, { subject: name, names: found }, { closed: true })
     return violations.length === 0 ? undefined : violations.join(' ')
   } catch (error) {
     // The rules of subject and names have said so already.

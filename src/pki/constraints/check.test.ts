@@ -170,15 +170,60 @@ describe('name constraints', () => {
   test('refuse names of types that they cannot be checked against', () =>
     expect(constraintViolations([noIp], { ...namesOf('DNS:a'), otherNames: 1 })).toHaveLength(1))
 
-  test.each([
-    ['IP:192.0.2.1', 1],
-    ['URI:urn:uuid:1', 1],
-    ['Email:a@b.example', 1],
-    ['E:a@b.example', 1],
-    ['DNS:a.data.example', 0],
-  ])('that are to be closed refuse %s under a DNS-only constraint', (text, count) => {
-    expect(constraintViolations([dns], namesOf(text), { closed: true })).toHaveLength(count)
-    expect(constraintViolations([noDns], namesOf(text), { closed: true })).toHaveLength(0)
+  const ofAcme = { directoryNames: [parseDistinguishedName('O=Acme')] }
+  const directory: NameConstraints = { ...dns, permitted: { ...dns.excluded, ...ofAcme } }
+  const dnsInDirectory: NameConstraints = { ...dns, permitted: { ...dns.permitted, ...ofAcme } }
+  const dnsButIp: NameConstraints = { permitted: dns.permitted, excluded: noIp.excluded }
+  const all = ['DNS:a.data.example', 'IP:192.0.2.1', 'URI:urn:uuid:1', 'URI:https://c.d/', 'Email:a@d.e', 'E:a@d.e']
+
+  /** What RFC 5280 §4.2.1.10 would let each of them sign, and what of it is refused when they are to be closed. */
+  const closing: readonly (readonly [string, NameConstraints, readonly string[]])[] = [
+    ['permitted DNS names', dns, all.slice(1)],
+    ['permitted DNS names and other excluded addresses', dnsButIp, all.slice(1)],
+    ['permitted DNS names and directory names', dnsInDirectory, all.slice(1)],
+    ['permitted directory names alone, which are about the subject', directory, []],
+    ['excluded names alone, which are exceptions', noDns, []],
+    ['excluded addresses alone', noIp, []],
+  ]
+  test.each(closing)('that are to be closed, with %s', (_, constraints, refused) => {
+    const refusedIf = (toClose: boolean): string[] =>
+      all.filter((text) => {
+        const { names } = namesOf(text)
+        const emailAddress = text.startsWith('E:') ? { emailAddress: text.slice(2) } : {}
+        const subject = distinguishedName({ organizations: ['Acme'], ...emailAddress })
+        return constraintViolations([constraints], { subject, names }, { closed: toClose }).length > 0
+      })
+    expect(refusedIf(false)).toEqual([])
+    expect(refusedIf(true)).toEqual(refused)
+  })
+
+  test('that are to be closed say which types are open', () =>
+    expect(constraintViolations([dns, closed], namesOf('IP:8.8.8.8'), { closed: true })).toEqual([
+      'The IP address "8.8.8.8" is of a type of which the name constraints of the CA permit nothing; they permit only DNS, and that closes every other type. Leave it out, or use a CA that permits it.',
+      'The IP address "8.8.8.8" is excluded by the name constraints of the CA: 0.0.0.0/0.',
+    ]))
+
+  test('refuse as much when they are to be closed as those that were closed when they were written', () => {
+    const subtrees = fc.record({
+      dnsDomains: fc.subarray(['data.example', 'example']),
+      ipRanges: fc.subarray(['10.0.0.0/8', 'fd00::/8']),
+      emailAddresses: fc.subarray(['b.example', 'a@b.example']),
+      uriDomains: fc.subarray(['b.example', '.example']),
+    })
+    const name = fc.constantFrom(
+      ...['DNS:a.data.example', 'DNS:other', 'IP:10.1.1.1', 'IP:::1', 'URI:https://b.example/', 'URI:urn:x:y'],
+      ...['Email:a@b.example', 'E:c@b.example', 'CN:a.example', 'CN:10.1.1.1', 'CN:app'],
+    )
+    fc.assert(
+      fc.property(subtrees, subtrees, name, (allowed, forbidden, text) => {
+        const open = nameConstraints({ permitted: allowed, excluded: forbidden })
+        if (open === undefined) return
+        const [judged, written] = [namesOf(text), closeOpenTypes(open)]
+        expect(constraintViolations([open], judged, { closed: true }).length > 0).toBe(
+          constraintViolations([written], judged).length > 0,
+        )
+      }),
+    )
   })
 
   test.each([

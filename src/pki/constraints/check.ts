@@ -6,7 +6,7 @@
 
 import { attributeTexts, hostLike } from '../names/host-names.ts'
 import { ipToBytes } from '../names/general-names.ts'
-import { closeOpenTypes, ipRangeToBytes } from './name-constraints.ts'
+import { ipRangeToBytes, permitsNames } from './name-constraints.ts'
 import { formatDistinguishedName, readName } from '../names/names.ts'
 import type { GeneralName, NameConstraints, NameSubtrees } from '../plan.ts'
 
@@ -19,7 +19,10 @@ export interface JudgedNames {
 }
 
 export interface ConstraintOptions {
-  /** Refuses too what the constraints leave open because they speak of other types only. */
+  /**
+   * Refuses too what RFC 5280 §4.2.1.10 leaves open: names of a type of which nothing is permitted, where names of other
+   * types are. For what is to be signed, whoever wrote the constraints; not for what exists, which clients would accept.
+   */
   readonly closed?: boolean
 }
 
@@ -97,10 +100,11 @@ const judge = (claim: Claim, constraints: NameConstraints, closed: boolean): str
   const field = fields[claim.type]
   const { [field]: permitted } = constraints.permitted
   const { [field]: excluded } = constraints.excluded
-  if (permitted.length === 0 && excluded.length === 0)
-    return closed && isOpen(claim.type, constraints)
-      ? `The ${claim.title} is of a type that the name constraints of the CA leave open, and the CA is to be closed.`
+  const unmentioned =
+    closed && permitted.length === 0 && permitsNames(constraints)
+      ? `The ${claim.title} is of a type of which the name constraints of the CA permit nothing; they permit only ${permittedTypes(constraints)}, and that closes every other type. Leave it out, or use a CA that permits it.`
       : undefined
+  if (permitted.length === 0 && excluded.length === 0) return unmentioned
   const { value } = claim
   if (value === undefined) return `The ${claim.title} cannot be checked against the name constraints of the CA.`
   const { inside, touches } = matchers[claim.type]
@@ -108,17 +112,15 @@ const judge = (claim: Claim, constraints: NameConstraints, closed: boolean): str
     return `The ${claim.title} is outside what the name constraints of the CA permit: ${listed(permitted)}.`
   const hit = excluded.find((base) => touches(base, value))
   return hit === undefined
-    ? undefined
+    ? unmentioned
     : `The ${claim.title} is excluded by the name constraints of the CA: ${hit === '' ? 'every DNS name' : hit}.`
 }
 
 const listed = (bases: readonly string[]): string =>
   bases.length <= 8 ? bases.join(', ') : `${bases.slice(0, 8).join(', ')} and ${bases.length - 8} more`
 
-const isOpen = (type: GeneralName['type'], constraints: NameConstraints): boolean => {
-  const after = closeOpenTypes(constraints)
-  return after.permitted[fields[type]].length > 0 || after.excluded[fields[type]].length > 0
-}
+const permittedTypes = ({ permitted }: NameConstraints): string =>
+  (Object.keys(fields) as GeneralName['type'][]).filter((type) => permitted[fields[type]].length > 0).join(', ')
 
 interface Matcher {
   /** The name lies as a whole in the permitted subtree. */

@@ -116,14 +116,20 @@ const formatRange = (bytes: Uint8Array): string => {
 const nobody = 'invalid'
 
 /**
+ * Whether names of some type are permitted, which closes the other types. Directory names neither close nor are closed:
+ * they are about the subject, and a CA of "O=Acme" would otherwise certify no server at all.
+ */
+export const permitsNames = ({ permitted }: NameConstraints): boolean => !isEmpty({ ...permitted, directoryNames: [] })
+
+/**
  * Closes the types that permitted names of other types leave open: a CA permitted `example.internal` alone may otherwise
  * still certify every address, URI and mailbox. DNS and IP are excluded as a whole; for email and URI, whose excluded
  * forms OpenSSL does not read as "everything", one host that cannot exist is permitted. Constraints that permit nothing
- * are about single exceptions and stay as they are.
+ * are about single exceptions and stay as they are, and so do those that permit directory names alone.
  */
 export const closeOpenTypes = (constraints: NameConstraints): NameConstraints => {
   const { permitted, excluded } = constraints
-  if (isEmpty(permitted)) return constraints
+  if (!permitsNames(constraints)) return constraints
   const closed = (open: readonly string[], list: readonly string[], ...all: string[]): readonly string[] =>
     open.length > 0 ? list : [...new Set([...list, ...all])]
   return {

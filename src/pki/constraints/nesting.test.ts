@@ -14,7 +14,6 @@ describe('name constraints below others', () => {
     ['the same domain', { dnsDomains: ['svc'] }, { dnsDomains: ['svc'] }],
     ['a domain below', { dnsDomains: ['svc'] }, { dnsDomains: ['data.svc'] }],
     ['one of several', { dnsDomains: ['a.b', 'svc'] }, { dnsDomains: ['data.svc'] }],
-    ['a type that is not limited above', { dnsDomains: ['svc'] }, { ipRanges: ['10.0.0.0/8'] }],
     ['a range within', { ipRanges: ['10.0.0.0/8'] }, { ipRanges: ['10.1.0.0/16', '10.1.2.3/32'] }],
     ['a range of IPv6 within', { ipRanges: ['fd00::/8'] }, { ipRanges: ['fd12::/16'] }],
     ['a mailbox of a host', { emailAddresses: ['a.example'] }, { emailAddresses: ['dba@a.example'] }],
@@ -36,6 +35,17 @@ describe('name constraints below others', () => {
       expect.stringContaining('is not within what the authority above permits'),
     ]),
   )
+
+  test.each([
+    ['addresses', { ipRanges: ['0.0.0.0/0'] }],
+    ['URIs', { uriDomains: ['.com'] }],
+    ['mailboxes', { emailAddresses: ['bank.example'] }],
+  ])('may not permit %s where the authority above is permitted DNS names alone', (_, own) => {
+    expect(nestingProblems(permitted(own), [permitted({ dnsDomains: ['svc'] })])).toEqual([
+      expect.stringContaining('is of a type of which the authority above permits nothing'),
+    ])
+    expect(nestingProblems(permitted(own), [excluded({ dnsDomains: ['svc'] })])).toEqual([])
+  })
 
   test('are told of the first eight of those that are permitted above', () => {
     const above = permitted({ dnsDomains: Array.from({ length: 20 }, (_, at) => `d${at}.svc`) })

@@ -1,9 +1,10 @@
 /**
  * Name constraints of a CA below others. A verifier intersects what is permitted and unites what is excluded (RFC 5280
- * §6.1.4 g), so a CA can only narrow what it was given; what its certificate permits beyond that would never verify.
+ * §6.1.4 g), so a CA can only narrow what it was given; what its certificate permits beyond that would never verify. What
+ * the constraints above leave open beside other types would, but is closed here, as it is for leaves.
  */
 
-import { ipRangeToBytes } from './name-constraints.ts'
+import { ipRangeToBytes, permitsNames } from './name-constraints.ts'
 import type { NameConstraints, NameSubtrees } from '../plan.ts'
 
 type Form = Exclude<keyof NameSubtrees, 'directoryNames'>
@@ -32,14 +33,17 @@ export const nestingProblems = (
   ),
 ]
 
-const subtreeProblem = (form: Form, base: string, { permitted, excluded }: NameConstraints): string | undefined => {
-  const { [form]: allowed } = permitted
-  const { [form]: forbidden } = excluded
+const subtreeProblem = (form: Form, base: string, above: NameConstraints): string | undefined => {
+  const { [form]: allowed } = above.permitted
+  const { [form]: forbidden } = above.excluded
   const name = `The ${titles[form]} ${JSON.stringify(base)}, which nameConstraints permit,`
   if (allowed.length > 0 && !allowed.some((outer) => covers[form](outer, base)))
     return `${name} is not within what the authority above permits: ${allowed.slice(0, 8).join(', ')}.`
   const hit = forbidden.find((outer) => covers[form](outer, base))
-  return hit === undefined ? undefined : `${name} is excluded by the authority above${hit === '' ? '' : `: ${hit}`}.`
+  if (hit !== undefined) return `${name} is excluded by the authority above${hit === '' ? '' : `: ${hit}`}.`
+  return allowed.length === 0 && permitsNames(above)
+    ? `${name} is of a type of which the authority above permits nothing; it permits names of other types only, and that closes this one.`
+    : undefined
 }
 
 const below = (domain: string, host: string): boolean => host.endsWith(`.${domain}`)

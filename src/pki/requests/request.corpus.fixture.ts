@@ -94,7 +94,7 @@ const judge = async ({ root }: Corpus, input: string | Uint8Array): Promise<read
   if (problems.length > 0) return ['refused', problems.join(' ')]
   const plan = requestPlan({ request, signer: root.signer, duration: 90 * day, now, serialNumber: randomSerial() })
   const { subject, subjectAlternativeNames: names } = plan
-  const outside = constraintViolations(root.signer.nameConstraints ?? [], { subject, names })
+  const outside = constraintViolations(root.signer.nameConstraints ?? [], { subject, names }, { closed: true })
   if (outside.length > 0) {
     await expect(issueCertificate(plan, root.signer)).rejects.toThrow(IssueError)
     return ['constraints', outside.join(' ')]
