@@ -231,6 +231,17 @@ describe('a CA that gives each common name to one certificate', () => {
     expect(rest).toBeGreaterThanOrEqual(3)
   })
 
+  it('does not sign a second name beside it, which clients might take instead', async () => {
+    const { cluster } = await issuedOnce(named, unique)
+    await put(cluster, certificate({ subject: { literal: 'CN=mine,CN=orders' } }, 'thief'))
+    const { reason, message } = await stalled(cluster, 'thief')
+    expect(reason).toBe('PolicyViolation')
+    expect(message).toContain('policy.uniqueCommonName gives each common name to one certificate')
+    expect(await entriesOf(cluster, 'thief')).toEqual([])
+    await put(cluster, certificate({ subject: { literal: 'CN=mine' } }, 'thief'))
+    await ready(cluster, 'thief')
+  })
+
   it('never gives it back and forth, whatever is renewed', async () => {
     const { cluster, clock } = await issuedOnce({ ...named, duration: '90d' }, unique)
     await clock.advance(2000)

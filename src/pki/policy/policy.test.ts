@@ -34,6 +34,14 @@ const named = (text: string): GeneralName => {
 const violations = (policy: SigningPolicy, changes: Partial<Judged> = {}): string[] =>
   policyViolations(policy, caSubject, finished(changes))
 
+const encodedOften = (text: string, times: number): string =>
+  times === 0
+    ? text
+    : encodedOften(
+        text.replace(/./g, (character) => `%${character.charCodeAt(0).toString(16)}`),
+        times - 1,
+      )
+
 describe('a name', () => {
   test.each<[SigningPolicy, string, boolean]>([
     [{}, 'DNS:anything.example', true],
@@ -72,6 +80,20 @@ describe('a name', () => {
     [{ allowedURIs: ['spiffe://cluster.local/ns/data/*'] }, 'URI:spiffe://cluster.local/ns/data/../x', false],
     [{ allowedURIs: ['spiffe://cluster.local/ns/data/*'] }, 'URI:spiffe://cluster.local/ns/data/%2E%2e/x', false],
     [{ allowedURIs: ['spiffe://cluster.local/ns/data/*'] }, 'URI:spiffe://cluster.local/ns/data/.', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/a%2fb', true],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/a..b/...', true],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/100%25', true],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/..%2f..%2fadmin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/%2e%2e%2Fadmin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/a%2f..', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/a%5C..%5cadmin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/..%252fadmin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/%25252e%25252e/admin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/%25%32%65%25%32%65/admin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, 'URI:https://x.y/p/..;a=b/admin', false],
+    [{ allowedURIs: ['https://x.y/p/*'] }, `URI:https://x.y/p/${encodedOften('../', 5)}admin`, false],
+    [{ allowedURIs: ['https://x.y/p/..%2fadmin'] }, 'URI:https://x.y/p/..%2fadmin', true],
+    [{ allowedURIs: ['https://good.example*'] }, 'URI:https://good.example%40evil.example/', false],
     [{ allowedURIs: ['https://good.example*'] }, 'URI:https://good.example@evil.example/', false],
     [{ allowedURIs: ['https://good.example*'] }, 'URI:https://good.example:8443/x', true],
     [{ allowedURIs: ['*'] }, 'URI:urn:uuid:1', true],
@@ -106,6 +128,45 @@ describe('a name', () => {
   ])('in the subject is judged too: %j, %s: %s', (policy, subject, allowed) =>
     expect(violations(policy, { subject: parseDistinguishedName(subject) })).toHaveLength(allowed ? 0 : 1),
   )
+
+  test.each([
+    ['CN=app', []],
+    ['O=Acme', []],
+    ['CN=mine,CN=victim', [expect.stringContaining('the subject has 2 of them')]],
+    ['CN=victim+O=x,OU=y,CN=mine', [expect.stringContaining('the subject has 2 of them')]],
+    ['CN=same,CN=same', [expect.stringContaining('the subject has 2 of them')]],
+  ])('that is to belong to one certificate is one, and can be read: %s', (subject, expected) => {
+    const bearing = { subject: parseDistinguishedName(subject) }
+    expect(violations({ uniqueCommonName: true }, bearing)).toEqual(expected)
+    expect(violations({ uniqueCommonName: false }, bearing)).toEqual([])
+    expect(violations({}, bearing)).toEqual([])
+  })
+
+  test('that is to belong to one certificate is refused where it is of a type that is not read', () => {
+    const subject = sequence(setOf(sequence(oid('2.5.4.3'), integer(1))))
+    expect(violations({ uniqueCommonName: true }, { subject })).toEqual([expect.stringContaining('cannot be read')])
+  })
+
+  test('that is a URI climbs out of what it begins with by no encoding of dots and separators', () => {
+    const encoding = (character: string): fc.Arbitrary<string> => {
+      const hex = character.charCodeAt(0).toString(16)
+      return fc
+        .tuple(fc.nat(3), fc.boolean())
+        .map(([times, upper]) => `%${'25'.repeat(times)}${upper ? hex.toUpperCase() : hex}`)
+    }
+    const dot = fc.oneof(fc.constant('.'), encoding('.'))
+    const separator = fc.oneof(fc.constant('/'), encoding('/'), encoding('\\'))
+    const policy: SigningPolicy = { allowedURIs: ['https://x.y/p/*'] }
+    const word = fc.stringMatching(/^[a-z]{0,3}$/)
+    fc.assert(
+      fc.property(word, separator, dot, dot, fc.oneof(separator, fc.constant('')), word, (a, cut, b, c, end, d) => {
+        const judge = (path: string): string[] =>
+          violations(policy, { subjectAlternativeNames: [named(`URI:https://x.y/p/${path}`)] })
+        expect(judge(`${a}${cut}${b}${c}${end}${end === '' ? '' : d}`)).toHaveLength(1)
+        expect(judge(`${a}${cut}z${b}${c}${end}`)).toHaveLength(0)
+      }),
+    )
+  })
 
   test('of a type without words is refused as soon as names are limited', () => {
     expect(violations({ allowedURIs: ['*'] }, { otherAlternativeNames: 1 })).toHaveLength(1)

@@ -36,6 +36,8 @@ export interface SigningPolicy {
         readonly minRSASize?: number | undefined
       }
     | undefined
+  /** Each common name belongs to one certificate. Who bears which name is told elsewhere; here, that it is one. */
+  readonly uniqueCommonName?: boolean | undefined
 }
 
 export type Judged = Pick<
@@ -79,11 +81,24 @@ interface Facts extends Omit<Intended, 'keyAlgorithm'> {
 const violations = (policy: SigningPolicy, caSubject: Uint8Array, facts: Facts): string[] => [
   ...new Set([
     ...(policy.subject === undefined ? [] : subjectViolations(policy.subject, caSubject, facts.subject)),
+    ...(policy.uniqueCommonName === true ? commonNameViolations(facts) : []),
     ...nameViolations(policy, facts),
     ...durationViolations(policy, facts),
     ...keyViolations(policy, facts),
   ]),
 ]
+
+/** Go and Java take the last common name, X509_NAME_get_text_by_NID of OpenSSL the first, whatever its string type. */
+const commonNameViolations = ({ subject }: Facts): string[] => {
+  const names = attributeTexts(subject, 'CN')
+  if (names.length > 1)
+    return [
+      `policy.uniqueCommonName gives each common name to one certificate, and the subject has ${names.length} of them, of which clients take one or another; leave one.`,
+    ]
+  return names.includes(undefined)
+    ? ['policy.uniqueCommonName gives each common name to one certificate, and that of the subject cannot be read.']
+    : []
+}
 
 type Allowing = 'allowedDNSNames' | 'allowedIPRanges' | 'allowedURIs' | 'allowedEmailAddresses'
 
@@ -183,9 +198,27 @@ const uriAllowed = (pattern: string, uri: string): boolean => {
   if (value === undefined) return false
   if (!pattern.endsWith('*')) return normal(normaliseUri, pattern) === value
   // What a path or a host really is, is then not what the text begins with.
-  if (/(^|[/\\])(\.|%2e){1,2}([/?#\\]|$)/i.test(value.replace(/^[^:]*:/, '')) || /^[^:]*:\/\/[^/?#]*@/.test(value))
-    return false
+  const [plain, more] = decoded(value)
+  if (more || [value, plain].some((text) => dotSegment.test(text) || userInfo.test(text))) return false
   return value.startsWith(lowerAuthority(pattern.slice(0, -1)))
+}
+
+/** A segment that goes nowhere or up, with parameters too (`..;a=b`), which servers in Java drop first. */
+const dotSegment = /[:/\\]\.{1,2}([/?#;\\]|$)/
+const userInfo = /^[^:]*:\/\/[^/?#]*@/
+
+/**
+ * Without percent-encoding, as the servers read it that decode before they split into segments, or decode twice; `true`
+ * where there would still be something to decode.
+ */
+const decoded = (uri: string): readonly [string, boolean] => {
+  let text = uri
+  for (let times = 0; times < 4; times += 1) {
+    const next = text.replace(/%(?:25)*([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+    if (next === text) return [text, false]
+    text = next
+  }
+  return [text, /%[0-9a-f]{2}/i.test(text)]
 }
 
 /** Scheme and host in lower case, as normaliseUri leaves them; a pattern may end inside of either. */
