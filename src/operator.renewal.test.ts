@@ -1,6 +1,7 @@
 /** A renewal replaces a Secret that this process knows without reading it, and finds out all the same when it is no longer that one. */
 import { expect, describe, it } from 'vitest'
 import type { Cluster, KubeObject } from './cluster/port.ts'
+import { isReady } from './resources/conditions.ts'
 import { secrets } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { interrupted } from './faults.fixture.ts'
@@ -11,11 +12,14 @@ import {
   day,
   emptyCluster,
   entriesOf,
+  getAuthority,
   getCertificate,
   getSecret,
+  intermediate,
   issuedOnce,
   leafOf,
   namespace,
+  pass,
   person,
   put,
   quiet,
@@ -23,6 +27,7 @@ import {
   start,
   text,
   until,
+  writesAtRest,
 } from './testing.ts'
 
 /** Something happens just before the Secret is written the second time. */
@@ -158,3 +163,33 @@ const edited = {
   kind: 'Secret',
   metadata: { name: 'orders-tls', namespace, labels: { 'example.org/mine': 'yes' } },
 } as KubeObject
+
+describe('a clock that was set back to before the CA begins', () => {
+  it('has the CA signed anew with its key, then what is under it, and then all is at rest', async () => {
+    const { cluster, clock, operator, serial, writes } = await issuedOnce({}, { maxPathLength: 1 })
+    await put(cluster, intermediate({}, 'below', { name: 'ca' }))
+    await put(cluster, certificate({ authorityRef: { name: 'below' }, secret: { name: 'under-tls' } }, 'under'))
+    await ready(cluster, 'under')
+    await quiet(operator)
+    const before = (await getAuthority(cluster)).status?.certificate
+    await pass(clock, -3 * day)
+    const begun = async (): Promise<boolean> => {
+      const [ca, below] = [await getAuthority(cluster), await getAuthority(cluster, 'below')]
+      const [leaf, under] = [await getCertificate(cluster), await getCertificate(cluster, 'under')]
+      const starts = [ca.status?.certificate, below.status?.certificate, leaf.status, under.status]
+      return (
+        starts.every((begins) => Date.parse(begins?.notBefore ?? '') <= clock.now()) &&
+        [ca, below, leaf, under].every((object) => isReady(object))
+      )
+    }
+    await until('all to be valid now', begun)
+    const after = (await getAuthority(cluster)).status?.certificate
+    expect(after?.serialNumber).not.toBe(before?.serialNumber)
+    expect(after?.publicKeyHash).toBe(before?.publicKeyHash)
+    expect((await getCertificate(cluster)).status?.serialNumber).not.toBe(serial)
+    await quiet(operator)
+    const made = (await entriesOf(cluster)).length
+    expect(made).toBe(8)
+    expect(await writesAtRest({ clock, operator, writes })).toEqual([])
+  })
+})

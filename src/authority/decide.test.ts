@@ -71,15 +71,18 @@ const base: Observed = {
 const parent = (
   pathLength: number | undefined,
   notAfter = now + 9999 * day,
-  more: Partial<Extract<ParentSeen, { state: 'usable' }>> & { constraints?: NameConstraints[] } = {},
+  more: Partial<Extract<ParentSeen, { state: 'usable' }>> & {
+    constraints?: NameConstraints[]
+    notBefore?: number
+  } = {},
 ): ParentSeen => {
-  const { constraints = [], ...rest } = more
+  const { constraints = [], notBefore = now - day, ...rest } = more
   const subject = distinguishedName({ commonName: 'Root', organizations: ['Acme'] })
   return {
     state: 'usable',
     uid: 'root',
     material: {
-      signer: { pathLength, nameConstraints: constraints, subject },
+      signer: { pathLength, nameConstraints: constraints, subject, notBefore },
       certificate: { notAfter },
     } as unknown as AuthorityMaterial,
     policy: undefined,
@@ -104,6 +107,29 @@ const problem = (kind: 'Invalid' | 'PassphraseWrong'): StoredAuthorityError =>
 describe('decide', () => {
   const cases: { name: string; seen: Observed; cure: string; reason?: string }[] = [
     { name: 'nothing to do when all is as asked', seen: base, cure: 'None' },
+    {
+      name: 'one that begins far ahead is signed anew',
+      seen: withSecret({
+        stored: { ...stored, certificate: { ...stored.certificate, notBefore: now + 10 * 60_000 + 1 } },
+      }),
+      cure: 'Issue',
+      reason: 'Renewing',
+    },
+    {
+      name: 'one that begins a little ahead is left alone',
+      seen: withSecret({ stored: { ...stored, certificate: { ...stored.certificate, notBefore: now + 10 * 60_000 } } }),
+      cure: 'None',
+    },
+    {
+      name: 'a parent that is not valid yet is waited for',
+      seen: seen({
+        secret: absent,
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { notBefore: now + 1000 }),
+      }),
+      cure: 'Wait',
+      reason: 'AuthorityNotReady',
+    },
     {
       name: 'other name constraints are signed anew',
       seen: seen({ resolved: { wanted: { ...wanted, nameConstraints: constraintsTo('svc') } } }),

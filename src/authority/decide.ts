@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Check, type Decision, encode, evaluate, issue, stall, wait } from '../control/decision.ts'
-import { renewalTime, renewalWindow } from '../control/schedule.ts'
+import { isAhead, renewalTime, renewalWindow, toTimestamp } from '../control/schedule.ts'
 import { constraintViolations } from '../pki/constraints/check.ts'
 import { nestingProblems } from '../pki/constraints/nesting.ts'
 import { encodeNameConstraints } from '../pki/constraints/name-constraints.ts'
@@ -181,6 +181,16 @@ const renewalDue = onStored((wanted, { certificate }, _secret, { uid }, now) =>
     : undefined,
 )
 
+/** The clock was set back, or was ahead when the certificate was signed. */
+const notYetValid = onStored((_wanted, { certificate }, _secret, _seen, now) =>
+  isAhead(certificate.notBefore, now)
+    ? issue(
+        'Renewing',
+        `The authority is not valid before ${toTimestamp(certificate.notBefore)}, and it is ${toTimestamp(now)}; it keeps its key, name and key identifier.`,
+      )
+    : undefined,
+)
+
 const outputsDiffer = onStored((wanted, stored, secret) => {
   const kept = stored.encryptedWith === 'passphrase'
   if (wanted.encrypted !== kept) return encode('Encoding', 'The private key is not kept under the present passphrase.')
@@ -208,6 +218,7 @@ export const checks: readonly AuthorityCheck[] = [
   constraintsChanged, // Issue  same key
   publishedElsewhere, // Issue  same key
   renewalDue, // Issue  same key
+  notYetValid, // Issue  same key; signed under a clock that was ahead
   outputsDiffer, // Encode passphrase, chain, tampering
 ]
 
@@ -257,6 +268,13 @@ const parentSigns: readonly AuthorityCheck[] = [
       ? undefined
       : stall('AuthorityExpiring', 'The authority above ends too soon to sign another one. Renew it first.')
   },
+  ({ parent }, now) =>
+    parent?.state === 'usable' && parent.material.signer.notBefore > now
+      ? wait(
+          'AuthorityNotReady',
+          `The authority above is not valid before ${toTimestamp(parent.material.signer.notBefore)}.`,
+        )
+      : undefined,
   parentForbids,
 ]
 

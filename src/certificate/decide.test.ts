@@ -64,13 +64,13 @@ const secret: Present = {
   counted: new Map(),
 }
 
-const usable = (notAfter = now + 3650 * day): AuthoritySeen => ({
+const usable = (notAfter = now + 3650 * day, notBefore = now - day): AuthoritySeen => ({
   state: 'usable',
   name: 'CertificateAuthority data/ca',
   uid: 'ca',
   material: {
     certificate: { notAfter },
-    signer: { subject: distinguishedName({ commonName: 'CA' }) },
+    signer: { subject: distinguishedName({ commonName: 'CA' }), notBefore },
   } as unknown as AuthorityMaterial,
   published: { crlDistributionPoints: [], caIssuers: [] },
 })
@@ -388,6 +388,30 @@ describe('decide', () => {
       name: 'a reason to stall outweighs one to issue',
       seen: seen({ secret: { state: 'absent' }, password: { state: 'missing', message: 'm' } }),
       cure: 'Stall',
+    },
+    {
+      name: 'a certificate that begins far ahead is issued anew',
+      seen: withSecret({ leaf: { ...leaf, notBefore: now + 10 * 60_000 + 1 } }),
+      cure: 'Issue',
+      reason: 'Renewing',
+      says: 'not valid before 2026-11-21T00:10:00Z',
+    },
+    {
+      name: 'a certificate that begins a little ahead is left alone',
+      seen: withSecret({ leaf: { ...leaf, notBefore: now + 10 * 60_000 } }),
+      cure: 'None',
+    },
+    {
+      name: 'an authority that is not valid yet is waited for',
+      seen: seen({ secret: { state: 'absent' }, authority: usable(undefined, now + 1000) }),
+      cure: 'Wait',
+      reason: 'AuthorityNotReady',
+      says: 'not valid before',
+    },
+    {
+      name: 'an authority that is not valid yet does not disturb a good certificate',
+      seen: seen({ authority: usable(undefined, now + day) }),
+      cure: 'None',
     },
     {
       name: 'an authority near its end does not issue',

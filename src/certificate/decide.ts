@@ -4,7 +4,7 @@
  */
 
 import { type Check, type Decision, encode, evaluate, issue, stall } from '../control/decision.ts'
-import { renewalTime } from '../control/schedule.ts'
+import { isAhead, renewalTime, toTimestamp } from '../control/schedule.ts'
 import { itemProblems } from '../material/contents.ts'
 import { passwordProblem } from '../material/passwords.ts'
 import { algorithmOfSpki } from '../pki/keys/keys.ts'
@@ -218,6 +218,16 @@ const renewalDue = onCertificate((wanted, secret, seen, now) =>
     : undefined,
 )
 
+/** The clock was set back, or was ahead when the certificate was signed. */
+const notYetValid = onCertificate((_wanted, { leaf }, _seen, now) =>
+  isAhead(leaf.notBefore, now)
+    ? issue(
+        'Renewing',
+        `The certificate is not valid before ${toTimestamp(leaf.notBefore)}, and it is ${toTimestamp(now)}.`,
+      )
+    : undefined,
+)
+
 /** A Secret of what is the authority's alone: nothing is issued for it, only written. */
 const authoritySecretDiffers: CertificateCheck = ({ secret, resolved }) => {
   if (!('wanted' in resolved) || !resolved.wanted.withoutCertificate) return undefined
@@ -265,6 +275,7 @@ export const checks: readonly CertificateCheck[] = [
   durationChanged, // Issue
   renewTriggered, // Issue
   renewalDue, // Issue
+  notYetValid, // Issue  signed under a clock that was ahead
   authoritySecretDiffers, // Encode the same, and the first time
   outputsDiffer, // Encode items, alias, password, profile, labels, trust bundle, tampering
 ]

@@ -93,6 +93,10 @@ describe('a certificate is settled until its renewal', () => {
   const moved = { tls: secret('orders-tls', { uid: 's', resourceVersion: '9' }) }
   it.each<{ name: string; world: World }>([
     { name: 'when caches show what status says', world: {} },
+    {
+      name: 'when it begins a little ahead',
+      world: { of: certificate({ status: { notBefore: '2026-01-01T00:10:00Z' } }) },
+    },
     { name: 'when its CA is in trouble', world: { ca: authority({ certificate: { fingerprint: 'x' } }, false) } },
     {
       name: 'when a later version of its Secret was verified',
@@ -133,6 +137,7 @@ describe('a certificate is settled until its renewal', () => {
     { name: 'it is not Ready', world: { of: certificate({ status: { conditions: [] } }) } },
     { name: 'it was Ready for an earlier spec', world: { of: certificate({ status: { conditions: readyAt(1) } }) } },
     { name: 'it is due', world: { of: certificate({ status: { renewAt: '2026-01-01T00:00:00Z' } }) } },
+    { name: 'it begins far ahead', world: { of: certificate({ status: { notBefore: '2026-01-01T00:10:01Z' } }) } },
     { name: 'nobody knows when it is due', world: { of: certificate({ status: { renewAt: undefined } }) } },
     { name: 'its CA is gone', world: { ca: undefined } },
     { name: 'its CA has another certificate', world: { ca: authority({ certificate: { fingerprint: 'x' } }) } },

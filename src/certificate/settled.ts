@@ -3,7 +3,7 @@
 import { refusal } from '../authority/allowed.ts'
 import { labelsOfNamespace } from '../authority/keyring.ts'
 import type { Context } from '../control/context.ts'
-import { fromTimestamp } from '../control/schedule.ts'
+import { fromTimestamp, isAhead } from '../control/schedule.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
@@ -24,6 +24,7 @@ export const settledUntil = (
   if (!isReady(certificate)) return undefined
   const renewAt = fromTimestamp(status.renewAt)
   if (renewAt === undefined || renewAt <= clock.now()) return undefined
+  if (isAhead(fromTimestamp(status.notBefore) ?? 0, clock.now())) return undefined
 
   const namespace = metadata.namespace ?? 'default'
   const authority = caches.authorities.store.get(

@@ -4,7 +4,7 @@
  */
 
 import { type Check, stall, wait } from '../control/decision.ts'
-import { renewalWindow } from '../control/schedule.ts'
+import { renewalWindow, toTimestamp } from '../control/schedule.ts'
 import { lifetimeOf, violationsOfWanted } from './judge.ts'
 import type { Observed } from './observed.ts'
 
@@ -24,6 +24,15 @@ const revocationListMissing: CertificateCheck = ({ authority, revocationList }) 
         `${authority.name} makes no revocation list, which an item of spec.secret.items asks for; set spec.crl there, or remove the item.`,
       )
 }
+
+/** After its clock was set back an authority is signed anew first; one that is brought along is not Ready meanwhile. */
+const authorityNotYetValid: CertificateCheck = ({ authority }, now) =>
+  authority.state === 'usable' && authority.material.signer.notBefore > now
+    ? wait(
+        'AuthorityNotReady',
+        `${authority.name} is not valid before ${toTimestamp(authority.material.signer.notBefore)}.`,
+      )
+    : undefined
 
 /** A leaf that would be due as soon as it is issued is not issued. */
 const authorityExpiring: CertificateCheck = ({ authority, resolved }, now) => {
@@ -70,6 +79,7 @@ export const writingChecks: readonly CertificateCheck[] = [
 
 export const signingChecks: readonly CertificateCheck[] = [
   ...writingChecks,
+  authorityNotYetValid, // Wait
   authorityExpiring, // Stall
   authorityForbids, // Stall  policy and name constraints
   keyInUse, // Stall  a request for the key of a CA or of another certificate, or for one that others have

@@ -41,6 +41,12 @@ export const renewalTime = (rule: RenewalRule, notBefore: Instant, notAfter: Ins
   return Math.floor(Math.max(due, earliest) / second) * second
 }
 
+/** Certificates are backdated by 5 minutes and clocks may disagree by as much, ms. */
+const toleratedLeadMs = 600 * second
+
+/** Whether it begins so far ahead that the clock must have been set back since it was signed; nobody accepts it until then. */
+export const isAhead = (notBefore: Instant, now: Instant): boolean => notBefore > now + toleratedLeadMs
+
 export const longestFailureBackoffMs = 3600 * second
 
 /** Wait after the n-th failed issuance in a row: 10 s, doubling, at most an hour. */
