@@ -271,6 +271,27 @@ describe('a revocation list', () => {
     expect((await reported(cluster, 'with it', naming(serial))).number).toBe(3n)
   })
 
+  it('goes on from a number that an import reported while a list was being made', async () => {
+    const { cluster, clock, stop, serial } = await withList()
+    await stop()
+    const raise = async (): Promise<void> => {
+      const ca = await getAuthority(cluster)
+      const raised = { ...ca.status?.crl, number: 50, entries: 0 }
+      await cluster.updateStatus(
+        certificateAuthorities,
+        { ...ca, status: { ...ca.status, crl: raised } } as CertificateAuthority,
+        person,
+      )
+      await until('the number in the cache', () =>
+        Promise.resolve(running.operator.caches.authorities.store.get(`${namespace}/ca`)?.status?.crl?.number === 50),
+      )
+    }
+    const running = await start(interrupted(cluster, 'apply', 'configmaps', raise), clock)
+    await revoke(cluster, serial, { reason: 'keyCompromise' })
+    const list = await reported(cluster, 'of the raised number', (one) => (one.number ?? 0n) > 50n)
+    expect([list.number, list.revoked.map(({ serialNumber }) => serialNumber)]).toEqual([51n, [serial]])
+  })
+
   it('is the same, and reported again, where status alone was lost', async () => {
     const { cluster, clock, operator, stop, first } = await withList()
     await quiet(operator)

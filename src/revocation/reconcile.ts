@@ -109,11 +109,14 @@ export class RevocationReconciler {
       const facts = factsOf(seen, list, written)
       // What was reported of the CA meanwhile stays.
       const latest = this.#latest(authority)
-      if (latest !== undefined) await report(this.#context, latest, facts, currentFinding(seen.listName, list), signal)
+      // An import of numbers that openssl has given: what is published now is older, and the next look goes on from there.
+      const isRaised = BigInt(latest?.status?.crl?.number ?? 0) > (list.number ?? 0n)
+      if (latest !== undefined && !isRaised)
+        await report(this.#context, latest, facts, currentFinding(seen.listName, list), signal)
       const note = `Issued revocation list ${list.number} with ${counted(facts.entries)} into ConfigMap "${seen.listName}"; the next one comes before ${facts.nextUpdate}. ${why}`
       this.#event(authority, 'Normal', 'RevocationListIssued', note)
       const due = dueAt(seen.policy, list.nextUpdate ?? list.thisUpdate, seen.uid)
-      return { requeueAfterMs: due - this.#context.clock.now() }
+      return { requeueAfterMs: isRaised ? 0 : due - this.#context.clock.now() }
     } catch (error) {
       return this.#failed(authority, error, signal)
     }
