@@ -1,21 +1,20 @@
 /** `dbtls ledger export`: the folder of `openssl ca` from the ledger of a CertificateAuthority. */
 
 import { join, resolve } from 'node:path'
-import { dataOf, readSecret } from '../../control/secrets.ts'
 import { exportFolder, type Export } from '../../ledger/openssl/export.ts'
-import { maxIndexOctets } from '../../ledger/openssl/import.ts'
-import { parseIndex } from '../../ledger/openssl/index-file.ts'
+import { maxIndexOctets, saysMore } from '../../ledger/openssl/import.ts'
+import { parseIndex, parseRevocation } from '../../ledger/openssl/index-file.ts'
 import { parseNumberFile } from '../../ledger/openssl/small-files.ts'
-import { type ParsedCertificate, parseCertificate } from '../../pki/certificates/parse.ts'
-import { certificatesOf } from '../../pki/encoding/pem.ts'
+import type { ParsedCertificate } from '../../pki/certificates/parse.ts'
 import { parseRevocationList } from '../../pki/revocation/revocation-list.ts'
-import { authoritySecretName, type CertificateAuthority } from '../../resources/certificate-authority.ts'
+import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { parseDuration } from '../../resources/duration.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { readRevocationList } from '../../revocation/stored.ts'
 import { type Key, named, readAuthority, readLedger } from './entries.ts'
 import { makeFolder, namesIn, readBounded, writePrivate } from './folder.ts'
 import { exportedKey } from './key.ts'
+import { readStored, sameKey } from './stored.ts'
 import { CommandError } from '../shared/failures.ts'
 import type { Io } from '../shared/io.ts'
 import { UsageError } from '../shared/options.ts'
@@ -26,7 +25,8 @@ import { parseName, type Target, targetFlags, targetUsage, targetVerb } from '..
 const usage = `usage: dbtls ledger export --openssl DIR --authority [NS/]NAME [options]
 
 Writes the database of a CertificateAuthority as the folder that "openssl ca" works on: index.txt, index.txt.attr,
-serial, crlnumber, newcerts/SERIAL.pem, cacert.pem, and an openssl.cnf to go on with.
+serial, crlnumber, newcerts/SERIAL.pem, cacert.pem, and an openssl.cnf to go on with. What a former key of it has signed
+is left out.
 
   --openssl DIR             where to; new, empty, or an export of the same authority
   --authority [NS/]NAME     the CertificateAuthority
@@ -65,7 +65,7 @@ export const main = targetVerb('ledger export', usage, flags, async (target, val
   const entries = await readLedger(target, { authority: key })
   const made = exportFolder({
     ...termsOf(authority),
-    authority: stored.certificate.der,
+    authority: stored.certificate,
     entries,
     nextRevocationListNumber: await nextRevocationListNumber(target, authority),
     privateKey:
@@ -74,7 +74,7 @@ export const main = targetVerb('ledger export', usage, flags, async (target, val
   })
   await write(io, resolve(folder), made, { certificate: stored.certificate, entries, key, now: target.clock.now() })
   for (const note of made.notes) writeProblem(io, `note       ${note}`)
-  const count = `${entries.length} certificate${entries.length === 1 ? '' : 's'}`
+  const count = `${made.count} certificate${made.count === 1 ? '' : 's'}`
   writeLine(
     io,
     `exported   ${named(key)} with ${count} to ${folder}${withKey === true ? ', private key included' : ''}`,
@@ -97,30 +97,6 @@ const nextRevocationListNumber = async ({ cluster }: Target, authority: Certific
   const listed = (list === undefined ? undefined : parseRevocationList(list).number) ?? 0n
   const reported = BigInt(authority.status?.crl?.number ?? 0)
   return (listed > reported ? listed : reported) + 1n
-}
-
-interface Stored {
-  readonly certificate: ParsedCertificate
-  /** As the Secret holds it. */
-  readonly privateKey: string
-}
-
-/** Rejects with CommandError where the authority has no certificate of its own, or not yet. */
-export const readStored = async (
-  { cluster }: Target,
-  { metadata, spec }: CertificateAuthority,
-  key: Key,
-): Promise<Stored> => {
-  const { secret: brought, trustOnly } = spec.source
-  if (trustOnly !== undefined) throw new CommandError(`${named(key)} only trusts; it signs nothing and has no ledger`)
-  const name = brought?.name ?? authoritySecretName({ metadata, spec } as CertificateAuthority)
-  const secret = await readSecret(cluster, { namespace: key.namespace, name }, new AbortController().signal)
-  if (secret === undefined) throw new CommandError(`${named(key)} has no Secret "${name}" yet`)
-  const data = dataOf(secret)
-  const text = (of: string): string => Buffer.from(data.get(of) ?? new Uint8Array()).toString('latin1')
-  const [der] = certificatesOf(text(brought?.certificateKey ?? 'tls.crt'))
-  if (der === undefined) throw new CommandError(`Secret "${name}" of ${named(key)} holds no certificate`)
-  return { certificate: parseCertificate(der), privateKey: text(brought?.privateKeyKey ?? 'tls.key') }
 }
 
 interface Expected {
@@ -164,20 +140,12 @@ const refuseOthers = async (
     if (entry === undefined && line.notAfter < now) continue
     if (entry === undefined)
       throw refuse(`has serial number ${line.serialNumber}, which is not in the ledger, ${importFirst}`)
-    if (line.state === 'R' && entry.spec.revocation === undefined)
+    const revocation = line.state === 'R' ? parseRevocation(line.revocation) : undefined
+    if (saysMore(revocation, entry.spec.revocation))
       throw refuse(`says that serial number ${line.serialNumber} is revoked, and the ledger does not, ${importFirst}`)
   }
   const theirs = await readBounded(join(folder, 'crlnumber'), 1024)
   const ours = files.get('crlnumber') ?? ''
   if (theirs !== undefined && parseNumberFile('crlnumber', theirs) > parseNumberFile('crlnumber', ours))
     throw refuse(`has made revocation lists that dbtls does not know, ${importFirst}`)
-}
-
-export const sameKey = (pem: string, { spki }: ParsedCertificate): boolean => {
-  try {
-    const [der] = certificatesOf(pem)
-    return der !== undefined && Buffer.from(parseCertificate(der).spki).equals(spki)
-  } catch {
-    return false
-  }
 }

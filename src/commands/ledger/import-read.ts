@@ -99,7 +99,9 @@ const lastList = async (path: string): Promise<bigint | undefined> => {
   try {
     const next = parseNumberFile('crlnumber', text)
     if (next > BigInt(Number.MAX_SAFE_INTEGER))
-      throw new CommandError(`${join(path, 'crlnumber')} is larger than what can be gone on from (2^53)`)
+      throw new CommandError(
+        `${join(path, 'crlnumber')} is larger than what can be gone on from (2^53), and lists with smaller numbers would not be believed: such a CA stays with openssl`,
+      )
     return next <= 1n ? undefined : next - 1n
   } catch (error) {
     if (error instanceof IndexError) throw new CommandError(`${path}: ${error.message}`, { cause: error })

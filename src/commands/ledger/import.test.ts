@@ -15,7 +15,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { certificateAuthorities } from '../../resources/certificate-authority.ts'
 import { configMaps, secrets } from '../../resources/core.ts'
-import { issuedCertificates } from '../../resources/issued-certificate.ts'
+import { issuedCertificates, type IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { admit } from '../../resources/validate.ts'
 import { main as ledger } from './ledger.ts'
 import { copyOf, opensslFolder, type OpensslFolder } from './openssl-folder.fixture.ts'
@@ -134,6 +134,50 @@ describe('dbtls ledger import', () => {
     expect(after.find(({ spec }) => spec.serialNumber === '01')?.spec.revocation?.reason).toBe('superseded')
     expect((await authority()).status?.crl?.number).toBe(2)
     expect(await exported(path)).toMatchObject({ code: 0 })
+  })
+
+  it('makes a hold final that openssl has made final, and no export undoes that', async () => {
+    const { path, ca } = howto()
+    await imported(path)
+    const reasonOf = async (serial: string) =>
+      (await entries()).find(({ spec }) => spec.serialNumber === serial)?.spec.revocation?.reason
+    await folder.inState(async (cluster) => {
+      const { items } = await cluster.list(issuedCertificates, { namespace: 'data' })
+      const found = items.find(({ spec }) => spec.serialNumber === '01')
+      const held = { ...found, spec: { ...found?.spec, revocation: { reason: 'certificateHold' } } }
+      await cluster.update(issuedCertificates, held as IssuedCertificate, { fieldManager: 'test' })
+    })
+    // The folder has not heard of the hold.
+    expect(await imported(path)).toMatchObject({ code: 0 })
+    expect(await reasonOf('01')).toBe('certificateHold')
+    ca('-revoke', 'newcerts/01.pem', '-crl_reason', 'keyCompromise')
+    expect(await exported(path)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('says that serial number 01 is revoked, and the ledger does not') as string,
+    })
+    expect(await imported(path)).toMatchObject({ code: 0 })
+    expect(await reasonOf('01')).toBe('keyCompromise')
+    expect(await exported(path)).toMatchObject({ code: 0 })
+    expect(readFileSync(join(path, 'index.txt'), 'utf8')).toMatch(/^R\t\d+Z\t\d+Z,keyCompromise\t01\t/m)
+  })
+
+  it('knows the number of the last list before it writes a revocation', async () => {
+    const { path, ca, sign } = howto()
+    await imported(path)
+    sign('d')
+    ca('-revoke', 'newcerts/04.pem')
+    for (let made = 0; made < 3; made += 1) ca('-gencrl', '-out', 'crl.pem')
+    // Where the entry would stand there is something else, so that the import ends at it.
+    await folder.inState(async (cluster) => {
+      const { items } = await cluster.list(issuedCertificates, { namespace: 'data' })
+      const [one] = items
+      const authorityRef = { ...one?.spec.authorityRef, name: 'other' }
+      const other = { ...one, metadata: { name: 'corp-04', namespace: 'data' }, spec: { ...one?.spec, authorityRef } }
+      await cluster.create(issuedCertificates, other as IssuedCertificate, { fieldManager: 'test' })
+    })
+    const { code, err } = await imported(path)
+    expect([code, err]).toEqual([1, expect.stringContaining('serial number 04 was changed meanwhile')])
+    expect((await authority()).status?.crl?.number).toBe(4)
   })
 
   it('goes on where it was interrupted, and signs nothing meanwhile', async () => {

@@ -5,12 +5,10 @@ import { dataOf } from '../../control/secrets.ts'
 import { takeLine, type Taken, type Taker } from '../../ledger/openssl/import.ts'
 import { importAuthority, type ImportedAuthority } from '../../pki/imports/authority.ts'
 import { formatDistinguishedName } from '../../pki/names/names.ts'
-import { type ParsedCertificate, parseCertificate } from '../../pki/certificates/parse.ts'
-import { certificatesOf } from '../../pki/encoding/pem.ts'
+import { equal, type ParsedCertificate } from '../../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import type { Secret } from '../../resources/core.ts'
 import { findAuthority, type Key, named, readLedger } from './entries.ts'
-import { readStored, sameKey } from './export.ts'
 import { authorityFor, nameFor, passphraseSecretFor, secretFor } from './import-objects.ts'
 import { type Folder, readFolder, readNewCertificate } from './import-read.ts'
 import {
@@ -22,6 +20,7 @@ import {
   release,
   writeEntries,
 } from './import-write.ts'
+import { certificatesIn, lowest, readStored, sameKey } from './stored.ts'
 import { CommandError } from '../shared/failures.ts'
 import type { Io } from '../shared/io.ts'
 import { UsageError } from '../shared/options.ts'
@@ -32,11 +31,11 @@ import { parseName, type Target, targetFlags, targetUsage, targetVerb } from '..
 const usage = `usage: dbtls ledger import DIR [options]
 
 Takes over a folder that "openssl ca" has worked on: its certificate and key become a CertificateAuthority, every line
-of index.txt an entry of the ledger, revoked ones included, and the next revocation list has the number of crlnumber.
-The manifest of the CertificateAuthority is printed, to be kept where manifests are kept.
+of index.txt an entry of the ledger, revoked ones included, and the next revocation list has the number of crlnumber,
+which may not be larger than 2^53. The manifest of the CertificateAuthority is printed, to be kept where manifests are.
 
 Given again, or for an authority that exists already, it adds what is new in the folder, revokes what has been revoked
-there, and takes nothing back. An import that was interrupted goes on.
+there, also where it is only on hold here, and takes nothing back. An import that was interrupted goes on.
 
   --authority [NS/]NAME     name of the CertificateAuthority (default: from its common name)
   --certificate FILE        the CA's certificate (default: DIR/cacert.pem, DIR/ca.crt, …)
@@ -72,11 +71,10 @@ export const main = targetVerb(
     const { authority, certificate, chain, key: privateKey } = values
     const folder = await readFolder(path, { certificate, key: privateKey, chain })
     if (folder.problems.length > 0) return refuseLines(io, folder)
-    const signer = signerOf(folder)
-    const name = authority ?? nameFor(signer.subject)
+    const name = authority ?? nameFor(lowest(signersOf(folder)).subject)
     const key = parseName('--authority', name, target.namespace)
     const dryRun = values['dry-run'] === true
-    return new Import(io, target, folder, key, dryRun, values['passphrase-file']).run(signer)
+    return new Import(io, target, folder, key, dryRun, values['passphrase-file']).run()
   },
   (values) => ({ create: values['dry-run'] !== true }),
 )
@@ -93,17 +91,9 @@ const refuseLines = (io: Io, { path, problems }: Folder): number => {
 
 const mostShown = 20
 
-const signerOf = ({ certificate, path }: Folder): ParsedCertificate => {
-  try {
-    const [der] = certificatesOf(certificate)
-    if (der === undefined) throw new CommandError(`the CA's certificate in ${path} is not PEM`)
-    return parseCertificate(der)
-  } catch (error) {
-    if (error instanceof CommandError) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    throw new CommandError(`the CA's certificate in ${path}: ${why}`, { cause: error })
-  }
-}
+/** A file with certificates above it, too, may have them in any order. */
+const signersOf = ({ certificate, path }: Folder): ReturnType<typeof certificatesIn> =>
+  certificatesIn(certificate, `the CA's certificate in ${path}`)
 
 class Import {
   readonly #io: Io
@@ -122,12 +112,10 @@ class Import {
     this.#passphraseFile = passphraseFile
   }
 
-  async run(signer: ParsedCertificate): Promise<number> {
+  async run(): Promise<number> {
     const present = await findAuthority(this.#target.cluster, this.#key)
     const fresh = present === undefined || isHalfImported(present)
-    const made = fresh ? await this.#make() : undefined
-    if (made === undefined && present !== undefined) await this.#checkSame(present, signer)
-    const certificate = made?.imported.certificate ?? signer
+    const [made, certificate] = fresh ? await this.#make() : [undefined, await this.#signerOf(present)]
     // Everything is looked at before the first write.
     const taken = await this.#take({ ...this.#key, uid: present?.metadata.uid ?? '', certificate })
     const merged = mergeAll(taken, present === undefined ? [] : await this.#ledger())
@@ -148,7 +136,7 @@ class Import {
   }
 
   /** Rejects with CommandError where the CA cannot sign, with every reason. */
-  async #make(): Promise<Made> {
+  async #make(): Promise<readonly [Made, ParsedCertificate]> {
     const { certificate, chain, path, privateKey } = this.#folder
     if (privateKey === undefined)
       throw new CommandError(`${path} has no private key under a usual name: name it with --key`)
@@ -165,12 +153,13 @@ class Import {
       throw new CommandError(`the CA cannot be taken over. ${verdict.problems.join(' ')}`)
     const imported = verdict.authority
     for (const warning of imported.warnings) writeProblem(this.#io, `note       ${warning}`)
-    return {
+    const made = {
       imported,
       passphrase,
       authority: authorityFor(this.#key, imported, passphrase !== undefined),
       secret: await secretFor(this.#key, imported, passphrase),
     }
+    return [made, imported.certificate]
   }
 
   async #passphrase(privateKey: string): Promise<string | undefined> {
@@ -179,12 +168,15 @@ class Import {
     return readPassphrase(this.#io, { file, prompt: "The passphrase of the CA's private key" })
   }
 
-  async #checkSame(present: CertificateAuthority, signer: ParsedCertificate): Promise<void> {
+  /** The certificate in the folder that is of the key of the authority. */
+  async #signerOf(present: CertificateAuthority): Promise<ParsedCertificate> {
     const stored = await readStored(this.#target, present, this.#key)
-    if (!Buffer.from(stored.certificate.spki).equals(signer.spki))
+    const signer = signersOf(this.#folder).find(({ spki }) => equal(spki, stored.certificate.spki))
+    if (signer === undefined)
       throw new CommandError(
         `${named(this.#key)} exists and is another CA than the one in ${this.#folder.path}: choose another name with --authority`,
       )
+    return signer
   }
 
   /** Every line with the certificate that belongs to it. */
@@ -210,7 +202,7 @@ class Import {
     before: CertificateAuthority | undefined,
     taken: readonly Taken[],
   ): Promise<void> {
-    const { cluster, clock } = this.#target
+    const { cluster } = this.#target
     let authority = before
     if (made !== undefined) {
       const { imported, passphrase, secret } = made
@@ -222,6 +214,8 @@ class Import {
       await createSecret(cluster, secret, (there) => sameKey(pemOf(there), imported.certificate))
       authority ??= await createHeld(cluster, made.authority)
     }
+    // Before the first revocation: an operator answers that with a list, under a number that openssl has not given.
+    await this.#raiseNumber(taken)
     const uid = authority?.metadata.uid ?? ''
     const entries = taken.map((one) => ({ ...one, entry: withAuthority(one.entry, uid) }))
     const merged = mergeAll(entries, before === undefined ? [] : await this.#ledger())
@@ -229,16 +223,15 @@ class Import {
     await writeEntries(cluster, merged, (done) => {
       if (done % 2000 === 0) writeProblem(this.#io, `writing    ${done} of ${all}`)
     })
-    const number = this.#folder.lastRevocationList
-    if (number !== undefined) {
-      const revoked = taken.filter(({ entry }) => entry.spec.revocation !== undefined).length
-      await raiseRevocationListNumber(cluster, this.#key, {
-        number: Number(number),
-        entries: revoked,
-        now: clock.now(),
-      })
-    }
     if (made !== undefined) await release(cluster, this.#key)
+  }
+
+  async #raiseNumber(taken: readonly Taken[]): Promise<void> {
+    const { cluster, clock } = this.#target
+    const number = this.#folder.lastRevocationList
+    if (number === undefined) return
+    const entries = taken.filter(({ entry }) => entry.spec.revocation !== undefined).length
+    await raiseRevocationListNumber(cluster, this.#key, { number: Number(number), entries, now: clock.now() })
   }
 
   #report(taken: readonly Taken[], unchanged: number): void {

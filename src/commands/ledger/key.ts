@@ -1,7 +1,7 @@
 /** The private key of a CA on its way into a folder: never without a passphrase unless somebody says so. */
 
 import { randomBytes } from 'node:crypto'
-import { decodePrivateKey, encryptPrivateKey, KeyError } from '../../pki/keys/keys.ts'
+import { decodePrivateKey, encryptPrivateKey, KeyError, spkiOf } from '../../pki/keys/keys.ts'
 import { encodePem } from '../../pki/encoding/pem.ts'
 import { CommandError } from '../shared/failures.ts'
 import type { Io } from '../shared/io.ts'
@@ -16,7 +16,7 @@ export const exportedKey = async (
   stored: string,
   { file, plain }: { readonly file: string | undefined; readonly plain: boolean },
 ): Promise<string> => {
-  const [block] = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[^]*?-----END [A-Z0-9 ]*PRIVATE KEY-----/.exec(stored) ?? []
+  const block = blockOf(stored)
   if (block === undefined) throw new CommandError('the Secret of the authority holds no PEM private key')
   if (/ENCRYPTED/.test(block)) {
     if (file !== undefined || plain)
@@ -35,6 +35,15 @@ export const exportedKey = async (
   const parameters = { salt: randomBytes(16), iv: randomBytes(16), iterations: keyIterations }
   return encodePem('ENCRYPTED PRIVATE KEY', await encryptPrivateKey(pkcs8, passphrase, parameters))
 }
+
+/** SubjectPublicKeyInfo of the PEM private key in `stored`; undefined where it is encrypted, or none. Throws CommandError. */
+export const openPublicKey = (stored: string): Uint8Array | undefined => {
+  const block = blockOf(stored)
+  return block === undefined || block.includes('ENCRYPTED') ? undefined : spkiOf(decoded(block))
+}
+
+const blockOf = (stored: string): string | undefined =>
+  /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[^]*?-----END [A-Z0-9 ]*PRIVATE KEY-----/.exec(stored)?.[0]
 
 const decoded = (block: string): Uint8Array => {
   try {

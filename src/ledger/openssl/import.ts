@@ -1,6 +1,6 @@
 /** A folder of `openssl ca` taken over: every line of `index.txt` with its certificate. Pure. */
 
-import { type NumberedLine, parseRevocation, formatIndex, formatRevocation } from './index-file.ts'
+import { type NumberedLine, parseRevocation, formatIndex, formatRevocation, type Revocation } from './index-file.ts'
 import { oneLine } from './one-line.ts'
 import { type ParsedCertificate, parseCertificate, signatureVerifies } from '../../pki/certificates/parse.ts'
 import { certificatesOf, encodePem } from '../../pki/encoding/pem.ts'
@@ -95,12 +95,19 @@ export type Merge =
   | { readonly action: 'revoke' }
   | { readonly action: 'refuse'; readonly why: string }
 
-/** A second import adds what is new, revokes what has been revoked meanwhile, and takes nothing back. */
+/** A second import adds what is new, revokes what has been revoked meanwhile or is on hold no more but for good, and takes nothing back. */
 export const merge = (taken: IssuedCertificate, present: IssuedCertificate | undefined): Merge => {
   if (present === undefined) return { action: 'create' }
   const [ours, theirs] = [present.spec.certificate.trim(), taken.spec.certificate.trim()]
   if (ours !== theirs && ours !== '' && theirs !== '')
     return { action: 'refuse', why: 'the ledger holds another certificate under this serial number' }
-  if (taken.spec.revocation !== undefined && present.spec.revocation === undefined) return { action: 'revoke' }
-  return { action: 'nothing' }
+  return { action: saysMore(taken.spec.revocation, present.spec.revocation) ? 'revoke' : 'nothing' }
 }
+
+/** Whether `taken` adds to what is known: a hold is no end, because a person may take it back. */
+export const saysMore = (
+  taken: Pick<Revocation, 'reason'> | undefined,
+  present: Pick<Revocation, 'reason'> | undefined,
+): boolean =>
+  taken !== undefined &&
+  (present === undefined || (present.reason === 'certificateHold' && taken.reason !== 'certificateHold'))

@@ -28,12 +28,14 @@ const key = await generate()
 
 /** Our own signer draws its serial numbers; openssl counts. So the number is put in, and signed again. */
 const signed = async (
-  commonName: string,
+  /** Undefined: no subject, only other names. */
+  commonName: string | undefined,
   serial: string,
   [notBefore, notAfter]: readonly [number, number] = [now - hour, now + 90 * day],
+  by = root,
 ): Promise<IssuedCertificate> => {
-  const subject = distinguishedName({ commonName, organizations: ['Acme'] })
-  const { signer } = root
+  const subject = distinguishedName(commonName === undefined ? {} : { commonName, organizations: ['Acme'] })
+  const { signer } = by
   const [plain] = children(readOnly((await issueCertificate(planLeaf(signer, key, { subject }), signer)).der))
   const fields = children(plain!).map(({ encoded }) => encoded)
   const tbs = sequence(
@@ -51,6 +53,12 @@ const signed = async (
     },
   }
 }
+
+/** The same key, which calls itself otherwise in what it signs. */
+const makeIdentified = (of: Authority, subjectKeyId: Uint8Array): Authority => ({
+  ...of,
+  signer: { ...of.signer, subjectKeyId },
+})
 
 const revoked = (entry: IssuedCertificate, reason: string, invalidityTime?: string): IssuedCertificate => ({
   ...entry,
@@ -90,6 +98,8 @@ beforeAll(async () => {
     revoked(await signed('since', '30'), 'keyCompromise', '2026-11-01T00:00:00Z'),
     revoked(await signed('since', '31'), 'cACompromise', '2026-11-01T00:00:00Z'),
     revoked(await signed('since', '32'), 'superseded', '2026-11-01T00:00:00Z'),
+    await signed(undefined, '08'),
+    await signed(undefined, '09'),
   ]
 })
 
@@ -101,7 +111,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const made = (of = entries, next = 10n, uniqueSubject = false) =>
   exportFolder({
-    authority: root.certificate,
+    authority,
     entries: of,
     nextRevocationListNumber: next,
     policy: undefined,
@@ -181,6 +191,14 @@ describe('openssl goes on from the export', () => {
     expect(again.files.get('newcerts/33.pem')).toBe(read('newcerts/33.pem'))
   })
 
+  it('-revoke finds a certificate without a subject, and the folder is taken back', () => {
+    ca('-revoke', 'newcerts/08.pem', '-crl_reason', 'superseded')
+    expect(read('index.txt')).toMatch(/^R\t\d+Z\t\d+Z,superseded\t08\tunknown\t08$/m)
+    const taken = takenOver()
+    expect(taken.find(({ spec }) => spec.serialNumber === '08')?.spec.revocation?.reason).toBe('superseded')
+    expect(made(taken).files.get('index.txt')).toBe(read('index.txt'))
+  })
+
   it('what openssl revokes is the line that we write', () => {
     const [plain, , long] = entries
     ca('-revoke', 'newcerts/0A.pem', '-crl_reason', 'keyCompromise')
@@ -225,6 +243,59 @@ describe('an export', () => {
     write(made(twins, 1n, true))
     expect(ca('-status', '40')).toContain('Valid')
     expect(made(entries, 1n, true).files.get('index.txt.attr')).toBe('unique_subject = yes\n')
+  })
+
+  it('keeps names unique where several have none: openssl takes the serial number for it', () => {
+    const { files, notes } = made(
+      entries.filter(({ spec }) => /^0[89]$/.test(spec.serialNumber)),
+      1n,
+      true,
+    )
+    expect(files.get('index.txt.attr')).toBe('unique_subject = yes\n')
+    expect(files.get('index.txt')).toMatch(/^V\t\d+Z\t\t08\tunknown\t08\nV\t\d+Z\t\t09\tunknown\t09\n$/)
+    expect(notes).toEqual([])
+  })
+
+  it('leaves out what a former key has signed, and says so', async () => {
+    const former = await makeRoot()
+    const theirs = [
+      await signed('of the former key', '51', undefined, former),
+      revoked(await signed('of the former key', '52', undefined, former), 'keyCompromise'),
+    ]
+    const lost: IssuedCertificate = {
+      ...entries[0]!,
+      spec: {
+        ...entries[0]!.spec,
+        serialNumber: '50',
+        certificate: '',
+        indexLine: 'V\t301221054427Z\t\t50\tunknown\t',
+      },
+    }
+    const { files, notes, count } = made([...theirs, entries[0]!, lost])
+    expect([...files.keys()].filter((path) => path.startsWith('newcerts/'))).toEqual(['newcerts/0A.pem'])
+    expect([...(files.get('index.txt') ?? '').matchAll(/\t(..)\tunknown\t(.*)$/gm)].map(([, ...line]) => line)).toEqual(
+      [
+        // Whose certificate was lost, is nobody else's for that.
+        ['50', '50'],
+        ['0A', '/O=Acme/CN=plain'],
+      ],
+    )
+    // Their numbers stay taken: the ledger knows one CA, whatever its key.
+    expect(files.get('serial')).toBe('53\n')
+    expect([count, notes]).toEqual([
+      2,
+      ['left out: 2 certificates of a former key of the CA, which openssl would take for the present one'],
+    ])
+  })
+
+  it('keeps what the key has signed under another name or key identifier', async () => {
+    const renamed = await makeRoot({ key: root.key, commonName: 'Former name' })
+    const other = makeIdentified(renamed, Buffer.from('another identifier'))
+    const { notes, count } = made([
+      await signed('a', '61', undefined, other),
+      await signed('b', '62', undefined, renamed),
+    ])
+    expect([count, notes]).toEqual([2, []])
   })
 
   it('counts serial numbers from 01, past those that are taken', async () => {

@@ -72,7 +72,8 @@ export const exported = (entry: IssuedCertificate, now: number): Exported => {
     revocation: revocation === undefined ? '' : revocationField(revocation, metadata.annotations?.[origins.revocation]),
     serialNumber: spec.serialNumber,
     file: 'unknown',
-    subject: certificate === undefined ? (origin?.subject ?? '') : oneLine(certificate.subject),
+    // As openssl names a certificate without a subject: it compares this field before it revokes.
+    subject: (certificate === undefined ? origin?.subject : oneLine(certificate.subject)) || spec.serialNumber,
   }
   const order = Number(metadata.annotations?.[origins.line] ?? Number.POSITIVE_INFINITY)
   return {
