@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EmbeddedCluster } from '../../cluster/embedded/cluster.ts'
 import { configMaps } from '../../resources/core.ts'
+import { issuedCertificates, type IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { ManualClock } from '../../runtime/manual-clock.ts'
 import { embeddedKinds } from '../shared/embedded-kinds.ts'
 import { ManifestFolder } from './manifest-folder.ts'
@@ -126,5 +127,96 @@ describe('ManifestFolder', () => {
         { timeout: 5000 },
       )
       .toContain('changed a')
+  })
+})
+
+describe('the manifest of an entry of the ledger', () => {
+  const spec = {
+    authorityRef: { name: 'ca', uid: 'u', fingerprint: 'f' },
+    serialNumber: '0A',
+    certificate: 'PEM',
+  }
+  const labels = { 'dbtls.dev/state': 'Valid' }
+  const head = { apiVersion: 'dbtls.dev/v1alpha1', kind: 'IssuedCertificate' }
+  const key = { name: 'ca-0a', namespace: 'data' }
+  const entry = (): Promise<IssuedCertificate> => cluster.get(issuedCertificates, key)
+  const revoking = (reason: string, more: object = {}): string =>
+    JSON.stringify({ ...head, metadata: key, spec: { ...more, revocation: { reason } } })
+  const settled = async (): Promise<void> => {
+    for (let i = 0; i < 3; i += 1) await folder.sync()
+  }
+
+  const record = () =>
+    cluster.create(
+      issuedCertificates,
+      { ...head, metadata: { ...key, labels }, spec },
+      {
+        fieldManager: 'dbtls',
+      },
+    )
+
+  it('may be a revocation alone, and changes nothing else', async () => {
+    await record()
+    put('r.yaml', revoking('keyCompromise'))
+    since()
+    await folder.sync()
+    expect(since()).toEqual(['changed ca-0a'])
+    expect((await entry()).spec).toEqual({ ...spec, revocation: { reason: 'keyCompromise' } })
+  })
+  it('is refused with its line where the ledger does not have the entry', async () => {
+    put('r.yaml', `\n\n${revoking('keyCompromise')}`)
+    since()
+    await folder.sync()
+    expect(since()).toEqual([
+      expect.stringMatching(/^refused r\.yaml:3: metadata\.name: Not found: "ca-0a": no ledger in namespace data /),
+    ])
+  })
+  it('is held to the rules of a revocation', async () => {
+    await record()
+    put('r.yaml', revoking('boredom'))
+    since()
+    await folder.sync()
+    expect(since()).toEqual([expect.stringMatching(/^refused r\.yaml:1: spec\.revocation\.reason: Unsupported value/)])
+    expect((await entry()).spec).toEqual(spec)
+  })
+  it.each([
+    { of: 'a hold', reason: 'certificateHold', more: {}, after: undefined, says: 'certificateHold is taken back' },
+    { of: 'a revocation', reason: 'keyCompromise', more: {}, after: { reason: 'keyCompromise' }, says: 'is final' },
+    { of: 'a whole entry', reason: 'certificateHold', more: spec, after: undefined, says: 'is taken back' },
+  ])('takes $of along at most, and never the entry', async ({ reason, more, after, says }) => {
+    const { metadata } = await record()
+    put('r.yaml', revoking(reason, more))
+    await settled()
+    since()
+    rmSync(join(path, 'r.yaml'))
+    await settled()
+    expect(since()).toEqual([expect.stringMatching(`^note kept IssuedCertificate data/ca-0a, .*${says}`)])
+    const left = await entry()
+    expect(left.metadata).toMatchObject({ uid: metadata.uid, labels })
+    expect(left.spec).toEqual({ ...spec, ...(after === undefined ? {} : { revocation: after }) })
+    put('r.yaml', revoking('keyCompromise'))
+    await folder.sync()
+    expect((await entry()).spec.revocation).toEqual({ reason: 'keyCompromise' })
+  })
+  it('that made the entry leaves it whole', async () => {
+    put('r.yaml', revoking('keyCompromise', spec))
+    await settled()
+    const before = await entry()
+    rmSync(join(path, 'r.yaml'))
+    await settled()
+    expect((await entry()).spec).toEqual(before.spec)
+    expect(cluster.appliedBy('dbtls-manifests').map(({ object }) => object.metadata.name)).not.toContain('ca-0a')
+  })
+  it('that made a hold of others its own does not end theirs', async () => {
+    await record()
+    const held = { ...head, metadata: key, spec: { revocation: { reason: 'certificateHold' } } }
+    await cluster.apply(issuedCertificates, held as unknown as IssuedCertificate, { fieldManager: 'kubectl' })
+    put('r.yaml', revoking('certificateHold'))
+    await settled()
+    since()
+    rmSync(join(path, 'r.yaml'))
+    await settled()
+    expect(since()).toEqual([expect.stringMatching('certificateHold is by others, too$')])
+    expect((await entry()).spec.revocation).toEqual({ reason: 'certificateHold' })
   })
 })

@@ -6,9 +6,8 @@ import { ApiError, isNotFound } from '../../cluster/errors.ts'
 import type { Cluster, KubeObject, Resource } from '../../cluster/port.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Manifest, Problem, ReadManifests } from './manifests.ts'
-import { identityOf, listManifests, readManifests } from './manifests.ts'
-
-export const manifestManager = 'dbtls-manifests'
+import { identityOf, isPartialEntry, listManifests, readManifests } from './manifests.ts'
+import { manifestManager, withdraw } from './withdraw.ts'
 
 /** Dependencies last, so that a first reading does not begin with complaints about what comes a moment later. */
 const order = ['Namespace', 'Secret', 'ConfigMap', 'CertificateAuthority', 'DatabaseTLSProfile', 'DatabaseCertificate']
@@ -53,6 +52,7 @@ const applyOne = async (cluster: Cluster, manifest: Manifest) => {
     if (isNotFound(error)) return undefined
     throw error
   })
+  if (before === undefined && isPartialEntry(object)) throw noEntry(object)
   const after = await cluster.apply(resource, object, { fieldManager: manifestManager, force: true })
   const same = before?.metadata.resourceVersion === after.metadata.resourceVersion
   return {
@@ -60,6 +60,12 @@ const applyOne = async (cluster: Cluster, manifest: Manifest) => {
     object: after,
     outcome: before === undefined ? 'created' : same ? 'unchanged' : 'changed',
   } as const
+}
+
+/** A revocation says nothing of what was signed, so that no entry can be made of it. */
+const noEntry = ({ metadata: { name, namespace } }: KubeObject): ApiError => {
+  const message = `Not found: ${JSON.stringify(name)}: no ledger in namespace ${namespace} has this entry; its name is <CA>-<serial number in lower-case hex>`
+  return new ApiError({ status: 404, reason: 'NotFound', message, causes: [{ field: 'metadata.name', message }] })
 }
 
 /** What the folder needs of the embedded cluster besides the port. */
@@ -166,11 +172,11 @@ export class ManifestFolder {
       return
     }
     if (gone.some(({ object }) => !before.has(identityOf(object)))) this.#later(confirmMs)
-    for (const { resource, object } of gone.filter((one) => before.has(identityOf(one.object)))) {
-      const { uid = '', name, namespace } = object.metadata
+    for (const one of gone.filter(({ object }) => before.has(identityOf(object)))) {
+      const { object } = one
       this.#applied.delete(identityOf(object))
-      await cluster.delete(resource, { namespace, name }, { uid }).then(
-        () => report.removed(object),
+      await withdraw(cluster, one).then(
+        (done) => (done.state === 'removed' ? report.removed(object) : report.note(done.why)),
         (error: unknown) => {
           if (!isNotFound(error)) report.note(`cannot remove ${identityOf(object)}: ${String(error)}`)
         },

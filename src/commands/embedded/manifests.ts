@@ -143,14 +143,34 @@ const takeObject = (value: Members, resource: Resource, place: Entry['place'], f
     return
   }
   draft.named.set(identity, `${file}:${line}`)
+  const judged = isPartialEntry(object)
+    ? { ...object, spec: { ...sampleEntry, ...(own(object, 'spec') as Members) } }
+    : object
   const verdict =
-    resource.group === group ? admit(resource.kind, object, undefined, { unknownFields: 'Refuse' }) : { object }
+    resource.group === group ? admit(resource.kind, judged, undefined, { unknownFields: 'Refuse' }) : { object }
   if ('problems' in verdict) {
     draft.problems.push(...verdict.problems.map(({ field, message }) => place(field, message)))
     return
   }
   // What was written, not what admission made of it: a default belongs to nobody.
   draft.manifests.push({ file, line, resource, object, lineOf: (field) => place(field, '').line })
+}
+
+/** Stands for what the ledger's entry says itself, while the part that a person wrote is judged. */
+const sampleEntry = {
+  authorityRef: { name: 'ca', uid: 'u', fingerprint: '0'.repeat(64) },
+  serialNumber: '01',
+  certificate: 'PEM',
+}
+
+/**
+ * Whether this is a revocation alone, to be merged into the entry that the CA made. A manifest that holds any of the
+ * fixed fields is judged whole.
+ */
+export const isPartialEntry = (object: KubeObject): boolean => {
+  const spec = own(object, 'spec')
+  if (object.kind !== 'IssuedCertificate' || !isMembers(spec)) return false
+  return Object.keys(sampleEntry).every((name) => !Object.hasOwn(spec, name))
 }
 
 /** Reads one text of YAML or JSON documents into `draft`. */

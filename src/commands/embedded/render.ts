@@ -13,7 +13,7 @@ import { exportedConfigMap, exportedSecret, isExported } from './exported.ts'
 import { CommandError, exitCodeOf } from '../shared/failures.ts'
 import { inParallel } from '../shared/in-parallel.ts'
 import { Journal, named } from './journal.ts'
-import { applyManifests, manifestManager } from './manifest-folder.ts'
+import { applyManifests } from './manifest-folder.ts'
 import { identityOf, problemText, readManifests } from './manifests.ts'
 import type { Manifest, Problem } from './manifests.ts'
 import { namespaceList, parseOptions, UsageError, wholeNumber } from '../shared/options.ts'
@@ -22,6 +22,7 @@ import type { Readiness } from '../shared/readiness.ts'
 import { readinessOf } from '../shared/readiness.ts'
 import { Session } from './session.ts'
 import type { Io, Main } from '../shared/io.ts'
+import { manifestManager, withdraw } from './withdraw.ts'
 import { writeYaml } from './yaml-output.ts'
 
 const usage = `usage: dbtls render -f FILE… --out DIR [options]
@@ -206,11 +207,12 @@ const presentState = ({ operator }: Session, applied: KubeObject): Readiness => 
 
 const prune = async ({ cluster }: Session, manifests: readonly Manifest[], journal: Journal): Promise<void> => {
   const kept = new Set(manifests.map(({ object }) => identityOf(object)))
-  for (const { resource, object } of cluster.appliedBy(manifestManager)) {
+  for (const one of cluster.appliedBy(manifestManager)) {
+    const { object } = one
     if (kept.has(identityOf(object)) || object.kind === 'Namespace') continue
-    const { name, namespace, uid = '' } = object.metadata
-    await cluster.delete(resource, { namespace, name }, { uid })
-    journal.line('removed', named(object))
+    const done = await withdraw(cluster, one)
+    if (done.state === 'removed') journal.line('removed', named(object))
+    else journal.line('note', done.why)
   }
 }
 
