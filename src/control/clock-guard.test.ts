@@ -35,6 +35,17 @@ describe('the guard of the clock', () => {
     expect([guard.hold(), guard.hold(), guard.hold()]).toEqual([undefined, 2 * probeIntervalMs, 2 * probeIntervalMs])
   })
 
+  it('tells those who try nothing how long to wait, and leaves the turn to others', async () => {
+    const { clock, guard, judge } = guarded()
+    expect(guard.heldFor).toBeUndefined()
+    expect(() => judge(3_600_000)).toThrow(ClockSkew)
+    await clock.advance(probeIntervalMs)
+    expect(guard.heldFor).toBe(probeIntervalMs)
+    expect(guard.hold()).toBeUndefined()
+    judge(0)
+    expect(guard.heldFor).toBeUndefined()
+  })
+
   it('tries ever more rarely, though every ten minutes at least', async () => {
     const { clock, guard, judge } = guarded()
     const waits: (number | undefined)[] = []

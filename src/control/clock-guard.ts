@@ -40,6 +40,13 @@ export class ClockGuard {
     return undefined
   }
 
+  /** ms for which nothing should follow from the time alone, for those who have nothing to try: as `hold`, and takes no turn. */
+  get heldFor(): number | undefined {
+    return this.#nextProbe === undefined
+      ? undefined
+      : Math.max(this.#nextProbe - this.#clock.monotonic(), probeIntervalMs)
+  }
+
   /** Compares with the time at which the server says to have created an object just now. Throws ClockSkew. */
   judge(createdAt: string | undefined): void {
     const server: Instant = Date.parse(createdAt ?? '')

@@ -15,9 +15,11 @@ interface World {
   /** spec of the CA; absent: there is no CA. */
   readonly spec?: object
   readonly listed?: ReadonlySet<string>
+  /** The only DatabaseCertificate. */
+  readonly holder?: KubeObject
 }
 
-const keeping = ({ entries, fails, spec, listed }: World) => {
+const keeping = ({ entries, fails, spec, listed, holder }: World) => {
   const writes: { verb: string; object: KubeObject; options?: object }[] = []
   const answer = (verb: string) => async (_: unknown, object: KubeObject) => {
     writes.push({ verb, object })
@@ -27,7 +29,7 @@ const keeping = ({ entries, fails, spec, listed }: World) => {
   const { context, stores, clock, events } = stubContext({
     apply: answer('apply'),
     updateStatus: answer('updateStatus'),
-    list: async () => ({ items: [] }),
+    list: async () => ({ items: holder === undefined ? [] : [holder] }),
     delete: async (_: unknown, { name }: { name: string }, options: object) =>
       void writes.push({ verb: 'delete', object: { metadata: { name } } as KubeObject, options }),
   })
@@ -43,6 +45,7 @@ const keeping = ({ entries, fails, spec, listed }: World) => {
   return {
     writes,
     clock,
+    clockGuard: context.clockGuard,
     events,
     stores,
     keeper,
@@ -175,5 +178,41 @@ describe('pruning', () => {
     const { requeueAfterMs } = await pass()
     expect(told()).toEqual(deleted ? ['delete ca-1'] : [])
     if (!deleted) expect(requeueAfterMs).toBe(sweepIntervalMs)
+  })
+})
+
+describe('while the clocks disagree', () => {
+  const agreed = (clock: { now(): number }, ms = 0): string => new Date(clock.now() - ms).toISOString()
+  const long = { createdAt: born - 200 * day, notBefore: born - 200 * day - 300_000, notAfter: born - 100 * day }
+  const crl = { enabled: true, onDelete: 'Keep', onSupersede: 'Revoke' }
+
+  it('nothing is marked, revoked for its successor or deleted, and all of it is when they agree', async () => {
+    const entries = [
+      entry('1', { ...long, notAfter: born - day }),
+      entry('2', { ...long, state: 'Expired', marked: 'Expired' }),
+      entry('3'),
+      entry('4', { supersedes: '3', createdAt: born - day }),
+    ]
+    const holder = { metadata: { uid: 'h' }, status: { serialNumber: '4' } } as unknown as KubeObject
+    const { writes, told, pass, clock, clockGuard, stores } = keeping({ entries, spec: { crl }, holder })
+    stores.certificates.set('data/orders', holder)
+    expect(() => clockGuard.judge(agreed(clock, day))).toThrow('ahead of')
+    expect(await pass()).toEqual({ requeueAfterMs: 60_000 })
+    expect(writes).toEqual([])
+    clockGuard.judge(agreed(clock))
+    await pass()
+    const marked = ['apply ca-1', 'updateStatus ca-1', 'apply ca-3', 'updateStatus ca-3']
+    expect(told()).toEqual([...marked, 'apply ca-3', 'delete ca-2'])
+    expect(writes[4]?.object).toMatchObject({ spec: { revocation: { reason: 'superseded' } } })
+  })
+
+  it('a hold that was taken back is marked when they agree', async () => {
+    const { writes, marks, clock, clockGuard } = keeping({ entries: [entry('1', { marked: 'Revoked' })] })
+    expect(() => clockGuard.judge(agreed(clock, day))).toThrow('ahead of')
+    expect(await marks()).toEqual({ requeueAfterMs: 60_000 })
+    expect(writes).toEqual([])
+    clockGuard.judge(agreed(clock))
+    await marks()
+    expect(writes).toHaveLength(2)
   })
 })

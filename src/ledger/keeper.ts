@@ -49,6 +49,11 @@ export interface KeeperOptions {
   readonly listed: (authority: CertificateAuthority, signal: AbortSignal) => Promise<ReadonlySet<string> | undefined>
   /** ms; default: sweepIntervalMs. */
   readonly sweepIntervalMs?: number | undefined
+  /**
+   * For a process that ends when nothing is left to do: a pass puts nothing off that it could decide. What is deleted then
+   * was deleted on purpose, and the next pass would be in another process, which has not seen it.
+   */
+  readonly isLastPass?: boolean | undefined
 }
 
 interface Pass {
@@ -95,15 +100,18 @@ export class LedgerKeeper {
 
   /** Marks what was revoked, and what was taken back. `key` is the CA's. */
   async reconcileRevoked(key: string, { signal }: ReconcileContext): Promise<Result> {
-    const { caches } = this.#context
+    const { caches, clockGuard } = this.#context
+    // What is no more revoked may be marked as ended, and never again as valid.
+    if (clockGuard.heldFor !== undefined) return { requeueAfterMs: clockGuard.heldFor }
     const due = caches.ledger.store
       .by('authority', key)
       .filter(({ marked, revocation }) => (marked === 'Revoked') !== (revocation !== undefined))
     const replaced = due.some(({ revocation }) => revocation === undefined)
       ? this.#replaced(key, caches.ledger.store.by('authority', key)).replaced
       : new Map<LedgerEntry, LedgerEntry>()
-    for (const entry of due.slice(0, revokedPerPass)) await this.#mark(entry, this.#wanted(entry, replaced), signal)
-    return due.length > revokedPerPass ? { requeueAfterMs: 100 } : {}
+    const some = this.#options.isLastPass === true ? due.length : revokedPerPass
+    for (const entry of due.slice(0, some)) await this.#mark(entry, this.#wanted(entry, replaced), signal)
+    return due.length > some ? { requeueAfterMs: 100 } : {}
   }
 
   /** The quiet pass. `key` is the CA's. */
@@ -119,13 +127,22 @@ export class LedgerKeeper {
       await this.#markAll(pass, judged),
       await this.#revokeReplaced(pass, judged),
       await this.#revokeOrphans(pass),
-      await this.#prune(pass),
+      // Of the versions that the marks have left.
+      await this.#prune({ ...pass, entries: caches.ledger.store.by('authority', key) }),
     ]
     const waits = more.flatMap(({ at, inMs }) => [
       ...(at === undefined ? [] : [Math.max(at + 1 - clock.now(), this.#intervalMs)]),
       ...(inMs === undefined ? [] : [inMs]),
     ])
     return waits.length === 0 ? {} : { requeueAfterMs: Math.min(...waits) }
+  }
+
+  get #perPass(): number {
+    return this.#options.isLastPass === true ? Number.POSITIVE_INFINITY : marksPerPass
+  }
+
+  get #graceMs(): number {
+    return this.#options.isLastPass === true ? 0 : deleteGraceMs
   }
 
   get #intervalMs(): number {
@@ -145,20 +162,24 @@ export class LedgerKeeper {
   }
 
   async #markAll({ entries, signal }: Pass, { replaced }: Judged): Promise<Later> {
+    // By a clock gone wrong, entries would be marked for good that are valid still.
+    const { heldFor } = this.#context.clockGuard
+    if (heldFor !== undefined) return { inMs: heldFor }
     const now = this.#context.clock.now()
     const due = entries
       .map((entry) => [entry, this.#wanted(entry, replaced)] as const)
       .filter(([{ marked }, wanted]) => marked !== wanted)
-    for (const [entry, wanted] of due.slice(0, marksPerPass)) await this.#mark(entry, wanted, signal)
-    return due.length > marksPerPass ? { inMs: soonMs } : { at: nextExpiry(entries, now) }
+    for (const [entry, wanted] of due.slice(0, this.#perPass)) await this.#mark(entry, wanted, signal)
+    return due.length > this.#perPass ? { inMs: soonMs } : { at: nextExpiry(entries, now) }
   }
 
   async #revokeReplaced({ authority, signal }: Pass, { replaced, successorOf }: Judged): Promise<Later> {
     if (authority?.spec.crl?.onSupersede !== 'Revoke') return {}
-    const { caches, clock } = this.#context
+    const { caches, clock, clockGuard } = this.#context
+    if (clockGuard.heldFor !== undefined) return { inMs: clockGuard.heldFor }
     const { due, next } = supersededForRevocation(replaced, cachedHolders(caches), clock.now())
     let revoked = 0
-    for (const entry of due.slice(0, marksPerPass)) {
+    for (const entry of due.slice(0, this.#perPass)) {
       const successor = replaced.get(entry)
       if (successor === undefined) continue
       const live = await this.#live([entry, successor], signal)
@@ -189,8 +210,8 @@ export class LedgerKeeper {
     }
     let inMs: number | undefined
     let revoked = 0
-    for (const entry of found.slice(0, marksPerPass)) {
-      const left = since(entry.holder ?? '') + deleteGraceMs - clock.monotonic()
+    for (const entry of found.slice(0, this.#perPass)) {
+      const left = since(entry.holder ?? '') + this.#graceMs - clock.monotonic()
       const verdict =
         left > 0 ? 'Wait' : verdictOf(entry, await liveHolder(this.#context, entry.holderKey ?? '', signal))
       if (verdict === 'Revoke') {
@@ -200,7 +221,7 @@ export class LedgerKeeper {
       if (verdict === 'Wait') inMs = Math.min(inMs ?? Number.POSITIVE_INFINITY, left > 0 ? left : this.#intervalMs)
     }
     this.#forgetOld()
-    return { inMs: found.length > marksPerPass && revoked > 0 ? soonMs : inMs }
+    return { inMs: found.length > this.#perPass && revoked > 0 ? soonMs : inMs }
   }
 
   /** What went is of interest until the pass after it; what that pass could not decide, it counts anew. */
@@ -213,10 +234,11 @@ export class LedgerKeeper {
   async #prune({ authority, entries, signal }: Pass): Promise<Later> {
     // Without its CA nobody says for how long.
     if (authority === undefined) return {}
-    const { caches, clock } = this.#context
+    const { caches, clock, clockGuard } = this.#context
+    if (clockGuard.heldFor !== undefined) return { inMs: clockGuard.heldFor }
     const keepExpiredForMs = parseDuration(authority.spec.ledger.keepExpiredFor)
     const { due, next } = prunable(entries, { keepExpiredForMs, holders: cachedHolders(caches) }, clock.now())
-    const some = due.slice(0, marksPerPass)
+    const some = due.slice(0, this.#perPass)
     // A revoked one stays on the list until one list after its end (RFC 5280 §3.3), and the list is made from the ledger.
     const makesList = authority.spec.crl?.enabled === true && some.some(({ revocation }) => revocation !== undefined)
     const listed = makesList ? await this.#options.listed(authority, signal) : undefined
@@ -225,7 +247,7 @@ export class LedgerKeeper {
       if (entry.revocation !== undefined && makesList && listed?.has(entry.serialNumber) !== false) kept = true
       else await this.#delete(entry, signal)
     }
-    if (due.length > marksPerPass && !kept) return { inMs: soonMs }
+    if (due.length > this.#perPass && !kept) return { inMs: soonMs }
     return kept ? { inMs: this.#intervalMs } : { at: next }
   }
 
