@@ -13,7 +13,7 @@ import { CertificateReconciler } from './certificate/reconcile.ts'
 import { wakeCertificates } from './certificate/wakes.ts'
 import type { Informer } from './cluster/cache/informer.ts'
 import type { EventRecorder } from './cluster/events.ts'
-import type { Cluster, KubeObject } from './cluster/port.ts'
+import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
 import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { registerResourceMetrics } from './control/metrics.ts'
@@ -54,6 +54,8 @@ export interface OperatorOptions {
   readonly workers: number
   /** ms; default: keeper.ts. */
   readonly sweepIntervalMs?: number | undefined
+  /** The process ends when nothing is left to do: see KeeperOptions. */
+  readonly isLastPass?: boolean | undefined
   /** Sign approved CertificateSigningRequests of `dbtls.dev/<namespace>.<ca>`. Default: false. */
   readonly signsRequests?: boolean | undefined
 }
@@ -97,6 +99,7 @@ export class Operator {
     const profiles = new ProfileReconciler(context)
     const keeper = new LedgerKeeper(context, {
       sweepIntervalMs: options.sweepIntervalMs,
+      isLastPass: options.isLastPass,
       listed: async (authority, signal) => {
         const list = await lists.read(authority, signal)
         return list && new Set(list.revoked.map(({ serialNumber }) => serialNumber))
@@ -176,6 +179,16 @@ export class Operator {
   /** Begins to act: only with filled caches, and only one operator at a time. */
   startControllers(): void {
     for (const controller of Object.values(this.#controllers)) controller.start()
+  }
+
+  /**
+   * Makes due now what would come in its own time: the pass over the ledger of each CA, or the marks and the list that follow
+   * from what a pass revoked. `pending` tells when it is done.
+   */
+  bringForward(what: 'passes' | 'lists'): void {
+    const { ledger, marks, revocations } = this.#controllers
+    for (const authority of this.caches.authorities.store.values())
+      for (const controller of what === 'passes' ? [ledger] : [marks, revocations]) controller.enqueue(keyOf(authority))
   }
 
   /** Takes up nothing more and waits, for seconds at most, for what is under way. */

@@ -3,8 +3,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
+import { EmbeddedCluster } from '../../cluster/embedded/cluster.ts'
+import { decodePem } from '../../pki/encoding/pem.ts'
+import { parseRevocationList } from '../../pki/revocation/revocation-list.ts'
+import { issuedCertificates, type IssuedCertificate } from '../../resources/issued-certificate.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { embeddedKinds } from '../shared/embedded-kinds.ts'
 import { main } from './render.ts'
 
 let folder = ''
@@ -122,5 +128,95 @@ describe('dbtls render', () => {
     const { code, err } = await render('# nothing\n')
     expect(code).toBe(1)
     expect(err).toMatch(/no manifests in/)
+  })
+})
+
+describe('the ledger of a state that only render works on', () => {
+  const minute = 60_000
+  const authority = (more = ''): string => `apiVersion: dbtls.dev/v1alpha1
+kind: CertificateAuthority
+metadata: {name: ca, namespace: data}
+spec:
+  source: {selfSigned: {}}
+  subject: {commonName: CA}
+  crl: {onDelete: Revoke, onSupersede: Revoke}
+${more}`
+  const certificate = (name: string, more = ''): string => `---
+apiVersion: dbtls.dev/v1alpha1
+kind: DatabaseCertificate
+metadata: {name: ${name}, namespace: data}
+spec: {authorityRef: {name: ca}, dnsNames: [${name}.svc], secret: {name: ${name}-tls}${more}}
+`
+  const serialOf = (name: string): string => new X509Certificate(read(`data/secret/${name}-tls/tls.crt`)).serialNumber
+  /** Serial number and reason (RFC 5280 §5.3.1) of all that the list names. */
+  const listed = (): [string, string | undefined][] => {
+    const [block] = decodePem(String(read('data/configmap/ca-crl/ca.crl')))
+    return parseRevocationList(block?.der ?? new Uint8Array()).revoked.map((one) => [one.serialNumber, one.reason])
+  }
+  const entries = async (): Promise<readonly IssuedCertificate[]> => {
+    const cluster = new EmbeddedCluster({
+      directory: join(folder, 'state'),
+      kinds: embeddedKinds(),
+      clock: systemClock(),
+    })
+    try {
+      return (await cluster.list(issuedCertificates)).items
+    } finally {
+      cluster.close()
+    }
+  }
+  const stateOf = async (serialNumber: string): Promise<string | undefined> =>
+    (await entries()).find(({ spec }) => spec.serialNumber === serialNumber)?.status?.state
+  afterEach(() => vi.useRealTimers())
+
+  it('revokes what a certificate held whose manifest was taken away', async () => {
+    await render(authority() + certificate('one') + certificate('two'), ...state())
+    const [one, two] = [serialOf('one'), serialOf('two')]
+    expect(listed()).toEqual([])
+    await render(authority() + certificate('two'), ...state(), '--prune')
+    expect(listed()).toEqual([[one, 'cessationOfOperation']])
+    expect([await stateOf(one), (await stateOf(two)) ?? 'Valid']).toEqual(['Revoked', 'Valid'])
+  })
+
+  it('marks what was replaced at once, and revokes it when its successor has had its time', async () => {
+    await render(authority() + certificate('one'), ...state())
+    const before = serialOf('one')
+    const renewed = authority() + certificate('one', ', renewTrigger: again')
+    await render(renewed, ...state())
+    expect(serialOf('one')).not.toBe(before)
+    expect([await stateOf(before), listed()]).toEqual(['Superseded', []])
+    vi.useFakeTimers({ toFake: ['Date'], now: systemClock().now() + 11 * minute })
+    await render(renewed, ...state())
+    expect([await stateOf(before), listed()]).toEqual(['Revoked', [[before, 'superseded']]])
+  })
+
+  it('revokes by a manifest of the revocation alone, and keeps the entry when that manifest goes', async () => {
+    const wanted = authority() + certificate('one')
+    await render(wanted, ...state())
+    const serial = serialOf('one')
+    const revoking = (reason: string): string => `---
+apiVersion: dbtls.dev/v1alpha1
+kind: IssuedCertificate
+metadata: {name: ca-${serial.toLowerCase()}, namespace: data}
+spec: {revocation: {reason: ${reason}}}
+`
+    const held = await render(wanted + revoking('certificateHold'), ...state())
+    expect([held.code, held.err]).toEqual([1, expect.stringContaining('data/one: OnHold: ')])
+    expect(listed()).toEqual([[serial, 'certificateHold']])
+    const { code, out } = await render(wanted, ...state(), '--prune')
+    expect([code, out]).toEqual([0, expect.stringMatching(/^note +kept IssuedCertificate data\/ca-/m)])
+    expect(listed()).toEqual([])
+    expect(serialOf('one')).toBe(serial)
+    expect(await render(wanted + revoking('keyCompromise'), ...state())).toMatchObject({ code: 0, err: '' })
+    expect([listed(), serialOf('one') === serial]).toEqual([[[serial, 'keyCompromise']], false])
+  })
+
+  it('deletes what was kept for long enough', async () => {
+    const wanted = authority('  ledger: {keepExpiredFor: 10s}\n') + certificate('one', ', duration: 1h')
+    await render(wanted, ...state())
+    const before = serialOf('one')
+    vi.useFakeTimers({ toFake: ['Date'], now: systemClock().now() + 90 * minute })
+    await render(wanted, ...state())
+    expect((await entries()).map(({ spec }) => spec.serialNumber)).not.toContain(before)
   })
 })

@@ -117,6 +117,7 @@ const render = async (settings: Settings, io: Io): Promise<number> => {
     workers: settings.workers,
     namespaces: settings.namespaces,
     events: journal.events,
+    isLastPass: true,
   })
   try {
     await session.start()
@@ -144,7 +145,9 @@ const fill = async (
   await makeOutput(settings.out)
   if (settings.prune) await prune(session, manifests, journal)
   const wanted = applied.map(({ object }) => object).filter(({ apiVersion }) => apiVersion.startsWith(`${group}/`))
-  const unready = await settle(session, wanted, settings.timeoutMs, clock, journal)
+  await settle(session, wanted, settings.timeoutMs, clock, journal)
+  await keepLedgers(session, settings.timeoutMs, clock)
+  const unready = unreadyOf(session, wanted)
   for (const { object, state, reason, message } of unready)
     journal.problem(state === 'Stalled' ? 'stalled' : 'not ready', `${named(object)}: ${reason}: ${message}`)
   const wrong = await verifyAll(session, journal)
@@ -165,14 +168,14 @@ const fill = async (
 const quietMs = 2000
 const lookMs = 20
 
-/** Waits until everything wanted is Ready, or cannot become so; returns what is not. */
+/** Waits until everything wanted is Ready, or cannot become so. */
 const settle = async (
   session: Session,
   wanted: readonly KubeObject[],
   timeoutMs: number,
   clock: Clock,
   journal: Journal,
-): Promise<Readiness[]> => {
+): Promise<void> => {
   const end = clock.monotonic() + timeoutMs
   let moved = clock.monotonic()
   let before = -1
@@ -180,18 +183,36 @@ const settle = async (
   for (;;) {
     await clock.sleep(lookMs)
     const now = clock.monotonic()
-    const unready = wanted.map((object) => presentState(session, object)).filter(({ state }) => state !== 'Ready')
+    const unready = unreadyOf(session, wanted)
     journal.progress(`${wanted.length - unready.length} of ${wanted.length} ready`)
     const { pending } = session.operator
     // Twice, because a change takes a moment from the store to the queue.
     idleLooks = pending === 0 ? idleLooks + 1 : 0
-    if (unready.length === 0 && idleLooks >= 2) return []
+    if (unready.length === 0 && idleLooks >= 2) return
     if (unready.length !== before || pending > 0) moved = now
     before = unready.length
     const hopeless = unready.every(({ state }) => state === 'Stalled') && idleLooks >= 10
-    if (hopeless || now - moved > quietMs || now > end) return unready
+    if (hopeless || now - moved > quietMs || now > end) return
   }
 }
+
+/**
+ * Nobody is there when the next pass over a ledger would be due. What was replaced, has ended or lost its holder is marked,
+ * revoked and pruned first, then the lists follow, and what holds a list.
+ */
+const keepLedgers = async ({ operator }: Session, timeoutMs: number, clock: Clock): Promise<void> => {
+  const end = clock.monotonic() + timeoutMs
+  for (const what of ['passes', 'lists'] as const) {
+    operator.bringForward(what)
+    for (let idleLooks = 0; idleLooks < 2 && clock.monotonic() < end;) {
+      await clock.sleep(lookMs)
+      idleLooks = operator.pending === 0 ? idleLooks + 1 : 0
+    }
+  }
+}
+
+const unreadyOf = (session: Session, wanted: readonly KubeObject[]): Readiness[] =>
+  wanted.map((object) => presentState(session, object)).filter(({ state }) => state !== 'Ready')
 
 /** As the caches have it, once they have the state that was applied. */
 const presentState = ({ operator }: Session, applied: KubeObject): Readiness => {

@@ -27,6 +27,8 @@ export interface SessionInit {
   readonly namespaces: readonly string[] | undefined
   /** Told of everything the controllers do that a person may want to know. */
   readonly events: Pick<Context['events'], 'record'>
+  /** The process ends when nothing is left to do. */
+  readonly isLastPass?: boolean
 }
 
 export class Session {
@@ -38,7 +40,7 @@ export class Session {
   /** @throws StateInUse */
   constructor(init: SessionInit) {
     this.#init = init
-    const { clock, log, metrics, namespaces, workers } = init
+    const { clock, isLastPass, log, metrics, namespaces, workers } = init
     this.cluster = new EmbeddedCluster({ directory: init.state, kinds: embeddedKinds(), clock })
     this.operator = new Operator({
       cluster: this.cluster,
@@ -51,6 +53,7 @@ export class Session {
       metrics,
       events: init.events as Context['events'],
       workers,
+      isLastPass,
     })
   }
 
