@@ -2,7 +2,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, lstat, open, rename, rm } from 'node:fs/promises'
+import { copyFile, link, lstat, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { systemClock } from '../../runtime/clock.ts'
 import { CommandError, isSystemError, systemErrorText } from '../shared/failures.ts'
 
 export interface ReservedFile {
@@ -17,6 +19,7 @@ export interface ReservedFile {
  * unless `force`, or where its folder cannot be written.
  */
 export const reserveFile = async (path: string, force: boolean): Promise<ReservedFile> => {
+  await sweep(path)
   const fresh = `${path}.${randomBytes(6).toString('hex')}.new`
   await saying(path, async () => {
     if (!force && (await isThere(path))) throw taken(path)
@@ -30,6 +33,21 @@ export const reserveFile = async (path: string, force: boolean): Promise<Reserve
         else await place(fresh, path)
       }),
     release: () => rm(fresh, { force: true }),
+  }
+}
+
+/** No signature takes so long, even one that waits for an answer of the operator, ms. */
+const abandonedAfterMs = 24 * 3600 * 1000
+
+/** Takes away what a run that was killed has left for this path. What cannot be taken away is in nobody's way. */
+const sweep = async (path: string): Promise<void> => {
+  const [folder, name] = [dirname(path), basename(path)]
+  const isOurs = (found: string): boolean =>
+    found.startsWith(`${name}.`) && /^[0-9a-f]{12}\.new$/.test(found.slice(name.length + 1))
+  for (const found of (await readdir(folder).catch(() => [])).filter(isOurs)) {
+    const at = await lstat(join(folder, found)).catch(() => undefined)
+    if (at?.isFile() !== true || at.mtimeMs + abandonedAfterMs > systemClock().now()) continue
+    await rm(join(folder, found), { force: true }).catch(() => undefined)
   }
 }
 

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { X509Certificate, webcrypto } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -144,6 +153,24 @@ describe('dbtls sign', () => {
     expect((await sign('--out', out, '--force')).code).toBe(0)
     expect(readFileSync(out, 'utf8')).not.toBe(first)
     expect(readdirSync(folder.path()).filter((name) => name.includes('.new'))).toEqual([])
+  })
+
+  it('takes away what a run that was killed left for the same file, and nothing else', async () => {
+    await prepared()
+    const left = [
+      `x.crt.${'0a'.repeat(6)}.new`,
+      `x.crt.${'0b'.repeat(6)}.new`,
+      'x.crt.mine.new',
+      `y.crt.${'0a'.repeat(6)}.new`,
+    ]
+    for (const name of left) writeFileSync(folder.path(name), '')
+    for (const name of left.toSpliced(1, 1)) utimesSync(folder.path(name), 0, 0)
+    expect((await sign('--out', folder.path('x.crt'))).code).toBe(0)
+    expect(
+      readdirSync(folder.path())
+        .filter((name) => name.endsWith('.new'))
+        .toSorted(),
+    ).toEqual(left.slice(1))
   })
 
   it.skipIf(process.getuid?.() === 0)('signs nothing that could not be written', async () => {
