@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ApiError, isNotFound } from './cluster/errors.ts'
+import { ApiError, ifFound } from './cluster/errors.ts'
 import type { Cluster, KubeObject } from './cluster/port.ts'
 import { readJks } from './material/jks.ts'
 import { readPkcs12 } from './material/pkcs12-reader.ts'
@@ -31,18 +31,10 @@ const withTargets = (...targets: object[]) => authority({ trustBundle: { targets
 
 const makeNamespace = (cluster: Cluster, name: string, labels: Record<string, string> = {}) =>
   cluster.apply(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }, person)
-const found = async <T>(read: Promise<T>): Promise<T | undefined> => {
-  try {
-    return await read
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
-}
 const configMap = (cluster: Cluster, space: string, name = 'trust') =>
-  found<ConfigMap>(cluster.get(configMaps, { namespace: space, name }))
+  ifFound<ConfigMap>(cluster.get(configMaps, { namespace: space, name }))
 const secret = (cluster: Cluster, space: string, name = 'trust') =>
-  found<Secret>(cluster.get(secrets, { namespace: space, name }))
+  ifFound<Secret>(cluster.get(secrets, { namespace: space, name }))
 const foreignMap = (space: string, annotations: Record<string, string> = {}): ConfigMap => ({
   ...configMapOf('trust', { theirs: 'x' }),
   metadata: { name: 'trust', namespace: space, annotations, labels: { team: 'theirs' } },

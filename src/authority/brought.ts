@@ -3,7 +3,7 @@
  * it. They stay the user's: nothing here or elsewhere writes, owns or annotates them.
  */
 
-import { isNotFound } from '../cluster/errors.ts'
+import { ifFound } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
@@ -142,18 +142,10 @@ const readConfigMap = async (
   { name, key }: { readonly name: string; readonly key: string },
   signal?: AbortSignal,
 ): Promise<Uint8Array | undefined> => {
-  try {
-    const { data = {}, binaryData = {} } = await cluster.get(
-      configMaps,
-      { namespace, name },
-      signal === undefined ? {} : { signal },
-    )
-    if (Object.hasOwn(data, key)) return Buffer.from(data[key] ?? '')
-    return Object.hasOwn(binaryData, key) ? Buffer.from(binaryData[key] ?? '', 'base64') : undefined
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const found = await ifFound(cluster.get(configMaps, { namespace, name }, signal === undefined ? {} : { signal }))
+  const { data = {}, binaryData = {} } = found ?? {}
+  if (Object.hasOwn(data, key)) return Buffer.from(data[key] ?? '')
+  return Object.hasOwn(binaryData, key) ? Buffer.from(binaryData[key] ?? '', 'base64') : undefined
 }
 
 const missingKey = (title: string, key: string): string =>

@@ -57,3 +57,13 @@ export const isNamespaceTerminating = is(
 export const isInvalid = is((e) => e.status === 422 || e.status === 413 || e.status === 400)
 /** The server or the way to it has trouble; the same call may pass later. */
 export const isTransient = is((e) => e.status === 0 || e.status === 429 || e.status >= 500 || e.status === 401)
+
+/** What a read answers, or undefined where there is no such object; every other error is thrown. */
+export const ifFound = async <T>(read: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await read
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}

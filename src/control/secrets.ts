@@ -1,6 +1,6 @@
 /** Live reads of the Secrets a controller refers to. Their contents stay on the stack of the one decision that needs them. */
 
-import { isNotFound } from '../cluster/errors.ts'
+import { ifFound } from '../cluster/errors.ts'
 import type { Cluster, ObjectKey } from '../cluster/port.ts'
 import { secrets, type Secret } from '../resources/core.ts'
 
@@ -9,12 +9,7 @@ export const readSecret = async (
   key: ObjectKey,
   signal?: AbortSignal,
 ): Promise<Secret | undefined> => {
-  try {
-    return await cluster.get(secrets, key, signal === undefined ? {} : { signal })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(cluster.get(secrets, key, signal === undefined ? {} : { signal }))
 }
 
 export const dataOf = (secret: Secret): ReadonlyMap<string, Uint8Array> =>

@@ -1,7 +1,7 @@
 /** The ConfigMap of a CA that holds its revocation list: how it is named, written, read back and judged. */
 
 import { createHash } from 'node:crypto'
-import { isNotFound } from '../cluster/errors.ts'
+import { ifFound } from '../cluster/errors.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { dataHash } from '../material/hash.ts'
@@ -63,12 +63,7 @@ export const readConfigMap = async (
   signal: AbortSignal,
 ): Promise<ConfigMap | undefined> => {
   const namespace = authority.metadata.namespace ?? 'default'
-  try {
-    return await cluster.get(configMaps, { namespace, name: revocationListName(authority) }, { signal })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(cluster.get(configMaps, { namespace, name: revocationListName(authority) }, { signal }))
 }
 
 export const seeStored = (authority: CertificateAuthority, map: ConfigMap | undefined): StoredSeen => {

@@ -1,6 +1,6 @@
 /** Does what was decided about one object: makes it, looks at it, writes it again, gives it up or deletes it. */
 
-import { isAlreadyExists, isConflict, isForbidden, isNotFound } from '../cluster/errors.ts'
+import { ifFound, isAlreadyExists, isConflict, isForbidden, isNotFound } from '../cluster/errors.ts'
 import type { Informer } from '../cluster/cache/informer.ts'
 import { keyOf, type PartialObject, type Resource } from '../cluster/port.ts'
 import { type Context, marks } from '../control/context.ts'
@@ -195,10 +195,5 @@ export const storeOf = (
 const read = async ({ context, signal }: Turn, id: string): Promise<Live | undefined> => {
   const { namespace, name } = nameOf(id)
   const { resource } = storeOf(context, kindOf(id))
-  try {
-    return await context.cluster.get(resource, { namespace, name }, { signal })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(context.cluster.get(resource, { namespace, name }, { signal }))
 }

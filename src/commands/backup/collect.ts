@@ -1,7 +1,7 @@
 /** Reads what a backup holds. */
 
 import { randomBytes } from 'node:crypto'
-import { isNotFound } from '../../cluster/errors.ts'
+import { ifFound } from '../../cluster/errors.ts'
 import { keyOf, type KubeObject, type Resource } from '../../cluster/port.ts'
 import { authorityKeyOf } from '../../certificate/rivals.ts'
 import { marks } from '../../control/context.ts'
@@ -136,12 +136,7 @@ const read = async (
   { kind, namespace, name }: Reference,
 ): Promise<Secret | ConfigMap | undefined> => {
   const resource: Resource<Secret | ConfigMap> = kind === 'Secret' ? secrets : configMaps
-  try {
-    return await cluster.get(resource, { namespace, name })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(cluster.get(resource, { namespace, name }))
 }
 
 /** Without its key there is nothing of a CA to restore. */

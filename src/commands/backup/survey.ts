@@ -4,7 +4,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { isForbidden, isNotFound } from '../../cluster/errors.ts'
+import { ifFound, isForbidden, isNotFound } from '../../cluster/errors.ts'
 import { keyOf, type KubeObject, type ObjectKey, type Resource } from '../../cluster/port.ts'
 import { parentOf } from '../../authority/names.ts'
 import { authorityKeyOf } from '../../certificate/rivals.ts'
@@ -190,12 +190,7 @@ class Surveyor {
     resource: Resource<T>,
     { metadata: { namespace, name } }: { readonly metadata: ObjectKey },
   ): Promise<T | undefined> {
-    try {
-      return await this.#target.cluster.get(resource, { namespace, name })
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return ifFound(this.#target.cluster.get(resource, { namespace, name }))
   }
 }
 

@@ -1,5 +1,5 @@
 /** Keeps the output folder as the cluster is: every managed Secret and ConfigMap, as they come, change and go. */
-import { isNotFound } from '../../cluster/errors.ts'
+import { ifFound } from '../../cluster/errors.ts'
 import type { Cluster, KubeObject, Resource } from '../../cluster/port.ts'
 import { marks } from '../../control/context.ts'
 import type { ConfigMap, Secret } from '../../resources/core.ts'
@@ -179,10 +179,7 @@ export class Exporter {
     last: T,
     form: (object: T) => OutputObject,
   ): Promise<void> {
-    const present = await this.#init.cluster.get(resource, last.metadata).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined
-      throw error
-    })
+    const present = await ifFound(this.#init.cluster.get(resource, last.metadata))
     await this.#one(resource, present ?? last, form, present !== undefined && isExported(present))
   }
 }

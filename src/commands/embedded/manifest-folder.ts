@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { ApiError, isNotFound } from '../../cluster/errors.ts'
+import { ApiError, ifFound, isNotFound } from '../../cluster/errors.ts'
 import type { Cluster, KubeObject, Resource } from '../../cluster/port.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Manifest, Problem, ReadManifests } from './manifests.ts'
@@ -48,10 +48,7 @@ export const applyManifests = async (cluster: Cluster, manifests: readonly Manif
 
 const applyOne = async (cluster: Cluster, manifest: Manifest) => {
   const { resource, object } = manifest
-  const before = await cluster.get(resource, object.metadata).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined
-    throw error
-  })
+  const before = await ifFound(cluster.get(resource, object.metadata))
   if (before === undefined && isPartialEntry(object)) throw noEntry(object)
   const after = await cluster.apply(resource, object, { fieldManager: manifestManager, force: true })
   const same = before?.metadata.resourceVersion === after.metadata.resourceVersion

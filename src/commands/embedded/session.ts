@@ -1,7 +1,7 @@
 /** An embedded cluster with the controllers on it: what `run` and `render` share. */
 import { randomBytes, webcrypto } from 'node:crypto'
 import { EmbeddedCluster } from '../../cluster/embedded/cluster.ts'
-import { isNotFound } from '../../cluster/errors.ts'
+import { ifFound } from '../../cluster/errors.ts'
 import { keyOf } from '../../cluster/port.ts'
 import type { Context } from '../../control/context.ts'
 import { Operator } from '../../operator.ts'
@@ -90,12 +90,7 @@ export class Session {
   }
 
   async #secret(namespace: string, name: string): Promise<Secret | undefined> {
-    try {
-      return await this.cluster.get(secrets, { namespace, name })
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return ifFound(this.cluster.get(secrets, { namespace, name }))
   }
 }
 

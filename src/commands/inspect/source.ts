@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { isNotFound } from '../../cluster/errors.ts'
+import { ifFound } from '../../cluster/errors.ts'
 import { marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import { maxKeystoreBytes } from '../../material/keystore.ts'
@@ -100,13 +100,8 @@ const holderOf = async ({ cluster }: Target, { metadata }: Secret): Promise<Data
   const [kind, name] = metadata.annotations?.[marks.owner]?.split('/') ?? []
   const { namespace } = metadata
   if (kind !== databaseCertificates.kind || name === undefined || namespace === undefined) return undefined
-  try {
-    const found = await cluster.get(databaseCertificates, { namespace, name })
-    return found.spec.secret.name === metadata.name ? found : undefined
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const found = await ifFound(cluster.get(databaseCertificates, { namespace, name }))
+  return found?.spec.secret.name === metadata.name ? found : undefined
 }
 
 const passwordOf = async ({ cluster }: Target, { metadata, spec }: DatabaseCertificate): Promise<string[]> => {

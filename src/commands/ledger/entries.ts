@@ -1,6 +1,6 @@
 /** Reading the ledger of a CA for the verbs, and what an entry says. */
 
-import { isNotFound } from '../../cluster/errors.ts'
+import { ifFound } from '../../cluster/errors.ts'
 import type { ListOptions } from '../../cluster/port.ts'
 import { toTimestamp } from '../../control/schedule.ts'
 import type { EntryState } from '../../ledger/entry.ts'
@@ -33,12 +33,7 @@ export const findAuthority = async (
   cluster: Target['cluster'],
   key: Key,
 ): Promise<CertificateAuthority | undefined> => {
-  try {
-    return await cluster.get(certificateAuthorities, key)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(cluster.get(certificateAuthorities, key))
 }
 
 /** Of one CA, or of all in the target's scope; selected by the server, page by page. */

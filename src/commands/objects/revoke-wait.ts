@@ -1,6 +1,6 @@
 /** Waiting for a revocation list that says what the ledger says. */
 
-import { isNotFound } from '../../cluster/errors.ts'
+import { ifFound, isNotFound } from '../../cluster/errors.ts'
 import { decodePem } from '../../pki/encoding/pem.ts'
 import { type ParsedRevocationList, parseRevocationList } from '../../pki/revocation/revocation-list.ts'
 import { certificateAuthorities } from '../../resources/certificate-authority.ts'
@@ -55,12 +55,7 @@ const presentList = async (
   cluster: Target['cluster'],
   { namespace, name }: Key,
 ): Promise<ParsedRevocationList | undefined> => {
-  try {
-    const map = await cluster.get(configMaps, { namespace, name: `${name}-crl` })
-    const [block] = decodePem(map.data?.['ca.crl'] ?? '')
-    return block === undefined ? undefined : parseRevocationList(block.der)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const map = await ifFound(cluster.get(configMaps, { namespace, name: `${name}-crl` }))
+  const [block] = decodePem(map?.data?.['ca.crl'] ?? '')
+  return block === undefined ? undefined : parseRevocationList(block.der)
 }

@@ -4,7 +4,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { ApiError, isAlreadyExists, isNotFound } from '../../cluster/errors.ts'
+import { ApiError, ifFound, isAlreadyExists } from '../../cluster/errors.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import { parseCertificate } from '../../pki/certificates/parse.ts'
 import { certificatesOf } from '../../pki/encoding/pem.ts'
@@ -78,12 +78,7 @@ const find = async (
   cluster: Target['cluster'],
   key: { readonly namespace: string; readonly name: string },
 ): Promise<DatabaseCertificate | undefined> => {
-  try {
-    return await cluster.get(databaseCertificates, key)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(cluster.get(databaseCertificates, key))
 }
 
 /** What was refused has signed nothing, and nobody asked for an object that only says so. */
