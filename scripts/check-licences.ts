@@ -6,10 +6,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const everywhere: ReadonlySet<string> = new Set([
-  ...['MIT', 'Apache-2.0', 'ISC', 'BSD-3-Clause', '0BSD', 'PSF-2.0', 'Python-2.0', 'Unlicense'],
+  ...['MIT', 'Apache-2.0', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'PSF-2.0', 'Python-2.0', 'Unlicense'],
 ])
-/** Weak copyleft is fine for a tool that is not shipped. */
-const developmentOnly: ReadonlySet<string> = new Set(['MPL-2.0', 'BSD-2-Clause', 'BlueOak-1.0.0', 'CC0-1.0'])
+/** Weak copyleft is fine for what is not shipped. */
+const developmentOnly: ReadonlySet<string> = new Set(['MPL-2.0', 'LGPL-2.1-or-later', 'BlueOak-1.0.0', 'CC0-1.0'])
 
 interface LockedPackage {
   readonly version?: string

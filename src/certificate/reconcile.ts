@@ -86,10 +86,10 @@ export class CertificateReconciler {
       gather: async (certificate, signal) => {
         const surprised = this.#surprised.delete(keyOf(certificate))
         const readAuthorityKey = (authority: CertificateAuthority) => keyring.exportKey(authority)
-          const options = { familiar, readRevocationList, readAuthorityKey, keyStays, surprised }
-          const seen = await gather(context, keyring, certificate, signal, options)
-          const wrote = await this.#refreshLists(certificate, seen, signal)
-          return wrote ? gather(context, keyring, certificate, signal, options) : seen
+        const options = { familiar, readRevocationList, readAuthorityKey, keyStays, surprised }
+        const seen = await gather(context, keyring, certificate, signal, options)
+        const wrote = await this.#refreshLists(certificate, seen, signal)
+        return wrote ? gather(context, keyring, certificate, signal, options) : seen
       },
       decide,
       issue: (look, why) => this.#alone(look, () => this.#actor.attempt(look, () => this.#issue(look, why))),
