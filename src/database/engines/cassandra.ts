@@ -3,13 +3,15 @@
  * https://cassandra.apache.org/doc/latest/cassandra/managing/operating/security.html, conf/cqlshrc.sample,
  * https://docs.datastax.com/en/developer/java-driver/latest/manual/core/ssl/
  */
-import type { Client, Context, Definition, KeyRequest } from './engine.ts'
-import { combinedItems, javaItems } from './files.ts'
+import { asksAll, oneAuthority, pkcs8Only } from './demands.ts'
+import type { Client, Context, Definition } from './engine.ts'
+import { clientItems, combinedItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { quotedString } from './quote/yaml.ts'
 import {
   clientNote,
+  commandsPage,
   fenced,
   fileOfClient,
   hasCertificate,
@@ -39,7 +41,7 @@ const cassandraYaml = (context: Context): string =>
     `  keystore: ${context.server.files.combined}`,
     `  truststore: ${context.clientTrust}`,
     // One client without a certificate, and nobody can be asked for one.
-    `  require_client_auth: ${context.clients.every(({ require }) => require === 'X509' || require === 'Subject')}`,
+    `  require_client_auth: ${asksAll(context)}`,
   )
 
 const cqlshrc = (context: Context, client: Client): string =>
@@ -78,12 +80,9 @@ const javaDriver = (client: Client): string[] => [
 ]
 
 const commands = (context: Context): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => [
-      `## ${client.name}`,
-      '',
+  commandsPage(
+    context,
+    (client) => [
       `${mountWords(client)}. \`${fileOfClient(context, client, 'cqlshrc')}\` is in this ConfigMap.`,
       '',
       fenced(
@@ -97,8 +96,8 @@ const commands = (context: Context): string =>
       ),
       '',
       ...(client.java ? javaDriver(client) : []),
-    ]),
-    ...(context.managed
+    ],
+    context.managed
       ? []
       : [
           'Renewed files are read within ten minutes, at once on each node after:',
@@ -106,16 +105,8 @@ const commands = (context: Context): string =>
           fenced('sh', 'nodetool reloadssl'),
           '',
           'A key that does not belong to its certificate would cost new connections: never write the files one by one.',
-        ]),
+        ],
   )
-
-export const pkcs8Only = (engine: string) => (key: KeyRequest) =>
-  key.encoding === 'PKCS8'
-    ? undefined
-    : {
-        problem: `${engine} reads private keys as PKCS #8 alone, and ${key.encoding} is another form`,
-        cure: 'set encoding: PKCS8, or leave it out',
-      }
 
 export const cassandra: Definition = {
   engine: 'Cassandra',
@@ -127,15 +118,9 @@ export const cassandra: Definition = {
   components: {},
   identity: freeIdentity,
   refusesKey: pkcs8Only('Cassandra'),
-  refusesRequire: (require) =>
-    require === 'None' || require === 'Issuer'
-      ? {
-          problem: 'Cassandra takes TLS connections alone here, and asks for certificates of one CA',
-          cure: 'set require: TLS, or X509',
-        }
-      : undefined,
+  refusesRequire: oneAuthority('Cassandra'),
   serverItems: combinedItems,
-  clientItems: ({ java }) => [...combinedItems, ...(java ? javaItems('client', 'ca') : [])],
+  clientItems: clientItems(combinedItems),
   reload: () => ({ leaf: 'Automatic', authority: 'Automatic', statements: [], onMismatch: 'LosesService' }),
   serverFiles: (context) => ({ 'cassandra.yaml': cassandraYaml(context) }),
   clientFiles: (context) => ({

@@ -2,6 +2,7 @@
  * ClickHouse. https://clickhouse.com/docs/guides/sre/configuring-tls, https://clickhouse.com/docs/operations/external-authenticators/ssl-x509,
  * ClickHouse/clickhouse-java: ClientConfigProperties (names of the Java client 0.8 and later)
  */
+import { asksAll, byCertificate, tlsAlone } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
@@ -9,7 +10,17 @@ import { propertyValue } from './quote/properties.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
 import { xmlText } from './quote/xml.ts'
-import { clientNote, fenced, fileOfClient, hasCertificate, lines, mountNote, mountWords, perClient } from './text.ts'
+import {
+  clientNote,
+  commandsPage,
+  fenced,
+  fileOfClient,
+  hasCertificate,
+  lines,
+  mountNote,
+  mountWords,
+  perClient,
+} from './text.ts'
 
 /** Users are elements of users.xml, and a dot in the name of one would be a path. */
 const form = /^[A-Za-z_][A-Za-z0-9_-]*$/
@@ -53,9 +64,6 @@ const serverXml = (context: Context): string => {
     '</clickhouse>',
   )
 }
-
-const byCertificate = ({ require }: Client): boolean => require === 'X509' || require === 'Subject'
-const asksAll = (context: Context): boolean => context.clients.every(byCertificate)
 
 const usersXml = ({ clients }: Context): string =>
   lines(
@@ -113,26 +121,23 @@ const jdbcProperties = (context: Context, client: Client): string =>
   )
 
 const commands = (context: Context): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => {
+  commandsPage(
+    context,
+    (client) => {
       const file = fileOfClient(context, client, 'client.xml')
       return [
-        `## ${client.name}`,
-        '',
         `${mountWords(client)}. \`${file}\` is in this ConfigMap.`,
         '',
         fenced('sh', shellCommand('clickhouse-client', `--config-file=${file}`)),
         '',
       ]
-    }),
-    ...(context.managed
+    },
+    context.managed
       ? []
       : [
           'A renewed certificate is read by itself. The CA file is read at the start only, before a version that is known to watch it:',
           'restart the servers one after the other at each step of a CA rotation.',
-        ]),
+        ],
   )
 
 export const clickhouse: Definition = {
@@ -145,13 +150,10 @@ export const clickhouse: Definition = {
   oneTrustFile: true,
   components: { keeper: { role: 'Peer', port: 9281, dialect: 'plain' } },
   identity: nameIsUser('ClickHouse', form, 'letters, digits, "_" and "-", beginning with no digit'),
-  refusesRequire: (require) =>
-    require === 'None' || require === 'Issuer'
-      ? {
-          problem: 'ClickHouse takes TLS connections alone here, and knows a certificate by its common name',
-          cure: 'set require: X509, or TLS for a password',
-        }
-      : undefined,
+  refusesRequire: tlsAlone(
+    'ClickHouse takes TLS connections alone here, and knows a certificate by its common name',
+    'set require: X509, or TLS for a password',
+  ),
   serverItems: pemItems,
   clientItems: () => pemItems,
   reload: () => ({ leaf: 'Automatic', authority: 'Restart', statements: [], onMismatch: 'KeepsOld' }),

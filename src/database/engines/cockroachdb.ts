@@ -1,11 +1,12 @@
 /** CockroachDB. https://www.cockroachlabs.com/docs/stable/authentication, https://www.cockroachlabs.com/docs/stable/rotate-certificates */
+import { tlsAlone } from './demands.ts'
 import type { Account, Client, Context, Definition, Identity } from './engine.ts'
 import { nameIsUser } from './identity.ts'
 import { propertyValue } from './quote/properties.ts'
 import { shellCommand } from './quote/shell.ts'
 import { sqlName } from './quote/sql.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
-import { fenced, hasCertificate, lines, mountWords } from './text.ts'
+import { commandsPage, fenced, hasCertificate, mountWords } from './text.ts'
 
 const node = 'node'
 
@@ -42,8 +43,6 @@ const jdbc = (context: Context, client: Client): string[] => [
 ]
 
 const clientSection = (context: Context, client: Client): string[] => [
-  `## ${client.name}`,
-  '',
   `${mountWords(client)}.`,
   '',
   fenced('sh', shellCommand('cockroach', 'sql', `--url=${url(context, client)}`)),
@@ -78,13 +77,10 @@ export const cockroachdb: Definition = {
   components: {},
   serverSubject: () => ({ subject: { commonName: node } }),
   identity,
-  refusesRequire: (require) =>
-    require === 'None' || require === 'Issuer'
-      ? {
-          problem: 'a secure CockroachDB takes TLS connections alone, and knows a certificate by its common name',
-          cure: 'set require: X509, or TLS for a password',
-        }
-      : undefined,
+  refusesRequire: tlsAlone(
+    'a secure CockroachDB takes TLS connections alone, and knows a certificate by its common name',
+    'set require: X509, or TLS for a password',
+  ),
   serverItems: [
     { key: 'node.crt', content: 'CertificateChain' },
     { key: 'node.key', content: 'PrivateKey' },
@@ -99,11 +95,10 @@ export const cockroachdb: Definition = {
   reload: () => ({ leaf: 'Signal', authority: 'Signal', statements: [], onMismatch: 'KeepsOld' }),
   serverFiles: () => ({}),
   clientFiles: (context) => ({
-    'commands.md': lines(
-      `# Connecting to ${context.profile}`,
-      '',
-      ...context.clients.flatMap((client) => clientSection(context, client)),
-      ...(context.managed ? [] : servers(context)),
+    'commands.md': commandsPage(
+      context,
+      (client) => clientSection(context, client),
+      context.managed ? [] : servers(context),
     ),
   }),
 }

@@ -2,14 +2,12 @@
  * Elasticsearch. https://www.elastic.co/guide/en/elasticsearch/reference/current/security-settings.html#ssl-tls-settings,
  * https://www.elastic.co/guide/en/elasticsearch/reference/current/pki-realm.html
  */
+import { byCertificate } from './demands.ts'
 import type { Context, Definition } from './engine.ts'
-import { pemItems } from './files.ts'
-import { nameIsUser } from './identity.ts'
-import { clientItems, commands, refusesRequire, transport, usernameForm, usernameWords } from './search-family.ts'
+import { clientItems, pemItems } from './files.ts'
+import { userInName } from './identity.ts'
+import { commands, refusesRequire, transport } from './search-family.ts'
 import { lines, mountNote } from './text.ts'
-
-const byCertificate = (context: Context): boolean =>
-  context.clients.some(({ require }) => require === 'X509' || require === 'Subject')
 
 const elasticsearchYml = (context: Context): string => {
   const { files } = context.components.get(transport) ?? context.server
@@ -27,7 +25,7 @@ const elasticsearchYml = (context: Context): string => {
     `xpack.security.http.ssl.certificate: ${context.server.files.certificate}`,
     `xpack.security.http.ssl.certificate_authorities: [${context.clientTrust}]`,
     'xpack.security.http.ssl.client_authentication: optional',
-    ...(byCertificate(context)
+    ...(context.clients.some(byCertificate)
       ? [
           '# The common name of a certificate is the user; needs a licence with the PKI realm, and role mappings',
           'xpack.security.authc.realms.pki.pki1.order: 10',
@@ -46,10 +44,10 @@ export const elasticsearch: Definition = {
   bareWildcards: true,
   serverRole: 'Server',
   components: { [transport]: { role: 'Peer', always: true, sharesTopology: true, port: 9300, dialect: 'plain' } },
-  identity: nameIsUser('Elasticsearch', usernameForm, usernameWords),
+  identity: userInName('Elasticsearch'),
   refusesRequire: refusesRequire('Elasticsearch'),
   serverItems: pemItems,
-  clientItems,
+  clientItems: clientItems(pemItems),
   reload: () => ({ leaf: 'Automatic', authority: 'Automatic', statements: [], onMismatch: 'KeepsOld' }),
   serverFiles: (context) => ({ 'elasticsearch.yml': elasticsearchYml(context) }),
   clientFiles: (context) => ({

@@ -1,11 +1,12 @@
 /** etcd. https://etcd.io/docs/latest/op-guide/security/, https://etcd.io/docs/latest/op-guide/configuration/ */
 import { isAddress } from '../../pki/names/ip-address.ts'
+import { byCertificate } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
-import { fenced, hasCertificate, lines, mountNote, mountWords } from './text.ts'
+import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords } from './text.ts'
 
 const peer = 'peer'
 
@@ -38,12 +39,9 @@ const etcdctl = (context: Context, client: Client): string =>
   )
 
 const commands = (context: Context): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => [
-      `## ${client.name}`,
-      '',
+  commandsPage(
+    context,
+    (client) => [
       `${mountWords(client)}.`,
       '',
       fenced('sh', etcdctl(context, client)),
@@ -56,13 +54,13 @@ const commands = (context: Context): string =>
             fenced('sh', shellCommand('etcdctl', 'user', 'add', '--no-password', client.username)),
             '',
           ]),
-    ]),
-    ...(context.managed
+    ],
+    context.managed
       ? []
       : [
           'A renewed certificate is read at the next handshake. The CA file is read at the start only: restart the members one after the',
           'other at each step of a CA rotation. A key that does not belong to its certificate costs every connection until it does.',
-        ]),
+        ],
   )
 
 export const etcd: Definition = {
@@ -77,7 +75,7 @@ export const etcd: Definition = {
   components: { [peer]: { role: 'Peer', always: true, sharesTopology: true, port: 2380, dialect: 'plain' } },
   identity: nameIsUser('etcd', /^\S.*$/u, 'characters that begin with no blank'),
   refusesRequire: (require) =>
-    require === 'X509' || require === 'Subject'
+    byCertificate({ require })
       ? undefined
       : {
           problem: 'etcd asks every client for a certificate here, and knows it by its common name',

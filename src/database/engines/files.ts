@@ -1,5 +1,6 @@
 /** Where the contents of a Secret stand once it is mounted. */
 import type { Content, Item } from '../../resources/secret-items.ts'
+import type { Definition } from './engine.ts'
 
 /**
  * Paths. They hold letters, digits, `-`, `_`, `.` and `/` alone (the rule of mountPath and of keys), so no dialect needs them
@@ -65,7 +66,13 @@ export const combinedItems: readonly Item[] = [
 ]
 
 /** What a JVM reads; the password is generated and stands beside them. */
-export const javaItems = (alias: string, trustAlias: string): readonly Item[] => [
+export const javaItems = (alias = 'client', trustAlias = 'ca'): readonly Item[] => [
   { key: 'keystore.p12', content: 'PKCS12Keystore', alias },
   { key: 'truststore.p12', content: 'PKCS12Truststore', alias: trustAlias },
 ]
+
+/** For every client `items`, and for one in Java `more` besides. */
+export const clientItems =
+  (items: readonly Item[], more: readonly Item[] = javaItems()): Definition['clientItems'] =>
+  ({ java }) =>
+    java ? [...items, ...more] : items

@@ -1,7 +1,7 @@
 /** How an engine learns from a certificate who a client is. */
 import { formatDistinguishedName, readName, distinguishedName } from '../../pki/names/names.ts'
 import { attributeTypes } from '../../pki/names/attributes.ts'
-import type { Account, Finding, Identity, Subject } from './engine.ts'
+import type { Account, Finding, Holder, Identity, Subject } from './engine.ts'
 
 /** X.520 ub-common-name. */
 const maxCommonName = 64
@@ -18,7 +18,7 @@ export const freeIdentity = (account: Account): Identity => ({ subject: { common
 /** For engines in which the common name is the user. `form` and `words` say which users there can be. */
 export const nameIsUser =
   (engine: string, form: RegExp, words: string) =>
-  ({ username }: Account): Identity => {
+  ({ username }: Pick<Account, 'username'>): Identity => {
     const refused = (problem: string, cure: string): Identity => ({ refused: { problem, cure } })
     if (Array.from(username).length > maxCommonName)
       return refused(
@@ -32,6 +32,34 @@ export const nameIsUser =
       )
     return { subject: { commonName: username } }
   }
+
+/** Where a pattern takes the user out of a DN: what no dialect escapes there. */
+export const userInName = (engine: string): ((account: Pick<Account, 'username'>) => Identity) =>
+  nameIsUser(engine, /^[A-Za-z0-9._@-]+$/, 'letters, digits, ".", "_", "@" and "-"')
+
+/** X.520 ub-organizational-unit-name. */
+const maxUnit = 64
+
+/**
+ * For engines that know servers, administrators or users by the whole subject: its unit names the cluster and says which of them
+ * it is, so that no subject can stand for another kind or another cluster.
+ */
+export const knownByUnit = (
+  engine: string,
+  kind: string,
+  { namespace, profile }: Holder,
+  commonName: string,
+): Identity => {
+  const unit = `${kind}.${namespace}.${profile}`
+  return unit.length > maxUnit
+    ? {
+        refused: {
+          problem: `"${kind}.", namespace and name make an organizational unit of more than ${maxUnit} characters, by which ${engine} knows its ${kind}`,
+          cure: 'give the profile a shorter name',
+        },
+      }
+    : { subject: { commonName, organizationalUnits: [unit] } }
+}
 
 /** `CN=app,OU=clients,O=Acme`: RFC 2253, beginning with the last part of the DER. */
 export const commaForm = (subject: Subject): string => formatDistinguishedName(distinguishedName(subject))

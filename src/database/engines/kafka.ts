@@ -2,14 +2,15 @@
  * Kafka 2.7 and later, which reads PEM (KIP-651). https://kafka.apache.org/documentation/#security_ssl,
  * https://kafka.apache.org/documentation/#brokerconfigs_ssl.principal.mapping.rules
  */
-import { pkcs8Only } from './cassandra.ts'
+import { asksAll, pkcs8Only, tlsAlone } from './demands.ts'
 import type { Client, Context, Definition, Holder, Identity } from './engine.ts'
-import { combinedItems, javaItems } from './files.ts'
-import { nameIsUser } from './identity.ts'
+import { clientItems, combinedItems } from './files.ts'
+import { userInName } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
 import {
   clientNote,
+  commandsPage,
   fenced,
   fileOfClient,
   hasCertificate,
@@ -21,16 +22,11 @@ import {
 } from './text.ts'
 import { isAtLeast } from './version.ts'
 
-/** What the mapping rule below takes out of a DN unescaped. */
-const form = /^[A-Za-z0-9._@-]+$/
+/** By the mapping rule below. */
+const identity = userInName('Kafka')
 
 /** Brokers are users too, and Kafka refuses a keystore with another DN: the name has to stay whatever the topology does. */
-const brokers = ({ profile }: Holder): Identity =>
-  nameIsUser(
-    'Kafka',
-    form,
-    'letters, digits, ".", "_", "@" and "-"',
-  )({ profile, namespace: '', name: profile, username: profile })
+const brokers = ({ profile }: Holder): Identity => identity({ username: profile })
 
 const brokerName = ({ server, profile }: Context): string => server.subject.commonName ?? profile
 
@@ -41,7 +37,7 @@ const serverProperties = (context: Context): string =>
     `ssl.keystore.location=${context.server.files.combined}`,
     'ssl.truststore.type=PEM',
     `ssl.truststore.location=${context.clientTrust}`,
-    `ssl.client.auth=${context.clients.every(({ require }) => require === 'X509' || require === 'Subject') ? 'required' : 'requested'}`,
+    `ssl.client.auth=${asksAll(context) ? 'required' : 'requested'}`,
     'ssl.endpoint.identification.algorithm=https',
     '# User:<common name>',
     'ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT',
@@ -63,15 +59,12 @@ const clientProperties = (context: Context, client: Client): string =>
   )
 
 const commands = (context: Context): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => {
+  commandsPage(
+    context,
+    (client) => {
       const file = fileOfClient(context, client, 'client.properties')
       const bootstrap = `${uriHost(context.host)}:${context.port}`
       return [
-        `## ${client.name}`,
-        '',
         `${mountWords(client)}. \`${file}\` is in this ConfigMap.`,
         '',
         fenced(
@@ -121,8 +114,8 @@ const commands = (context: Context): string =>
               '',
             ]),
       ]
-    }),
-    ...(context.managed ? [] : reloadNotes(context)),
+    },
+    context.managed ? [] : reloadNotes(context),
   )
 
 const reloadNotes = (context: Context): string[] => [
@@ -158,17 +151,14 @@ export const kafka: Definition = {
   oneTrustFile: true,
   components: {},
   serverSubject: brokers,
-  identity: nameIsUser('Kafka', form, 'letters, digits, ".", "_", "@" and "-"'),
+  identity,
   refusesKey: pkcs8Only('Kafka'),
-  refusesRequire: (require) =>
-    require === 'None' || require === 'Issuer'
-      ? {
-          problem: 'the listener takes TLS connections alone, and knows a client by its subject',
-          cure: 'set require: X509, or TLS where the client logs in by SASL',
-        }
-      : undefined,
+  refusesRequire: tlsAlone(
+    'the listener takes TLS connections alone, and knows a client by its subject',
+    'set require: X509, or TLS where the client logs in by SASL',
+  ),
   serverItems: combinedItems,
-  clientItems: ({ java }) => [...combinedItems, ...(java ? javaItems('client', 'ca') : [])],
+  clientItems: clientItems(combinedItems),
   reload: () => ({ leaf: 'Command', authority: 'Command', statements: [], onMismatch: 'KeepsOldSilently' }),
   serverFiles: (context) => ({ 'server.properties': serverProperties(context) }),
   clientFiles: (context) => ({

@@ -4,7 +4,7 @@
  * https://mariadb.com/docs/galera-cluster/galera-security/securing-communications-in-galera-cluster
  */
 import type { Client, Context, Definition, Mounted, Reload } from './engine.ts'
-import { javaItems, pemItems } from './files.ts'
+import { pemItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
 import {
   accountsSql,
@@ -12,9 +12,8 @@ import {
   clientCommands,
   dbconnectorYaml,
   jdbcUrl,
-  keystoreAlias,
+  mysqlClientItems,
   refusesRequire,
-  truststoreAlias,
 } from './mysql-family.ts'
 import { propertyValue } from './quote/properties.ts'
 import { clientNote, hasCertificate, lines, mountNote, passwordNote, perClient } from './text.ts'
@@ -112,7 +111,7 @@ export const mariadb: Definition = {
   identity: freeIdentity,
   refusesRequire,
   serverItems: pemItems,
-  clientItems: ({ java }) => [...pemItems, ...(java ? javaItems(keystoreAlias, truststoreAlias) : [])],
+  clientItems: mysqlClientItems,
   refuses: ({ components, authoritySelfSigned }) =>
     components.includes(component) && authoritySelfSigned === false
       ? [
@@ -130,6 +129,6 @@ export const mariadb: Definition = {
     ...perClient(context, 'jdbc.properties', (client) => jdbcProperties(context, client)),
     ...perClient(context, 'dbconnector.yaml', (client) => dbconnectorYaml(client)),
     'accounts.sql': accountsSql(context, demand(context)),
-    'commands.md': clientCommands(context, `Connecting to ${context.profile}`, notes(context)),
+    'commands.md': clientCommands(context, notes(context)),
   }),
 }

@@ -2,43 +2,22 @@
  * MongoDB. https://www.mongodb.com/docs/manual/tutorial/configure-ssl/, https://www.mongodb.com/docs/manual/core/security-x.509/,
  * https://www.mongodb.com/docs/manual/tutorial/rotate-x509-membership-certificates/
  */
+import { byCertificate } from './demands.ts'
 import type { Account, Client, Context, Definition, Holder, Identity } from './engine.ts'
-import { combinedItems, javaItems } from './files.ts'
-import { commaForm, plainCommonName } from './identity.ts'
+import { clientItems, combinedItems } from './files.ts'
+import { commaForm, knownByUnit, plainCommonName } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
 import { quotedString } from './quote/yaml.ts'
-import { fenced, hasCertificate, lines, mountNote, mountWords, passwordNote } from './text.ts'
+import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords, passwordNote } from './text.ts'
 
-/**
- * Whoever shows the O, OU and DC of the members is one. So both have an OU that names the cluster and says what they are, and the
- * two can never be the same: what stands before the first dot differs.
- */
-const unit = (kind: 'members' | 'clients', { namespace, profile }: Holder): string => `${kind}.${namespace}.${profile}`
-
-const maxUnit = 64
-
-const unitFinding = (holder: Holder): Identity | undefined =>
-  unit('members', holder).length > maxUnit
-    ? {
-        refused: {
-          problem: `"members.", namespace and name make an organizational unit of more than ${maxUnit} characters, by which MongoDB knows its members`,
-          cure: 'give the profile a shorter name',
-        },
-      }
-    : undefined
-
-const members = (holder: Holder): Identity =>
-  unitFinding(holder) ?? { subject: { commonName: 'mongod', organizationalUnits: [unit('members', holder)] } }
+/** Whoever shows the O, OU and DC of the members is one, so the unit of clients has to be another. */
+const members = (holder: Holder): Identity => knownByUnit('MongoDB', 'members', holder, 'mongod')
 
 /** The whole subject is the user, so the common name is free, but it has to be plain: MongoDB escapes the rest its own way. */
-const identity = (account: Account): Identity =>
-  unitFinding(account) ?? {
-    subject: { commonName: plainCommonName(account), organizationalUnits: [unit('clients', account)] },
-  }
+const identity = (account: Account): Identity => knownByUnit('MongoDB', 'clients', account, plainCommonName(account))
 
-const byCertificate = (client: Client): boolean =>
-  hasCertificate(client) && (client.require === 'X509' || client.require === 'Subject')
+const logsInByIt = (client: Client): boolean => hasCertificate(client) && byCertificate(client)
 
 const mongodYaml = (context: Context): string =>
   lines(
@@ -48,14 +27,14 @@ const mongodYaml = (context: Context): string =>
     '    mode: requireTLS',
     `    certificateKeyFile: ${context.server.files.combined}`,
     `    CAFile: ${context.clientTrust}`,
-    context.clients.every(byCertificate) ? undefined : '    allowConnectionsWithoutCertificates: true',
+    context.clients.every(logsInByIt) ? undefined : '    allowConnectionsWithoutCertificates: true',
     'security:',
     '  authorization: enabled',
     '  clusterAuthMode: x509',
   )
 
 const accountsJs = (context: Context): string => {
-  const users = context.clients.filter((client) => client.username !== undefined && byCertificate(client))
+  const users = context.clients.filter((client) => client.username !== undefined && logsInByIt(client))
   return lines(
     '// With mongosh, as an administrator. A certificate is known by its whole subject, in the form of RFC 2253.',
     "const external = db.getSiblingDB('$external')",
@@ -74,19 +53,16 @@ export const mongodbUri = (context: Pick<Context, 'host' | 'port'>, client: Clie
     'tls=true',
     `tlsCAFile=${uriPart(client.trust.pem)}`,
     ...(hasCertificate(client) ? [`tlsCertificateKeyFile=${uriPart(client.files.combined)}`] : []),
-    ...(byCertificate(client) ? ['authMechanism=MONGODB-X509', `authSource=${uriPart('$external')}`] : []),
+    ...(logsInByIt(client) ? ['authMechanism=MONGODB-X509', `authSource=${uriPart('$external')}`] : []),
   ].join('&')
-  const user = byCertificate(client) || client.username === undefined ? '' : `${uriPart(client.username)}@`
+  const user = logsInByIt(client) || client.username === undefined ? '' : `${uriPart(client.username)}@`
   return `mongodb://${user}${uriHost(context.host)}:${context.port}/${uriPart(client.database ?? '')}?${query}`
 }
 
 const commands = (context: Context): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => [
-      `## ${client.name}`,
-      '',
+  commandsPage(
+    context,
+    (client) => [
       `${mountWords(client)}.`,
       '',
       fenced('sh', shellCommand('mongosh', mongodbUri(context, client))),
@@ -103,14 +79,14 @@ const commands = (context: Context): string =>
             '',
           ]
         : []),
-    ]),
-    ...(context.managed
+    ],
+    context.managed
       ? []
       : [
           'After a renewal, also of the CA, on each mongod and mongos (5.0 and later), by a role with `rotateCertificates`:',
           '',
           fenced('js', 'db.adminCommand({ rotateCertificates: 1 })'),
-        ]),
+        ],
   )
 
 export const mongodb: Definition = {
@@ -132,7 +108,7 @@ export const mongodb: Definition = {
         }
       : undefined,
   serverItems: combinedItems,
-  clientItems: ({ java }) => [...combinedItems, ...(java ? javaItems('client', 'ca') : [])],
+  clientItems: clientItems(combinedItems),
   reload: (version) =>
     (version[0] ?? 0) >= 5
       ? {

@@ -1,6 +1,7 @@
 /** What MySQL, MariaDB and TiDB have in common on the client's side, and in their accounts. */
 import { distinguishedName } from '../../pki/names/names.ts'
 import type { Client, Context, Definition, Finding } from './engine.ts'
+import { clientItems, javaItems, pemItems } from './files.ts'
 import { onelineForm } from './identity.ts'
 import { optionValue } from './quote/option-file.ts'
 import { propertyValue } from './quote/properties.ts'
@@ -8,11 +9,13 @@ import { shellCommand } from './quote/shell.ts'
 import { mysqlAccount, mysqlString } from './quote/sql.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
 import { quotedString } from './quote/yaml.ts'
-import { clientNote, fenced, hasCertificate, lines, mountWords, passwordNote } from './text.ts'
+import { clientNote, commandsPage, fenced, hasCertificate, lines, mountWords, passwordNote } from './text.ts'
 
 /** Aliases of the Open-Xchange guide; Connector/J takes any. */
-export const keystoreAlias = 'mysqlclient'
-export const truststoreAlias = 'MySQLCACert'
+const keystoreAlias = 'mysqlclient'
+const truststoreAlias = 'MySQLCACert'
+
+export const mysqlClientItems = clientItems(pemItems, javaItems(keystoreAlias, truststoreAlias))
 
 /** https://dev.mysql.com/doc/refman/8.4/en/create-user.html#create-user-tls */
 export const requireClause = (client: Client, issuer: Uint8Array | undefined): string => {
@@ -176,13 +179,10 @@ export const dbconnectorYaml = (client: Client): string => {
 }
 
 /** How a person connects and sees that it is encrypted. */
-export const clientCommands = (context: Context, title: string, notes: readonly string[]): string =>
-  lines(
-    `# ${title}`,
-    '',
-    ...context.clients.flatMap((client) => [
-      `## ${client.name}`,
-      '',
+export const clientCommands = (context: Context, notes: readonly string[]): string =>
+  commandsPage(
+    context,
+    (client) => [
       `${mountWords(client)}.`,
       '',
       fenced(
@@ -193,10 +193,12 @@ export const clientCommands = (context: Context, title: string, notes: readonly 
         mariadbCommand(context, client),
       ),
       '',
-    ]),
-    'Once connected, this shows the cipher in use, and must not be empty:',
-    '',
-    fenced('sql', "SHOW SESSION STATUS LIKE 'Ssl_cipher';"),
-    '',
-    ...notes,
+    ],
+    [
+      'Once connected, this shows the cipher in use, and must not be empty:',
+      '',
+      fenced('sql', "SHOW SESSION STATUS LIKE 'Ssl_cipher';"),
+      '',
+      ...notes,
+    ],
   )

@@ -3,7 +3,7 @@
  * Group Replication: https://dev.mysql.com/doc/refman/8.4/en/group-replication-secure-socket-layer-support-ssl.html
  */
 import type { Account, Client, Context, Definition, Identity, Mounted, Reload } from './engine.ts'
-import { javaItems, pemItems } from './files.ts'
+import { pemItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
 import {
   accountsSql,
@@ -11,9 +11,8 @@ import {
   clientCommands,
   connectorJ,
   dbconnectorYaml,
-  keystoreAlias,
+  mysqlClientItems,
   refusesRequire,
-  truststoreAlias,
 } from './mysql-family.ts'
 import { lines, mountNote, perClient } from './text.ts'
 import { isAtLeast, type Version } from './version.ts'
@@ -112,7 +111,7 @@ export const mysql: Definition = {
   identity: mysqlIdentity,
   refusesRequire,
   serverItems: pemItems,
-  clientItems: ({ java }) => [...pemItems, ...(java ? javaItems(keystoreAlias, truststoreAlias) : [])],
+  clientItems: mysqlClientItems,
   warnsOfKey: ({ algorithm }, version) =>
     algorithm === 'Ed25519' && !isAtLeast(version, '8.4')
       ? {
@@ -129,7 +128,6 @@ export const mysql: Definition = {
     'accounts.sql': accountsSql(context, demand(context)),
     'commands.md': clientCommands(
       context,
-      `Connecting to ${context.profile}`,
       context.managed ? managedNotes : isAtLeast(context.version, '8.0.16') ? ownNotes : oldNotes,
     ),
   }),

@@ -1,31 +1,21 @@
 /** OpenSearch. https://docs.opensearch.org/latest/security/configuration/tls/ */
-import { pkcs8Only } from './cassandra.ts'
+import { pkcs8Only } from './demands.ts'
 import type { Context, Definition, Holder, Identity } from './engine.ts'
-import { pemItems } from './files.ts'
-import { commaForm, nameIsUser } from './identity.ts'
+import { clientItems, pemItems } from './files.ts'
+import { commaForm, knownByUnit, userInName } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
 import { quotedString } from './quote/yaml.ts'
-import { clientItems, commands, refusesRequire, transport, usernameForm, usernameWords } from './search-family.ts'
+import { commands, refusesRequire, transport } from './search-family.ts'
 import { fenced, lines, mountNote } from './text.ts'
 
 const admin = 'admin'
-const maxUnit = 64
 
 /** Nodes and administrators are told by their whole subject, which must stay what opensearch.yml says. */
 const known =
   (commonName: string, kind: 'nodes' | 'admins') =>
-  ({ namespace, profile }: Holder): Identity => {
-    const unit = `${kind}.${namespace}.${profile}`
-    return unit.length > maxUnit
-      ? {
-          refused: {
-            problem: `"${kind}.", namespace and name make an organizational unit of more than ${maxUnit} characters, by which OpenSearch knows its ${kind}`,
-            cure: 'give the profile a shorter name',
-          },
-        }
-      : { subject: { commonName, organizationalUnits: [unit] } }
-  }
+  (holder: Holder): Identity =>
+    knownByUnit('OpenSearch', kind, holder, commonName)
 
 const opensearchYml = (context: Context): string => {
   const between = context.components.get(transport) ?? context.server
@@ -96,11 +86,11 @@ export const opensearch: Definition = {
     },
     [admin]: { role: 'Client', always: true, subject: known('admin', 'admins') },
   },
-  identity: nameIsUser('OpenSearch', usernameForm, usernameWords),
+  identity: userInName('OpenSearch'),
   refusesKey: pkcs8Only('OpenSearch'),
   refusesRequire: refusesRequire('OpenSearch'),
   serverItems: pemItems,
-  clientItems,
+  clientItems: clientItems(pemItems),
   reload: () => ({ leaf: 'Command', authority: 'Restart', statements: [], onMismatch: 'KeepsOld' }),
   serverFiles: (context) => ({ 'opensearch.yml': opensearchYml(context) }),
   clientFiles: (context) => ({ 'commands.md': commands(context, notes(context)) }),

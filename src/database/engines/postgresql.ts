@@ -3,12 +3,22 @@
  * https://www.postgresql.org/docs/current/libpq-ssl.html, https://jdbc.postgresql.org/documentation/ssl/
  */
 import type { Account, Client, Context, Definition, Finding, Identity } from './engine.ts'
-import { javaItems, pemItems } from './files.ts'
+import { clientItems, javaItems, pemItems } from './files.ts'
 import { hbaToken, postgresqlSetting, serviceValue } from './quote/postgresql.ts'
 import { propertyValue } from './quote/properties.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
-import { clientNote, fenced, hasCertificate, lines, mountNote, mountWords, passwordNote, perClient } from './text.ts'
+import {
+  clientNote,
+  commandsPage,
+  fenced,
+  hasCertificate,
+  lines,
+  mountNote,
+  mountWords,
+  passwordNote,
+  perClient,
+} from './text.ts'
 
 /** pgjdbc sends no certificate whose entry has another alias (measured with 42.5.5). */
 const pgjdbcAlias = 'user'
@@ -117,22 +127,21 @@ const managedNotes = [
 ]
 
 const commands = (context: Context): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => [
-      `## ${client.name}`,
-      '',
+  commandsPage(
+    context,
+    (client) => [
       `${mountWords(client)}. libpq takes the key only where its mode is 0600, or 0640 and root's.`,
       '',
       fenced('sh', shellCommand('psql', connectionUri(context, client))),
       '',
-    ]),
-    'Once connected, this shows protocol and cipher:',
-    '',
-    fenced('sql', 'SELECT version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid();'),
-    '',
-    ...(context.managed ? managedNotes : ownNotes),
+    ],
+    [
+      'Once connected, this shows protocol and cipher:',
+      '',
+      fenced('sql', 'SELECT version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid();'),
+      '',
+      ...(context.managed ? managedNotes : ownNotes),
+    ],
   )
 
 /** Quotes do not take the meaning of the slash away. */
@@ -161,12 +170,10 @@ export const postgresql: Definition = {
   identity,
   refusesDatabase: expressionFinding,
   serverItems: pemItems,
-  clientItems: ({ java }) => [
-    ...pemItems,
-    ...(java
-      ? ([{ key: 'tls.pk8', content: 'PrivateKeyDER', encoding: 'PKCS8' }, ...javaItems(pgjdbcAlias, 'ca')] as const)
-      : []),
-  ],
+  clientItems: clientItems(pemItems, [
+    { key: 'tls.pk8', content: 'PrivateKeyDER', encoding: 'PKCS8' },
+    ...javaItems(pgjdbcAlias),
+  ]),
   reload: () => ({
     leaf: 'Statement',
     authority: 'Statement',

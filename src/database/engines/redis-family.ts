@@ -1,14 +1,10 @@
 /** What Redis and Valkey share. https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/, https://valkey.io/topics/encryption/ */
-import type { Client, Context, Definition, Require } from './engine.ts'
-import { javaItems, pemItems } from './files.ts'
+import { asksAll } from './demands.ts'
+import type { Client, Context, Definition } from './engine.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
-import { fenced, hasCertificate, lines, mountNote, mountWords, passwordNote } from './text.ts'
+import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords, passwordNote } from './text.ts'
 import type { Version } from './version.ts'
-
-/** Only all of them or none can be asked for certificates. */
-const asksAll = (context: Context): boolean =>
-  context.clients.every(({ require }) => require === 'X509' || require === 'Subject')
 
 export const redisConf = (context: Context, more: readonly string[]): string =>
   lines(
@@ -49,12 +45,9 @@ const uri = (context: Context, client: Client): string => {
 }
 
 export const commands = (program: string, context: Context, statement: string, notes: readonly string[]): string =>
-  lines(
-    `# Connecting to ${context.profile}`,
-    '',
-    ...context.clients.flatMap((client) => [
-      `## ${client.name}`,
-      '',
+  commandsPage(
+    context,
+    (client) => [
       `${mountWords(client)}. ${program} checks the certificate of the server, not its name; libraries check both.`,
       '',
       fenced('sh', redisCommand(program, context, client)),
@@ -70,15 +63,17 @@ export const commands = (program: string, context: Context, statement: string, n
             '',
           ]
         : []),
-    ]),
-    ...(context.managed
-      ? []
-      : [
-          'After a renewal, also of the CA, in one command; the same paths again make the server read the files:',
-          '',
-          fenced('text', statement),
-        ]),
-    ...notes,
+    ],
+    [
+      ...(context.managed
+        ? []
+        : [
+            'After a renewal, also of the CA, in one command; the same paths again make the server read the files:',
+            '',
+            fenced('text', statement),
+          ]),
+      ...notes,
+    ],
   )
 
 /** The pair has to be set in one command, or the first half would not fit the second. */
@@ -98,18 +93,5 @@ const takesPairs = (version: Version): boolean => (version[0] ?? 0) >= 7
 export const configSet = (files: { certificate: string; key: string }, clientTrust: string): string =>
   `CONFIG SET tls-cert-file ${files.certificate} tls-key-file ${files.key} tls-ca-cert-file ${clientTrust}`
 
-export const refusesRequire = (engine: string) => (require: Require) =>
-  require === 'None' || require === 'Issuer'
-    ? {
-        problem: `${engine} takes TLS connections alone here, and asks for certificates of one CA`,
-        cure: 'set require: TLS, or X509',
-      }
-    : undefined
-
 /** ACL usernames hold no blanks. https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ */
 export const usernameForm = /^[^\s]+$/
-
-export const clientItems: Definition['clientItems'] = ({ java }) => [
-  ...pemItems,
-  ...(java ? javaItems('client', 'ca') : []),
-]

@@ -1,16 +1,9 @@
 /** Redis. The CN as ACL user came with 8.6 (tls-auth-clients-user, release notes). */
+import { oneAuthority } from './demands.ts'
 import type { Definition } from './engine.ts'
-import { pemItems } from './files.ts'
+import { clientItems, pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
-import {
-  clientItems,
-  commands,
-  configSet,
-  redisConf,
-  refusesRequire,
-  reloadStatement,
-  usernameForm,
-} from './redis-family.ts'
+import { commands, configSet, redisConf, reloadStatement, usernameForm } from './redis-family.ts'
 import { isAtLeast } from './version.ts'
 
 export const redis: Definition = {
@@ -23,9 +16,9 @@ export const redis: Definition = {
   oneTrustFile: true,
   components: {},
   identity: nameIsUser('Redis', usernameForm, 'characters without blanks'),
-  refusesRequire: refusesRequire('Redis'),
+  refusesRequire: oneAuthority('Redis'),
   serverItems: pemItems,
-  clientItems,
+  clientItems: clientItems(pemItems),
   reload: reloadStatement,
   serverFiles: (context) => ({
     'redis.conf': redisConf(

@@ -43,6 +43,19 @@ export const perClient = (
 export const fileOfClient = ({ clients }: Pick<Context, 'clients'>, client: Client, key: string): string =>
   client === clients[0] ? key : `${client.name}.${key}`
 
+/** `commands.md`: under its name what each client is told, and then what concerns all of them. */
+export const commandsPage = (
+  context: Pick<Context, 'profile' | 'clients'>,
+  sectionOf: (client: Client) => readonly string[],
+  notes: readonly string[],
+): string =>
+  lines(
+    `# Connecting to ${context.profile}`,
+    '',
+    ...context.clients.flatMap((client) => [`## ${client.name}`, '', ...sectionOf(client)]),
+    ...notes,
+  )
+
 /** A fenced block of Markdown. Commands hold no line that could close it: nothing of a user's begins a line. */
 export const fenced = (language: string, ...body: readonly string[]): string =>
   ['```' + language, ...body, '```'].join('\n')

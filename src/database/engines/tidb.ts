@@ -4,7 +4,7 @@
  * https://docs.pingcap.com/tidb/stable/tiproxy-configuration
  */
 import type { Component, Context, Definition, Mounted } from './engine.ts'
-import { javaItems, pemItems } from './files.ts'
+import { pemItems } from './files.ts'
 import { mysqlIdentity } from './mysql.ts'
 import {
   accountsSql,
@@ -12,9 +12,8 @@ import {
   clientCommands,
   connectorJ,
   dbconnectorYaml,
-  keystoreAlias,
+  mysqlClientItems,
   refusesRequire,
-  truststoreAlias,
 } from './mysql-family.ts'
 import { quotedString } from './quote/yaml.ts'
 import { lines, mountNote, perClient } from './text.ts'
@@ -147,7 +146,7 @@ export const tidb: Definition = {
   identity: mysqlIdentity,
   refusesRequire,
   serverItems: pemItems,
-  clientItems: ({ java }) => [...pemItems, ...(java ? javaItems(keystoreAlias, truststoreAlias) : [])],
+  clientItems: mysqlClientItems,
   warns: ({ components }) =>
     components.length === 0
       ? [
@@ -177,6 +176,6 @@ export const tidb: Definition = {
     ...perClient(context, 'jdbc.properties', (client) => connectorJ(context, client)),
     ...perClient(context, 'dbconnector.yaml', (client) => dbconnectorYaml(client)),
     'accounts.sql': accountsSql(context, demand(context)),
-    'commands.md': clientCommands(context, `Connecting to ${context.profile}`, notes(context)),
+    'commands.md': clientCommands(context, notes(context)),
   }),
 }

@@ -1,16 +1,9 @@
 /** Valkey. tls-auto-reload-interval came with 9.1 (seen to work there; fatal to servers that do not know it). */
+import { oneAuthority } from './demands.ts'
 import type { Definition } from './engine.ts'
-import { pemItems } from './files.ts'
+import { clientItems, pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
-import {
-  clientItems,
-  commands,
-  configSet,
-  redisConf,
-  refusesRequire,
-  reloadStatement,
-  usernameForm,
-} from './redis-family.ts'
+import { commands, configSet, redisConf, reloadStatement, usernameForm } from './redis-family.ts'
 import { isAtLeast, type Version } from './version.ts'
 
 const watches = (version: Version): boolean => version.length > 1 && isAtLeast(version, '9.1')
@@ -25,9 +18,9 @@ export const valkey: Definition = {
   oneTrustFile: true,
   components: {},
   identity: nameIsUser('Valkey', usernameForm, 'characters without blanks'),
-  refusesRequire: refusesRequire('Valkey'),
+  refusesRequire: oneAuthority('Valkey'),
   serverItems: pemItems,
-  clientItems,
+  clientItems: clientItems(pemItems),
   reload: reloadStatement,
   serverFiles: (context) => ({
     'valkey.conf': redisConf(

@@ -55,5 +55,14 @@ export const signingItems = (
   { key: privateKeyKey, content: 'AuthorityPrivateKey', encoding },
 ]
 
+/** The names of files that a server, and below its user's home a client, looks for without being told. */
+export const wellKnownFiles = (
+  server: readonly OutputItem[],
+  client: readonly OutputItem[],
+): Layout<'server' | 'client'> => ({
+  server: { secretName: '{cluster}-server-tls', roles: ['Server', 'Peer'], type: 'Opaque', items: server },
+  client: { secretName: '{cluster}-{client}-tls', roles: ['Client'], type: 'Opaque', items: client },
+})
+
 /** A Secret of type kubernetes.io/tls with the three usual keys. */
 export const usual = (secret: Usual): LayoutSecret => ({ type: 'kubernetes.io/tls', items: usualItems, ...secret })
