@@ -90,6 +90,7 @@ describe('what each engine makes of servers, peers and clients', () => {
     ['Elasticsearch', { server: 'Server', transport: 'Peer', ...two }],
     ['OpenSearch', { server: 'Server', transport: 'Peer', admin: 'Client', ...two }],
     ['Etcd', { server: 'Peer', peer: 'Peer', ...two }],
+    ['ZooKeeper', { server: 'Peer', ...two }],
     ['External', {}],
   ])('%s', (engine, roles) => {
     expect(partsOf(expanded(exampleOf(engine)))).toEqual(roles)
@@ -125,6 +126,7 @@ describe('what each engine makes of servers, peers and clients', () => {
     ['Elasticsearch', ['elasticsearch.yml', 'commands.md']],
     ['OpenSearch', ['opensearch.yml', 'commands.md']],
     ['Etcd', ['etcd.yaml', 'commands.md']],
+    ['ZooKeeper', ['zoo.cfg', 'client.properties', 'commands.md']],
     ['External', ['client.cnf', 'accounts.sql', 'jdbc.properties', 'dbconnector.yaml', 'commands.md']],
   ])('%s has its files', (engine, keys) => {
     const data = files(expanded({ ...exampleOf(engine), clients: clients.slice(0, 1) }))

@@ -25,6 +25,7 @@ export const engines = [
   'Elasticsearch',
   'OpenSearch',
   'Etcd',
+  'ZooKeeper',
   'External',
 ] as const
 export type Engine = (typeof engines)[number]

@@ -94,6 +94,7 @@ describe('who a client is', () => {
     ['Elasticsearch', 'app', 'CN=app'],
     ['OpenSearch', 'app', 'CN=app'],
     ['Etcd', 'app user', 'CN=app user'],
+    ['ZooKeeper', 'app', 'CN=app'],
   ])('%s %j is %s', (engine, username, subject) => {
     const { subject: found, refused } = definitions[engine].identity(account(username)) as {
       subject: object
@@ -233,6 +234,8 @@ describe('how renewed files are read', () => {
     ['Elasticsearch', '9', 'Automatic', 'Automatic', [], 'KeepsOld'],
     ['OpenSearch', '3', 'Command', 'Restart', [], 'KeepsOld'],
     ['Etcd', '3.6', 'Automatic', 'Restart', [], 'LosesService'],
+    ['ZooKeeper', '3.8.0', 'Restart', 'Restart', [], 'LosesService'],
+    ['ZooKeeper', '3.9', 'Automatic', 'Automatic', [], 'LosesService'],
   ])('%s %s', (engine, version, leaf, authority, statements, onMismatch) => {
     const reload = definitions[engine].reload(versionOf(version), context(engine, version))
     expect(reload).toEqual({ leaf, authority, statements, onMismatch })
@@ -253,6 +256,7 @@ describe('what a client shows decides what servers ask for', () => {
     ['Cassandra', 'optional: false\n', 'require_client_auth: false'],
     ['ClickHouse', '<verificationMode>strict</verificationMode>', '<verificationMode>relaxed</verificationMode>'],
     ['Kafka', 'ssl.client.auth=required', 'ssl.client.auth=requested'],
+    ['ZooKeeper', 'ssl.clientAuth=need', 'ssl.clientAuth=want'],
     ['MongoDB', 'mode: requireTLS', 'allowConnectionsWithoutCertificates: true'],
   ])('%s', (engine, all, some) => {
     const newest = definitions[engine].versions.newest

@@ -14,6 +14,7 @@ import { postgresql } from './postgresql.ts'
 import { redis } from './redis.ts'
 import { tidb } from './tidb.ts'
 import { valkey } from './valkey.ts'
+import { zookeeper } from './zookeeper.ts'
 
 export const definitions: Readonly<Record<EngineName, Definition>> = {
   MySQL: mysql,
@@ -30,4 +31,5 @@ export const definitions: Readonly<Record<EngineName, Definition>> = {
   Elasticsearch: elasticsearch,
   OpenSearch: opensearch,
   Etcd: etcd,
+  ZooKeeper: zookeeper,
 }
