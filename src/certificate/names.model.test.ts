@@ -11,7 +11,7 @@ import { distinguishedName } from '../pki/names/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { silentLogger } from '../runtime/log.ts'
-import { commonNameHolder, givesName, newestOf, replacedNamesake } from './rivals.ts'
+import { commonNameHolder, nameOwner, newestOf, replacedNamesake } from './rivals.ts'
 
 /**
  * Any history of holders that want each other's common names, of Secrets that cannot be written, of renewals, requests,
@@ -194,7 +194,7 @@ class World {
 
   #request(commonName: Name): void {
     const others = [...this.#ledger.values()].filter((one) => one.commonName === commonName)
-    if (others.some((one) => givesName(this.context, this.#authority, one))) return
+    if (nameOwner(this.context, this.#authority, commonName) !== undefined) return
     const held = [...this.#certificates.values()].find(
       ({ status }) => this.#entry(status?.serialNumber)?.commonName === commonName,
     )

@@ -82,17 +82,38 @@ const holderOf = (context: Caches, authority: string, entry: LedgerEntry): Datab
 }
 
 /**
- * Whether a DatabaseCertificate has its name by this entry, whatever the mark says: it reports it, or the certificate is
+ * The DatabaseCertificate that has its name by this entry, whatever the mark says: it reports it, or the certificate is
  * valid and may be on its way into the Secret.
  */
-export const givesName = (context: Caches, authority: CertificateAuthority, entry: LedgerEntry): boolean => {
+const ownerOfName = (
+  context: Caches,
+  authority: CertificateAuthority,
+  entry: LedgerEntry,
+): DatabaseCertificate | undefined => {
   const other = askerOf(context, keyOf(authority), entry)
-  if (other === undefined) return false
-  if (other.status?.serialNumber === entry.serialNumber) return true
-  if (entry.state !== 'Valid' || other.metadata.uid !== entry.holder) return false
+  if (other === undefined || other.status?.serialNumber === entry.serialNumber) return other
+  if (entry.state !== 'Valid' || other.metadata.uid !== entry.holder) return undefined
   const { namespace = 'default', name } = authority.metadata
   const reported = findEntry(context.caches, { namespace, name }, other.status?.serialNumber ?? '')
-  return reported === undefined || !(issuedAt(reported) > issuedAt(entry))
+  return reported === undefined || !(issuedAt(reported) > issuedAt(entry)) ? other : undefined
+}
+
+/**
+ * Who has the common name before a request that stands for no object: it is signed once, takes effect at once and is
+ * never Stalled, so it gets no name that a DatabaseCertificate has or is about to have. Undefined where the name is free,
+ * and where the CA gives names to any number.
+ */
+export const nameOwner = (
+  context: Caches,
+  authority: CertificateAuthority,
+  commonName: string | undefined,
+): DatabaseCertificate | undefined => {
+  if (commonName === undefined || !isUnique(authority)) return undefined
+  for (const entry of namesakes(context, keyOf(authority), commonName, '')) {
+    const owner = ownerOfName(context, authority, entry)
+    if (owner !== undefined) return owner
+  }
+  return undefined
 }
 
 const isNewer = ({ metadata: a }: DatabaseCertificate, { metadata: b }: DatabaseCertificate): boolean =>
@@ -106,7 +127,7 @@ export const newestOf = (entries: readonly LedgerEntry[]): LedgerEntry | undefin
   entries.toSorted((a, b) => (issuedAt(b) || 0) - (issuedAt(a) || 0))[0]
 
 /** Others see only that there is somebody, not who. */
-const describe = ({ metadata }: DatabaseCertificate, namespace: string | undefined): string =>
+export const describe = ({ metadata }: DatabaseCertificate, namespace: string | undefined): string =>
   metadata.namespace === namespace
     ? `DatabaseCertificate ${metadata.namespace}/${metadata.name}`
     : 'a DatabaseCertificate of another namespace'

@@ -9,11 +9,12 @@ import { Familiar } from '../certificate/familiar.ts'
 import { gather } from '../certificate/gather.ts'
 import { issueLeaf } from '../certificate/issue.ts'
 import type { Observed } from '../certificate/observed.ts'
-import { replacedNamesake } from '../certificate/rivals.ts'
+import { authorityKeyOf, describe, nameOwner, replacedNamesake } from '../certificate/rivals.ts'
 import { usable } from '../certificate/status.ts'
 import type { Context } from '../control/context.ts'
 import type { Finding } from '../control/decision.ts'
 import { record } from '../ledger/record.ts'
+import { commonNameOf } from '../pki/names/names.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 
@@ -44,10 +45,26 @@ export const judgeOnce = async (
     readAuthorityKey: () => Promise.reject(new Error('no item of a request holds the key of its authority')),
     keyStays: () => undefined,
   })
-  // There is no Secret to write, so none can be in the way.
-  const seen: Observed = { ...gathered, secret: { state: 'absent' } }
+  const seen: Observed = {
+    ...gathered,
+    // There is no Secret to write, so none can be in the way.
+    secret: { state: 'absent' },
+    commonNameHolder: gathered.commonNameHolder ?? ownerOfName(context, wish, gathered),
+  }
   const { cure, acting } = decide(seen, context.clock.now())
   return { seen, refusals: cure === 'Issue' ? [] : acting }
+}
+
+/** What is signed once has no turn to wait for: a name that is on its way to a DatabaseCertificate is taken, too. */
+const ownerOfName = (
+  context: Context,
+  wish: DatabaseCertificate,
+  { resolved }: Pick<Observed, 'resolved'>,
+): string | undefined => {
+  const authority = context.caches.authorities.store.get(authorityKeyOf(wish))
+  if (authority === undefined || !('wanted' in resolved)) return undefined
+  const owner = nameOwner(context, authority, commonNameOf(resolved.wanted.subject))
+  return owner === undefined ? undefined : describe(owner, wish.metadata.namespace)
 }
 
 /**

@@ -6,7 +6,7 @@ import { refuseUnfit } from '../certificate/issue.ts'
 import { lifetimeOf, policyOf } from '../certificate/judge.ts'
 import type { UsableAuthority } from '../certificate/observed.ts'
 import { requestedOf } from '../certificate/requested.ts'
-import { commonNameKey, givesName, isUnique, newestOf } from '../certificate/rivals.ts'
+import { commonNameKey, isUnique, nameOwner, newestOf } from '../certificate/rivals.ts'
 import { compromisedKeyMessage } from '../certificate/signing-checks.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
@@ -176,7 +176,7 @@ const namesakeOf = (
   const others = context.caches.ledger.store
     .by('commonName', commonNameKey(keyOf(authority), commonName))
     .filter(({ isCa }) => !isCa)
-  if (others.some((entry) => givesName(context, authority, entry)))
+  if (nameOwner(context, authority, commonName) !== undefined)
     throw new Terminal(
       'PolicyViolation',
       `CertificateAuthority ${keyOf(authority)} gives each common name to one certificate alone (spec.policy.uniqueCommonName), and a DatabaseCertificate has this one.`,

@@ -22,6 +22,7 @@ import { parseCertificate } from '../../pki/certificates/parse.ts'
 import { extension, makeRequest } from '../../pki/requests/request.fixture.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { secrets } from '../../resources/core.ts'
+import { databaseCertificates } from '../../resources/database-certificate.ts'
 import { issuedCertificates } from '../../resources/issued-certificate.ts'
 import { main as list } from '../ledger/list.ts'
 import { main as revoke } from '../objects/revoke.ts'
@@ -312,6 +313,22 @@ describe('dbtls sign', () => {
     const { code, err } = await sign()
     expect([code, err]).toEqual([0, expect.stringContaining(`replaces   ${first}\n`)])
     expect((await entries()).map(({ spec }) => spec.supersedes?.serialNumber)).toContain(first)
+  })
+
+  it('takes no name from a DatabaseCertificate that has not got its certificate yet', async () => {
+    folder.file('r.csr', pemOf())
+    const orders = certificateYaml('orders', '  subject: {commonName: payments}')
+    await folder.render(authorityYaml('ca', 'policy: {uniqueCommonName: true}') + orders)
+    // As after a Secret was refused: the entry is in the ledger, and nothing reports it.
+    await folder.inState(async (cluster) => {
+      const found = await cluster.get(databaseCertificates, { namespace: 'data', name: 'orders' })
+      const { serialNumber: _, ...status } = found.status ?? {}
+      await cluster.updateStatus(databaseCertificates, { ...found, status } as typeof found, { fieldManager: 'test' })
+    })
+    const { code, err } = await sign()
+    expect([code, err]).toEqual([1, expect.stringContaining('refused    CommonNameTaken: ')])
+    expect(err).toContain('DatabaseCertificate data/orders')
+    expect(await entries()).toEqual([])
   })
 
   it('signs nothing with a CA that is held since the last render', async () => {
