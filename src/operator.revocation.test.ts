@@ -7,6 +7,7 @@ import { type ParsedRevocationList, parseRevocationList } from './pki/revocation
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { findCondition, isReady } from './resources/conditions.ts'
 import { type ConfigMap, configMaps } from './resources/core.ts'
+import { listNumberOf } from './resources/crl-number.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
 import {
@@ -62,7 +63,7 @@ const reported = (cluster: Cluster, what: string, is: (list: ParsedRevocationLis
     const list = await present(cluster, name)
     if (list === undefined || !is(list)) return undefined
     const { status } = await getAuthority(cluster, name)
-    return status?.crl?.number === Number(list.number) && list
+    return listNumberOf(status?.crl) === list.number && list
   })
 const naming =
   (...serials: (string | undefined)[]) =>
@@ -290,6 +291,25 @@ describe('a revocation list', () => {
     await revoke(cluster, serial, { reason: 'keyCompromise' })
     const list = await reported(cluster, 'of the raised number', (one) => (one.number ?? 0n) > 50n)
     expect([list.number, list.revoked.map(({ serialNumber }) => serialNumber)]).toEqual([51n, [serial]])
+  })
+
+  it('goes on from a number that JSON does not keep, whatever of it is lost', async () => {
+    const { cluster, clock, stop, serial } = await withList()
+    await stop()
+    const ca = await getAuthority(cluster)
+    const raised = { ...ca.status?.crl, number: Number.MAX_SAFE_INTEGER, largeNumber: String(2n ** 100n) }
+    await cluster.updateStatus(
+      certificateAuthorities,
+      { ...ca, status: { ...ca.status, crl: raised } } as CertificateAuthority,
+      person,
+    )
+    await start(cluster, clock)
+    await revoke(cluster, serial, { reason: 'certificateHold' })
+    const first = await reported(cluster, 'after the raised number', naming(serial))
+    expect(first.number).toBe(2n ** 100n + 1n)
+    await cluster.delete(configMaps, { namespace, name: 'ca-crl' })
+    const again = await reported(cluster, 'after a loss', ({ number = 0n }) => number > 2n ** 100n + 1n)
+    expect(again.number).toBe(2n ** 100n + 3n)
   })
 
   it('is the same, and reported again, where status alone was lost', async () => {

@@ -11,6 +11,7 @@ import { isCompromisedKey } from '../ledger/record.ts'
 import { commonNameOf } from '../pki/names/names.ts'
 import { findCondition } from '../resources/conditions.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Familiar } from './familiar.ts'
 import { seeRequest } from './gather-request.ts'
@@ -106,7 +107,7 @@ const seeRevocationList = async (
   if (authority === undefined) return undefined
   const list = await read(authority, signal)
   if (list === undefined) return { state: 'absent', made: authority.spec.crl?.enabled === true }
-  return { state: 'found', list, number: String(authority.status?.crl?.number ?? '') }
+  return { state: 'found', list, number: String(listNumberOf(authority.status?.crl) ?? '') }
 }
 
 const seeAuthority = async (

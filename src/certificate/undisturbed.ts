@@ -9,6 +9,7 @@ import { shapedItems } from '../database/layouts/shape.ts'
 import { findEntry } from '../ledger/record.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { requestVersion } from './gather-request.ts'
 import { exportsKey, mayExport } from './key-export.ts'
@@ -49,5 +50,4 @@ const isJudged = ({ spec, status }: DatabaseCertificate, authority: CertificateA
 export const holdsRevocationList = (spec: DatabaseCertificate['spec']): boolean =>
   shapedItems(spec).some(({ content }) => content === 'RevocationList')
 
-const numberOf = ({ status }: CertificateAuthority): string | undefined =>
-  status?.crl?.number === undefined ? undefined : String(status.crl.number)
+const numberOf = ({ status }: CertificateAuthority): string | undefined => listNumberOf(status?.crl)?.toString()

@@ -6,6 +6,7 @@ import type { Change } from '../cluster/cache/informer.ts'
 import { keyOf, type KubeObject } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { otherHolders } from './rivals.ts'
 
@@ -20,7 +21,8 @@ export const wakeCertificates = (caches: Caches, enqueue: Enqueue): void => {
   })
   authorities.onChange(({ before, after, initial, key }) => {
     if (initial) return
-    if (before?.status?.crl?.number !== after?.status?.crl?.number) wake(certificates.store.by('revocationList', key))
+    if (listNumberOf(before?.status?.crl) !== listNumberOf(after?.status?.crl))
+      wake(certificates.store.by('revocationList', key))
     if (!sameForLeaves(before, after)) wake(certificates.store.by('authority', key))
   })
   secrets.onChange(({ initial, key }) => {

@@ -45,7 +45,8 @@ export const certificateAuthorityStatus = z.object({
     .meta({ description: 'Replacement of the CA.' }),
   crl: z
     .object({
-      number: z.int().min(0).meta({ description: 'CRL number.' }),
+      number: z.int().min(0).meta({ description: 'CRL number; 2^53 - 1 where it is larger.' }),
+      largeNumber: text(49, 'The CRL number in decimal digits, where `number` cannot hold it.').optional(),
       thisUpdate: statusTime('When it was made.'),
       nextUpdate: statusTime('When the next one is due at the latest.'),
       entries: z.int().min(0).meta({ description: 'Revoked certificates in it.' }),

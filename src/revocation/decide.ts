@@ -1,6 +1,7 @@
 /** Whether a CA needs a new revocation list, and whether it can have one. Pure. */
 
 import { toTimestamp } from '../control/schedule.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { outdated } from './entries.ts'
 import type { Observed } from './observed.ts'
@@ -51,7 +52,7 @@ const reasonToIssue = (
   if (list?.nextUpdate === undefined || list.number === undefined)
     return `ConfigMap "${listName}" holds no list that the CA's present key signed.`
   // A list of ours, but an old one: somebody brought back a former state of the ConfigMap.
-  if (list.number < BigInt(status?.number ?? 0)) return `ConfigMap "${listName}" holds a list older than the last one.`
+  if (list.number < (listNumberOf(status) ?? 0n)) return `ConfigMap "${listName}" holds a list older than the last one.`
   if (drift.length > 0) return `ConfigMap "${listName}" differs in ${drift.join(', ')}.`
   const change = outdated(list, ledger, key)
   if (change !== undefined) return `Since the last list ${change}.`

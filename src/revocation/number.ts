@@ -5,8 +5,8 @@ import type { LedgerEntry } from '../ledger/entry.ts'
 export interface KnownNumbers {
   /** Of the list in the ConfigMap, where the CA's key signed it. */
   readonly listed: bigint | undefined
-  /** status.crl.number */
-  readonly reported: number | undefined
+  /** status.crl */
+  readonly reported: bigint | undefined
   /** The largest that this process has tried to publish. */
   readonly tried: bigint | undefined
 }
@@ -20,7 +20,7 @@ export interface KnownNumbers {
  */
 export const nextNumber = ({ listed, reported, tried }: KnownNumbers, signedBefore: boolean, now: number): bigint => {
   const unseen = listed === undefined ? 1n : 0n
-  const known = [listed, reported === undefined ? undefined : BigInt(reported) + unseen, tried].filter(
+  const known = [listed, reported === undefined ? undefined : reported + unseen, tried].filter(
     (number) => number !== undefined,
   )
   if (known.length === 0) return signedBefore ? BigInt(Math.floor(now / 1000)) : 1n

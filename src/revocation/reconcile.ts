@@ -21,6 +21,7 @@ import {
 } from '../pki/revocation/revocation-list.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
+import { listNumberFields, listNumberOf } from '../resources/crl-number.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { Retryable, Terminal } from '../runtime/errors.ts'
@@ -110,7 +111,7 @@ export class RevocationReconciler {
       // What was reported of the CA meanwhile stays.
       const latest = this.#latest(authority)
       // An import of numbers that openssl has given: what is published now is older, and the next look goes on from there.
-      const isRaised = BigInt(latest?.status?.crl?.number ?? 0) > (list.number ?? 0n)
+      const isRaised = (listNumberOf(latest?.status?.crl) ?? 0n) > (list.number ?? 0n)
       if (latest !== undefined && !isRaised)
         await report(this.#context, latest, facts, currentFinding(seen.listName, list), signal)
       const note = `Issued revocation list ${list.number} with ${counted(facts.entries)} into ConfigMap "${seen.listName}"; the next one comes before ${facts.nextUpdate}. ${why}`
@@ -128,11 +129,12 @@ export class RevocationReconciler {
    */
   async #reserve(authority: CertificateAuthority, seen: Observed, number: bigint, signal: AbortSignal): Promise<void> {
     const { stored, status } = seen
-    if (status !== undefined && BigInt(status.number) >= smaller(number, largestNumber)) return
+    const reported = listNumberOf(status)
+    if (reported !== undefined && reported >= number) return
     const known = stored.state === 'present' && stored.list !== undefined ? factsOf(seen, stored.list, stored) : status
     if (known === undefined) return
-    const { contentHash: _, ...facts } = known
-    const crl = { ...facts, number: Number(smaller(number, largestNumber)) }
+    const { contentHash: _, largeNumber: __, ...facts } = known
+    const crl = { ...facts, ...listNumberFields(number) }
     const { caches } = this.#context
     const wanted = { ...authority.status, crl }
     await writeStatus(this.#context, certificateAuthorities, caches.authorities, authority, wanted, signal)
@@ -155,7 +157,7 @@ export class RevocationReconciler {
     const previous = stored.state === 'present' ? stored.list : undefined
     const key = seen.key ?? { keyId: '', publicKeyHash: '' }
     const number = nextNumber(
-      { listed: previous?.number, reported: status?.number, tried },
+      { listed: previous?.number, reported: listNumberOf(status), tried },
       hasSignedBefore(ledger, { uid }, now),
       now,
     )
@@ -211,12 +213,8 @@ interface Version {
   readonly resourceVersion: string
 }
 
-/** The largest whole number that JSON keeps; the list itself holds the true one. */
-const largestNumber = BigInt(Number.MAX_SAFE_INTEGER)
-const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b)
-
 const factsOf = ({ ledger, key }: Observed, list: ParsedRevocationList, map: Version): ListStatus => ({
-  number: Number(smaller(list.number ?? 0n, largestNumber)),
+  ...listNumberFields(list.number ?? 0n),
   thisUpdate: toTimestamp(list.thisUpdate),
   nextUpdate: toTimestamp(list.nextUpdate ?? list.thisUpdate),
   entries: list.revoked.length,

@@ -7,6 +7,7 @@ import type { Caches } from '../control/context.ts'
 import type { Enqueue } from '../control/wakes.ts'
 import type { LedgerEntry } from '../ledger/entry.ts'
 import { deleteGraceMs } from '../ledger/rules.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { revocationListName } from './stored.ts'
@@ -96,7 +97,7 @@ const authorityChanged = (
   wakes.list(key, { priority: initial ? 'resync' : 'normal' })
   if (initial) return
   if (!isDeepStrictEqual(rulesOf(before), rulesOf(after))) wakes.pass(key, { afterMs: wakes.passDelayMs })
-  if (before?.status?.crl?.number === after?.status?.crl?.number) return
+  if (listNumberOf(before?.status?.crl) === listNumberOf(after?.status?.crl)) return
   for (const certificate of caches.certificates.store.by('authority', key))
     if (certificate.spec.secret.items?.some(({ content }) => content === 'RevocationList') === true)
       wakes.certificate(keyOf(certificate), { priority: 'normal' })

@@ -8,6 +8,7 @@ import { contents } from '../material/content-table.ts'
 import { encodeContents } from '../material/contents.ts'
 import { parseRevocationList } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import { NotReady, Retryable } from '../runtime/errors.ts'
 import { settings, storePassword, type Target } from './wanted.ts'
 
@@ -50,7 +51,7 @@ export const contentOf = async (
   // The cache of ConfigMaps may be behind the one of authorities: a former list must not pass for the one reported.
   if (
     revocationList !== undefined &&
-    (parseRevocationList(revocationList).number ?? 0n) < (authority.status?.crl?.number ?? 0)
+    (parseRevocationList(revocationList).number ?? 0n) < (listNumberOf(authority.status?.crl) ?? 0n)
   )
     throw new Retryable('Conflict', `CertificateAuthority ${keyOf(authority)}: its revocation list is behind.`)
   const ingredients = {

@@ -8,6 +8,7 @@ import { type Context, existing } from '../control/context.ts'
 import { writeStatus } from '../control/report.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
 import { storeOf, take, type Turn } from './act.ts'
 import type { Sources } from './content.ts'
@@ -208,6 +209,11 @@ const epochOf = (authority: CertificateAuthority | undefined): string => {
   if (authority === undefined) return 'gone'
   const { metadata, status } = authority
   const { uid, generation } = metadata
-  const signs = [status?.trustBundleHash, status?.certificate?.fingerprint, status?.crl?.number, isReady(authority)]
+  const signs = [
+    status?.trustBundleHash,
+    status?.certificate?.fingerprint,
+    String(listNumberOf(status?.crl)),
+    isReady(authority),
+  ]
   return JSON.stringify([keyOf(authority), uid, generation, ...signs])
 }

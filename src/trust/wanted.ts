@@ -7,6 +7,7 @@ import type { OutputItem } from '../material/contents.ts'
 import { formatVersion } from '../material/hash.ts'
 import { itemProblems } from '../material/items.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { listNumberOf } from '../resources/crl-number.ts'
 import type { NamespaceSelection } from '../resources/fields.ts'
 
 export type TargetKind = 'ConfigMap' | 'Secret'
@@ -134,7 +135,7 @@ const materialOf = (
   const parts: readonly (readonly [Ingredient, string | undefined])[] = [
     ['trust', status?.trustBundleHash],
     ['authority', status?.certificate?.fingerprint],
-    ['revocationList', status?.crl === undefined ? undefined : `${status.crl.number} ${status.crl.thisUpdate}`],
+    ['revocationList', status?.crl === undefined ? undefined : `${listNumberOf(status.crl)} ${status.crl.thisUpdate}`],
   ]
   const used = parts.filter(([name]) => uses.has(name))
   if (used.some(([, value]) => value === undefined)) return { hash: undefined, problems: [] }

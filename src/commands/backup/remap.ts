@@ -4,6 +4,7 @@ import type { ObjectMeta, OwnerReference } from '../../cluster/port.ts'
 import { marks } from '../../control/context.ts'
 import { toTimestamp } from '../../control/schedule.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
+import { listNumberFields, listNumberOf } from '../../resources/crl-number.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { placeOf } from './belongings.ts'
@@ -127,9 +128,10 @@ export interface Times {
  * Larger than every number the CA can have given since the backup (RFC 5280 §5.2.3): it makes one list a second at most.
  * The seconds since the epoch, as where a number was lost otherwise.
  */
-export const numberAfter = (last: number, { createdAt, now }: Times): number => {
-  const since = Math.max(Math.ceil((now - createdAt) / 1000), 0)
-  return Math.min(Math.max(last + since, Math.floor(now / 1000)), Number.MAX_SAFE_INTEGER)
+export const numberAfter = (last: bigint, { createdAt, now }: Times): bigint => {
+  const after = last + BigInt(Math.max(Math.ceil((now - createdAt) / 1000), 0))
+  const seconds = BigInt(Math.floor(now / 1000))
+  return after > seconds ? after : seconds
 }
 
 /**
@@ -158,7 +160,7 @@ export const authorityStatus = (
       ? {}
       : {
           crl: {
-            number: numberAfter(crl.number, times),
+            ...listNumberFields(numberAfter(listNumberOf(crl) ?? 0n, times)),
             // Due at once: lists may have been made after the backup.
             thisUpdate: due,
             nextUpdate: due,

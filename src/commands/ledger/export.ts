@@ -8,6 +8,7 @@ import { parseNumberFile } from '../../ledger/openssl/small-files.ts'
 import type { ParsedCertificate } from '../../pki/certificates/parse.ts'
 import { parseRevocationList } from '../../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
+import { listNumberOf } from '../../resources/crl-number.ts'
 import { parseDuration } from '../../resources/duration.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { readRevocationList } from '../../revocation/stored.ts'
@@ -95,7 +96,7 @@ const termsOf = ({ spec }: CertificateAuthority) => ({
 const nextRevocationListNumber = async ({ cluster }: Target, authority: CertificateAuthority): Promise<bigint> => {
   const list = await readRevocationList(cluster, authority, new AbortController().signal)
   const listed = (list === undefined ? undefined : parseRevocationList(list).number) ?? 0n
-  const reported = BigInt(authority.status?.crl?.number ?? 0)
+  const reported = listNumberOf(authority.status?.crl) ?? 0n
   return (listed > reported ? listed : reported) + 1n
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { maxCertificateOctets, maxIndexOctets } from '../../ledger/openssl/import.ts'
 import { IndexError, type LineProblem, type NumberedLine, parseIndex } from '../../ledger/openssl/index-file.ts'
 import { parseAttributes, parseNumberFile } from '../../ledger/openssl/small-files.ts'
+import { largestListNumber } from '../../resources/crl-number.ts'
 import { CommandError } from '../shared/failures.ts'
 import { readBounded } from './folder.ts'
 
@@ -98,9 +99,9 @@ const lastList = async (path: string): Promise<bigint | undefined> => {
   if (text === undefined) return undefined
   try {
     const next = parseNumberFile('crlnumber', text)
-    if (next > BigInt(Number.MAX_SAFE_INTEGER))
+    if (next > largestListNumber)
       throw new CommandError(
-        `${join(path, 'crlnumber')} is larger than what can be gone on from (2^53), and lists with smaller numbers would not be believed: such a CA stays with openssl`,
+        `${join(path, 'crlnumber')} is beyond the 20 octets of RFC 5280, so that no list can follow the last one, and lists with smaller numbers would not be believed: replace the CA`,
       )
     return next <= 1n ? undefined : next - 1n
   } catch (error) {

@@ -8,6 +8,7 @@ import { readSecret } from '../../control/secrets.ts'
 import { merge, type Taken } from '../../ledger/openssl/import.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { secrets, type Secret } from '../../resources/core.ts'
+import { listNumberFields, listNumberOf } from '../../resources/crl-number.ts'
 import { issuedCertificates, type IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { inParallel } from '../shared/in-parallel.ts'
 import { findAuthority, type Key } from './entries.ts'
@@ -61,15 +62,15 @@ export const release = (cluster: Cluster, key: Key): Promise<void> =>
 export const raiseRevocationListNumber = (
   cluster: Cluster,
   key: Key,
-  last: { readonly number: number; readonly entries: number; readonly now: number },
+  last: { readonly number: bigint; readonly entries: number; readonly now: number },
 ): Promise<void> =>
   changed(cluster, key, async (authority) => {
     const { apiVersion, kind, metadata, status } = authority
-    if ((status?.crl?.number ?? -1) >= last.number) return
+    if ((listNumberOf(status?.crl) ?? -1n) >= last.number) return
     const { namespace, name, uid, resourceVersion } = metadata
     // Due at once: what was made so far was made elsewhere.
     const due = toTimestamp(last.now)
-    const crl = { number: last.number, entries: last.entries, thisUpdate: due, nextUpdate: due }
+    const crl = { ...listNumberFields(last.number), entries: last.entries, thisUpdate: due, nextUpdate: due }
     await cluster.updateStatus(
       certificateAuthorities,
       {

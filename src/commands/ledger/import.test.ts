@@ -15,6 +15,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { certificateAuthorities } from '../../resources/certificate-authority.ts'
 import { configMaps, secrets } from '../../resources/core.ts'
+import { listNumberOf } from '../../resources/crl-number.ts'
 import { issuedCertificates, type IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { admit } from '../../resources/validate.ts'
 import { main as ledger } from './ledger.ts'
@@ -180,6 +181,21 @@ describe('dbtls ledger import', () => {
     expect((await authority()).status?.crl?.number).toBe(4)
   })
 
+  it.each([
+    ['beyond what JSON keeps', '20000000000001', 2n ** 53n],
+    ['of 20 octets', '7F'.padEnd(40, 'F'), 2n ** 159n - 2n],
+  ])('goes on from a crlnumber %s, and openssl after it', async (_, next, last) => {
+    const { path, ca, openssl } = howto()
+    writeFileSync(join(path, 'crlnumber'), `${next}\n`)
+    expect((await imported(path)).err).toContain(`the last revocation list was number ${last}\n`)
+    expect(listNumberOf((await authority()).status?.crl)).toBe(last)
+    expect(await imported(path)).toMatchObject({ code: 0 })
+    expect(await exported(path)).toMatchObject({ code: 0 })
+    expect(readFileSync(join(path, 'crlnumber'), 'utf8')).toBe(`${next}\n`)
+    ca('-gencrl', '-out', 'crl.pem')
+    expect(openssl('crl', '-in', 'crl.pem', '-noout', '-crlnumber')).toBe(`crlNumber=0x${next}\n`)
+  })
+
   it('goes on where it was interrupted, and signs nothing meanwhile', async () => {
     const { path } = howto()
     await imported(path)
@@ -295,7 +311,7 @@ describe('dbtls ledger import', () => {
       'is not hex',
     ],
     ['a broken crlnumber', ({ path }) => writeFileSync(join(path, 'crlnumber'), 'many'), 'crlnumber does not hold'],
-    ['a crlnumber beyond bounds', ({ path }) => writeFileSync(join(path, 'crlnumber'), 'FF'.repeat(20)), '2^53'],
+    ['a crlnumber beyond bounds', ({ path }) => writeFileSync(join(path, 'crlnumber'), 'FF'.repeat(20)), '20 octets'],
     [
       'a FIFO for a certificate',
       ({ path }) => {

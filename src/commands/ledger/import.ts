@@ -31,8 +31,8 @@ import { parseName, type Target, targetFlags, targetUsage, targetVerb } from '..
 const usage = `usage: dbtls ledger import DIR [options]
 
 Takes over a folder that "openssl ca" has worked on: its certificate and key become a CertificateAuthority, every line
-of index.txt an entry of the ledger, revoked ones included, and the next revocation list has the number of crlnumber,
-which may not be larger than 2^53. The manifest of the CertificateAuthority is printed, to be kept where manifests are.
+of index.txt an entry of the ledger, revoked ones included, and the next revocation list has the number of crlnumber.
+The manifest of the CertificateAuthority is printed, to be kept where manifests are.
 
 Given again, or for an authority that exists already, it adds what is new in the folder, revokes what has been revoked
 there, also where it is only on hold here, and takes nothing back. An import that was interrupted goes on.
@@ -231,7 +231,7 @@ class Import {
     const number = this.#folder.lastRevocationList
     if (number === undefined) return
     const entries = taken.filter(({ entry }) => entry.spec.revocation !== undefined).length
-    await raiseRevocationListNumber(cluster, this.#key, { number: Number(number), entries, now: clock.now() })
+    await raiseRevocationListNumber(cluster, this.#key, { number, entries, now: clock.now() })
   }
 
   #report(taken: readonly Taken[], unchanged: number): void {

@@ -4,6 +4,7 @@ import { isNotFound } from '../../cluster/errors.ts'
 import { kinds } from '../../resources/kinds.ts'
 import type { CustomKind } from '../../resources/kind.ts'
 import { issuedCertificateKind } from '../../resources/issued-certificate.ts'
+import { listNumberOf } from '../../resources/crl-number.ts'
 import { fromTimestamp } from '../../control/schedule.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
@@ -148,7 +149,10 @@ const describe = (io: Io, one: ObjectState, now: Instant): void => {
     ['Valid until', time(one.notAfter)],
     ['Next', one.next && `${actions[one.next.action]}${one.next.at === undefined ? '' : ` at ${time(one.next.at)}`}`],
     ['Last failure', lastFailure && `${lastFailure.time}: ${lastFailure.message} (attempt ${one.failedAttempts})`],
-    ['Revocation list', crl && `number ${crl.number} with ${crl.entries} revoked, until ${time(crl.nextUpdate)}`],
+    [
+      'Revocation list',
+      crl && `number ${listNumberOf(crl)} with ${crl.entries} revoked, until ${time(crl.nextUpdate)}`,
+    ],
     ['Rotation', rotation && `${rotation.phase}${rotation.message === undefined ? '' : `: ${rotation.message}`}`],
   ]
   for (const [label, text] of lines) if (text !== undefined) writeLine(io, `${`${label}:`.padEnd(21)} ${text}`)

@@ -323,7 +323,7 @@ describe('dbtls sign', () => {
     await folder.inState(async (cluster) => {
       const found = await cluster.get(databaseCertificates, { namespace: 'data', name: 'orders' })
       const { serialNumber: _, ...status } = found.status ?? {}
-      await cluster.updateStatus(databaseCertificates, { ...found, status } as typeof found, { fieldManager: 'test' })
+      await cluster.updateStatus(databaseCertificates, { ...found, status }, { fieldManager: 'test' })
     })
     const { code, err } = await sign()
     expect([code, err]).toEqual([1, expect.stringContaining('refused    CommonNameTaken: ')])
