@@ -1,5 +1,5 @@
 /** A real database server on loopback, started from files laid out as a Secret volume, on a free port, in a folder of its own. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DialectName } from '../../../src/database/connect/dialects/table.ts'
@@ -13,6 +13,7 @@ import { mysql } from './mysql.ts'
 import { postgresql } from './postgresql.ts'
 import { redis, valkey } from './redis.ts'
 import { type Files, SecretVolume } from './secret-volume.ts'
+import { asServer, serverUser } from './server-user.ts'
 
 /** Where one server lives. */
 export interface Place {
@@ -22,11 +23,17 @@ export interface Place {
   readonly port: number
   /** Holds `tls.crt`, `tls.key` and `ca.crt`. */
   readonly volume: SecretVolume
+  /** Folder of the files of a profile's ConfigMap: they, and nothing else, then say all that concerns TLS. */
+  readonly config?: string
 }
 
 export interface StartOptions {
   /** More arguments, which override those of the runner. */
   readonly args?: readonly string[]
+  /** Default: a free one. */
+  readonly port?: number
+  /** Key of a profile's ConfigMap → text. */
+  readonly config?: Readonly<Record<string, string>>
 }
 
 /** How a product is run. A new one is a file and a row below. */
@@ -34,7 +41,10 @@ export interface Runner {
   readonly dialect: DialectName
   /** Makes the data folder `place.folder/data`, which is there and empty. */
   readonly initialise?: (place: Place) => Promise<void>
-  /** Command and arguments; it stays in the foreground, asks clients for a certificate and verifies it. */
+  /**
+   * Command and arguments; it stays in the foreground, asks clients for a certificate and verifies it. Run as the servers' user,
+   * as is what `initialise` starts by `asServer`.
+   */
   readonly command: (place: Place) => readonly [string, ...string[]]
   /** Has the server read its files again; rejects where it says that it could not. `Restart`: nothing else helps. */
   readonly reload: 'Restart' | ((place: Place, process: ManagedProcess) => Promise<void>)
@@ -55,6 +65,12 @@ const runners: Readonly<Record<Product, Runner>> = {
   'PostgreSQL 18': postgresql,
 }
 
+const written = (folder: string, files: Readonly<Record<string, string>>): string => {
+  mkdirSync(folder)
+  for (const [key, text] of Object.entries(files)) writeFileSync(join(folder, key), text)
+  return folder
+}
+
 export class Database implements AsyncDisposable {
   readonly product: Product
   readonly place: Place
@@ -73,21 +89,24 @@ export class Database implements AsyncDisposable {
   /** Undefined where the product cannot be had on this machine; `install` has said why. Rejects with the end of its log. */
   static async start(
     product: Product,
-    files: Files,
+    files: Files | SecretVolume,
     reaper: Reaper,
-    { args = [] }: StartOptions = {},
+    { args = [], port, config }: StartOptions = {},
   ): Promise<Database | undefined> {
     const installation = await install(product)
     if (installation === undefined) return undefined
     const folder = mkdtempSync(join(tmpdir(), 'dbtls-database-'))
     reaper.sweep(folder)
     mkdirSync(join(folder, 'data'), { mode: 0o700 })
-    const place = {
-      ...{ installation, folder, port: await freePort() },
-      volume: new SecretVolume(join(folder, 'tls'), files),
+    const place: Place = {
+      ...{ installation, folder, port: port ?? (await freePort()) },
+      volume: files instanceof SecretVolume ? files : new SecretVolume(join(folder, 'tls'), files),
+      ...(config === undefined ? {} : { config: written(join(folder, 'config'), config) }),
     }
+    if (serverUser !== undefined)
+      for (const path of [folder, join(folder, 'data')]) chownSync(path, serverUser.uid, serverUser.gid)
     await runners[product].initialise?.(place)
-    const [command, ...usual] = runners[product].command(place)
+    const [command, ...usual] = asServer(runners[product].command(place))
     const logFile = join(folder, 'log')
     const settings = { name: product, command, args: [...usual, ...args], logFile, cwd: folder }
     const database = new Database(product, place, () => new ManagedProcess(reaper, settings))

@@ -18,7 +18,8 @@ export interface Installation {
   readonly manifest: string
 }
 
-const cacheFolder = (): string => {
+/** Where installations are kept. */
+export const cacheFolder = (): string => {
   const cache = process.env['DBTLS_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dbtls')
   const folder = join(cache, 'databases')
   mkdirSync(folder, { recursive: true })

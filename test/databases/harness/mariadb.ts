@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { must } from '../../controlplane/harness/process.ts'
 import type { Place, Runner } from './database.ts'
+import { tls } from './mysql.ts'
+import { asServer } from './server-user.ts'
 
 const share = ({ installation: { root } }: Place): string => {
   const modern = join(root, 'usr/share/mariadb')
@@ -9,9 +11,7 @@ const share = ({ installation: { root } }: Place): string => {
 }
 
 const common = (place: Place): string[] => [
-  '--no-defaults',
-  // Refused to root otherwise; what it may do is bounded by its folder.
-  ...(process.getuid?.() === 0 ? ['--user=root'] : []),
+  place.config === undefined ? '--no-defaults' : `--defaults-file=${join(place.config, 'server.cnf')}`,
   `--basedir=${join(place.installation.root, 'usr')}`,
   `--datadir=${join(place.folder, 'data')}`,
   `--lc-messages-dir=${share(place)}`,
@@ -48,7 +48,7 @@ const statement = async (place: Place, sql: string): Promise<void> => {
 export const mariadb: Runner = {
   dialect: 'mysql',
   async initialise(place) {
-    const [command, ...args] = place.installation.start('/usr/sbin/mariadbd')
+    const [command, ...args] = asServer(place.installation.start('/usr/sbin/mariadbd'))
     const own = ['--bootstrap', '--log-warnings=0', '--enforce-storage-engine=', '--max-allowed-packet=8M']
     await must(command, [...args, ...common(place), ...own], { stdin: bootstrap(place) })
   },
@@ -56,9 +56,7 @@ export const mariadb: Runner = {
     ...place.installation.start('/usr/sbin/mariadbd'),
     ...common(place),
     ...['--bind-address=127.0.0.1', `--port=${place.port}`, `--socket=${join(place.folder, 'socket')}`],
-    ...[`--pid-file=${join(place.folder, 'pid')}`, '--require-secure-transport=ON', '--tls-version=TLSv1.2,TLSv1.3'],
-    ...[`--ssl-ca=${place.volume.path('ca.crt')}`, `--ssl-cert=${place.volume.path('tls.crt')}`],
-    `--ssl-key=${place.volume.path('tls.key')}`,
+    ...[`--pid-file=${join(place.folder, 'pid')}`, ...tls(place)],
   ],
   reload: (place) => statement(place, 'FLUSH SSL'),
   statement,

@@ -18,13 +18,22 @@ const command = async (place: Place, words: readonly string[]): Promise<string> 
   return answer.toString('utf8').trim()
 }
 
-const runner = (program: string): Runner => ({
+/** What the ConfigMap says where there is one; the path of a configuration comes before all options. */
+const tls = (place: Place, configuration: string): string[] =>
+  place.config === undefined
+    ? [
+        ...['--port', '0', '--tls-port', String(place.port), '--tls-auth-clients', 'yes'],
+        ...files(place).flatMap(([name, path]) => [`--${name}`, path]),
+      ]
+    : [join(place.config, configuration)]
+
+const runner = (program: string, configuration: string): Runner => ({
   dialect: 'redis',
   command: (place) => [
     ...place.installation.start(program),
-    ...['--port', '0', '--tls-port', String(place.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    ...['--unixsocket', join(place.folder, 'socket'), '--dir', join(place.folder, 'data'), '--tls-auth-clients', 'yes'],
-    ...files(place).flatMap(([name, path]) => [`--${name}`, path]),
+    ...tls(place, configuration),
+    ...['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    ...['--unixsocket', join(place.folder, 'socket'), '--dir', join(place.folder, 'data')],
   ],
   // Certificate and key in one command; the same paths are read anew.
   async reload(place) {
@@ -33,5 +42,5 @@ const runner = (program: string): Runner => ({
   },
 })
 
-export const redis = runner('/usr/bin/redis-server')
-export const valkey = runner('/usr/bin/valkey-server')
+export const redis = runner('/usr/bin/redis-server', 'redis.conf')
+export const valkey = runner('/usr/bin/valkey-server', 'valkey.conf')
