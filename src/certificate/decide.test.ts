@@ -414,6 +414,14 @@ describe('decide', () => {
       cure: 'None',
     },
     {
+      name: 'a certificate that begins far ahead waits for the turn of its authority where that does, too',
+      seen: seen({
+        secret: { ...secret, leaf: { ...leaf, notBefore: now + day } },
+        authority: usable(undefined, now + day),
+      }),
+      cure: 'None',
+    },
+    {
       name: 'an authority near its end does not issue',
       seen: seen({ secret: { state: 'absent' }, authority: usable(now + 30_000) }),
       cure: 'Stall',

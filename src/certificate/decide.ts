@@ -218,9 +218,12 @@ const renewalDue = onCertificate((wanted, secret, seen, now) =>
     : undefined,
 )
 
-/** The clock was set back, or was ahead when the certificate was signed. */
-const notYetValid = onCertificate((_wanted, { leaf }, _seen, now) =>
-  isAhead(leaf.notBefore, now)
+/**
+ * The clock was set back, or was ahead when the certificate was signed. Where its authority begins in the future, too, that
+ * one's turn comes first, and a clock gone wrong is told of there, not on every certificate.
+ */
+const notYetValid = onCertificate((_wanted, { leaf }, { authority }, now) =>
+  isAhead(leaf.notBefore, now) && !(authority.state === 'usable' && authority.material.signer.notBefore > now)
     ? issue(
         'Renewing',
         `The certificate is not valid before ${toTimestamp(leaf.notBefore)}, and it is ${toTimestamp(now)}.`,

@@ -193,7 +193,11 @@ describe('while the clocks disagree', () => {
       entry('3'),
       entry('4', { supersedes: '3', createdAt: born - day }),
     ]
-    const holder = { metadata: { uid: 'h' }, status: { serialNumber: '4' } } as unknown as KubeObject
+    const holder = {
+      metadata: { namespace: 'data', uid: 'h' },
+      spec: { authorityRef: { name: 'ca' } },
+      status: { serialNumber: '4' },
+    } as unknown as KubeObject
     const { writes, told, pass, clock, clockGuard, stores } = keeping({ entries, spec: { crl }, holder })
     stores.certificates.set('data/orders', holder)
     expect(() => clockGuard.judge(agreed(clock, day))).toThrow('ahead of')
