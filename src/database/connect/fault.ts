@@ -3,9 +3,9 @@
 export type FaultReason =
   /** The name has no address. */
   | 'NameNotFound'
-  /** Nobody listens, or no way leads there. */
+  /** Nobody listens, or no way leads there, or nothing of it is known in time. */
   | 'ConnectFailed'
-  /** Connected, or not even that, and then nothing came in time. */
+  /** Connected, and then nothing came in time; of a name, that it could not be looked up. */
   | 'NoAnswer'
   /** The server hung up. */
   | 'Closed'

@@ -55,18 +55,12 @@ export class Pace {
 
   /** Asks these from now on, each every so many ms, and no others. */
   want(wanted: ReadonlyMap<string, number>, now: number): void {
-    for (const [key, intervalMs] of wanted) this.#wantOne(key, intervalMs, now)
-    for (const [key, known] of this.#known) {
-      if (wanted.has(key)) continue
-      this.#alive.delete(key)
-      this.#dead.delete(key)
-      // One that is being asked is forgotten when it is done.
-      if (!known.open) this.#known.delete(key)
-      else known.intervalMs = Infinity
-    }
+    for (const [key, intervalMs] of wanted) this.set(key, intervalMs, now)
+    for (const key of this.#known.keys()) if (!wanted.has(key)) this.drop(key)
   }
 
-  #wantOne(key: string, intervalMs: number, now: number): void {
+  /** Asks one more from now on, or one at another interval. */
+  set(key: string, intervalMs: number, now: number): void {
     const known = this.#known.get(key)
     if (known === undefined) {
       const { firstWithinMs, random } = this.#options
@@ -78,6 +72,17 @@ export class Pace {
     const heap = known.dead ? this.#dead : this.#alive
     const waiting = heap.get(key)
     if (waiting !== undefined && waiting.due > now + intervalMs) heap.put({ key, due: now + intervalMs })
+  }
+
+  /** Asks this one no more. */
+  drop(key: string): void {
+    const known = this.#known.get(key)
+    if (known === undefined) return
+    this.#alive.delete(key)
+    this.#dead.delete(key)
+    // One that is being asked is forgotten when it is done.
+    if (!known.open) this.#known.delete(key)
+    else known.intervalMs = Infinity
   }
 
   /** As soon as there is a place: something has changed there. */

@@ -36,6 +36,17 @@ export class Patrol {
     this.#go()
   }
 
+  /** One more server, or one at another interval, ms. */
+  set(key: string, intervalMs: number): void {
+    this.#pace.set(key, intervalMs, this.#options.clock.monotonic())
+    this.#go()
+  }
+
+  drop(key: string): void {
+    this.#pace.drop(key)
+    this.#go()
+  }
+
   soon(key: string): void {
     this.#pace.soon(key, this.#options.clock.monotonic())
     this.#go()

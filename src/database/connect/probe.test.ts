@@ -8,6 +8,7 @@ import { formatDistinguishedName } from '../../pki/names/names.ts'
 import { type Authority, opensslVersion } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { probe, type ProbeOptions, type Sight, type Target } from './probe.ts'
+import type { Served } from './served.ts'
 import {
   makeAuthority,
   makePair,
@@ -63,6 +64,24 @@ const tlsServer = (asks: Asks, version?: 'TLSv1.2' | 'TLSv1.3') =>
   serve((socket) => startTls(socket, { options: optionsOf(asks, version) }))
 
 describe('what a server serves', () => {
+  it('is read once, and judged each time', async () => {
+    await using listening = await tlsServer('never')
+    const known = { ...(await look(listening.port)).served, subject: 'CN=as it was read' } as Served
+    const again = await look(listening.port, { roots: [other.certificate], serverName: 'wrong.test' }, { known })
+    expect(again.served?.subject).toBe('CN=as it was read')
+    expect(again.problems).toEqual([expect.stringContaining('trusted CA'), expect.stringContaining('wrong.test')])
+    const chain = [client.der]
+    expect((await look(listening.port, {}, { known: { ...known, chain } })).served?.subject).toBe('CN=db.test')
+  })
+  it('is judged by the CAs of each look, also where a list of them is used again', async () => {
+    await using listening = await tlsServer('never')
+    const [right, wrong] = [[ca.certificate], [other.certificate]]
+    for (const roots of [right, wrong, right, wrong])
+      expect((await look(listening.port, { roots })).problems).toHaveLength(roots === right ? 0 : 1)
+    const { certificate, ...without } = { certificate: client }
+    for (const options of [{ certificate }, without, { certificate }])
+      expect((await look(listening.port, { roots: right }, options)).problems).toEqual([])
+  })
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('is told in %s', async (version) => {
     await using listening = await tlsServer('never', version)
     const seen = await look(listening.port)

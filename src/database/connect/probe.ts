@@ -43,6 +43,8 @@ export interface ProbeOptions {
   /** Address to connect from, on a machine with several. */
   readonly localAddress?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** What this server served the last time: the same bytes are not read again. */
+  readonly known?: Served | undefined
 }
 
 /**
@@ -79,7 +81,7 @@ export const probe = async (target: Target, options: ProbeOptions): Promise<Sigh
   const visit = new Visit(target, options)
   const end = await visit.run()
   const { handshake } = visit
-  const served = servedFrom(handshake.certificates)
+  const served = servedFrom(handshake.certificates, options.known)
   const problems =
     served === undefined || target.roots === undefined
       ? undefined

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { chainProblems } from '../../pki/certificates/chain.ts'
 import { formatDistinguishedName } from '../../pki/names/names.ts'
-import { CertificateError, parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
+import { CertificateError, equal, parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
 
 export interface Served {
   /** Upper-case hex. */
@@ -23,10 +23,15 @@ export interface Served {
   readonly chain: readonly Uint8Array[]
 }
 
-/** Of the certificates a server sent; undefined where there are none, or the first is no certificate even to OpenSSL. */
-export const servedFrom = (chain: readonly Uint8Array[]): Served | undefined => {
+/**
+ * Of the certificates a server sent; undefined where there are none, or the first is no certificate even to OpenSSL. `known` is an
+ * earlier answer, taken over where the first certificate is the same.
+ */
+export const servedFrom = (chain: readonly Uint8Array[], known?: Served): Served | undefined => {
   const [leaf] = chain
   if (leaf === undefined) return undefined
+  const [before] = known?.chain ?? []
+  if (known !== undefined && before !== undefined && equal(before, leaf)) return { ...known, chain }
   const parsed = parsedOrNot(leaf)
   return parsed === undefined ? leniently(leaf, chain) : strictly(parsed, chain)
 }

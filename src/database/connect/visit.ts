@@ -1,7 +1,7 @@
 /** The I/O of one probe. */
 
 import { connect, isIP, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import { encodePem } from '../../pki/encoding/pem.ts'
 import type { Answer, Dialect } from './dialects/dialect.ts'
 import { dialects } from './dialects/table.ts'
@@ -120,7 +120,7 @@ export class Visit {
     })
     const happened = await this.#until(() => this.#connected || this.#over, connectMs)
     if (this.#error !== undefined) throw connectFault(this.#error)
-    if (!happened) throw new FaultError('NoAnswer', `nobody answered the connection within ${connectMs} ms`)
+    if (!happened) throw new FaultError('ConnectFailed', `nobody answered the connection within ${connectMs} ms`)
   }
 
   async #preamble(): Promise<void> {
@@ -167,22 +167,18 @@ export class Visit {
   }
 
   #startTls(socket: Socket): TLSSocket {
-    const { serverName, roots = [] } = this.#target
+    const { serverName, roots = nobody } = this.#target
     const { certificate, tlsVersion } = this.#options
     const tap = new Tap(socket)
     this.#tap = tap
     return connectTls({
       socket: tap,
-      // An empty list means nobody; without the option Node would load its own roots.
-      ca: roots.map((root) => encodePem('CERTIFICATE', root)),
+      secureContext: contextOf(roots, certificate, tlsVersion),
       // Judged afterwards: a refusal here would hide the server's verdict on us.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       // No `session` is ever given: a resumed one proves nothing.
-      minVersion: tlsVersion ?? 'TLSv1.2',
-      maxVersion: tlsVersion ?? 'TLSv1.3',
       ...(serverName === undefined || isIP(serverName) !== 0 ? {} : { servername: serverName.replace(/\.$/, '') }),
-      ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
       ...(this.#dialect.alpn === undefined ? {} : { ALPNProtocols: [...this.#dialect.alpn] }),
     })
   }
@@ -324,6 +320,30 @@ export class Visit {
   }
 }
 
+const nobody: readonly Uint8Array[] = []
+
+/** Reading roots costs as much as the rest of a probe: who hands in the same list again finds them read. It holds no key. */
+const contexts = new WeakMap<readonly Uint8Array[], SecureContext>()
+
+const contextOf = (
+  roots: readonly Uint8Array[],
+  certificate: ProbeOptions['certificate'],
+  tlsVersion: ProbeOptions['tlsVersion'],
+): SecureContext => {
+  const isUsual = certificate === undefined && tlsVersion === undefined
+  const known = isUsual ? contexts.get(roots) : undefined
+  if (known !== undefined) return known
+  const made = createSecureContext({
+    // An empty list means nobody; without the option Node would load its own roots.
+    ca: roots.map((root) => encodePem('CERTIFICATE', root)),
+    minVersion: tlsVersion ?? 'TLSv1.2',
+    maxVersion: tlsVersion ?? 'TLSv1.3',
+    ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
+  })
+  if (isUsual) contexts.set(roots, made)
+  return made
+}
+
 const failed = ({ reason, message }: Fault): End => ({ outcome: 'Failed', fault: { reason, message } })
 
 const verdictOf = (tls: TLSSocket): string | null => {
@@ -335,7 +355,6 @@ const verdictOf = (tls: TLSSocket): string | null => {
 
 const connectFault = (error: NodeJS.ErrnoException): FaultError => {
   const code = error.code ?? 'an unknown error'
-  if (code === 'ETIMEDOUT') return new FaultError('NoAnswer', 'nobody answered the connection (ETIMEDOUT)')
   return new FaultError('ConnectFailed', `the connection was not made (${code})`, { cause: error })
 }
 
