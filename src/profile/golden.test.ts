@@ -1,10 +1,10 @@
 /** What one profile of each engine gives, to be read in test/golden/profiles. */
 import { expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { engines, exampleOf, expanded } from './profile.fixture.ts'
+import type { Expansion } from './expand.ts'
+import { engines, exampleOf, expanded, sixNodes } from './profile.fixture.ts'
 
-it.each(engines)('%s', async (engine) => {
-  const { certificates, configMap, ...others } = expanded(exampleOf(engine))
+const golden = ({ certificates, configMap, ...others }: Expansion): string => {
   const objects = certificates.map(({ name, part, spec }) => ({
     name,
     part,
@@ -19,5 +19,13 @@ it.each(engines)('%s', async (engine) => {
   }))
   const files = Object.entries(configMap?.data ?? {}).map(([key, text]) => `=== ${key}\n${text}`)
   const yaml = stringify({ certificates: objects, ...others, configMap: configMap?.name }, { lineWidth: 0 })
-  await expect(`${yaml}\n${files.join('\n')}`).toMatchFileSnapshot(`../../test/golden/profiles/${engine}.txt`)
+  return `${yaml}\n${files.join('\n')}`
+}
+
+it.each(engines)('%s', async (engine) => {
+  await expect(golden(expanded(exampleOf(engine)))).toMatchFileSnapshot(`../../test/golden/profiles/${engine}.txt`)
+})
+
+it('TiDB on the six nodes of its guide', async () => {
+  await expect(golden(expanded(sixNodes))).toMatchFileSnapshot('../../test/golden/profiles/TiDB-six-nodes.txt')
 })

@@ -59,4 +59,25 @@ export const exampleOf = (engine: (typeof engines)[number]): Record<string, unkn
   ...(components[engine] === undefined ? {} : { components: components[engine] }),
 })
 
+const node = (last: number): string => `172.16.10.${last}`
+
+/**
+ * The topology of https://docs.pingcap.com/tidb/stable/generate-self-signed-certificates, which knows its nodes by address; TiFlash,
+ * TiCDC and TiProxy, which that page leaves to the reader, share nodes 4 to 6.
+ */
+export const sixNodes = {
+  engine: 'TiDB',
+  version: '8.5',
+  topology: { extraIPAddresses: [node(11)] },
+  components: [
+    { name: 'pd', ipAddresses: [node(11), node(12), node(13)] },
+    { name: 'tidb', ipAddresses: [node(11)] },
+    { name: 'tikv', ipAddresses: [node(14), node(15), node(16)] },
+    { name: 'tiflash', ipAddresses: [node(16)] },
+    { name: 'ticdc', ipAddresses: [node(15)] },
+    { name: 'tiproxy', ipAddresses: [node(14)] },
+  ],
+  clients: [{ name: 'app', database: 'orders', java: true }],
+}
+
 export { engines }

@@ -73,12 +73,20 @@ const topologyGroup = ({ profile: { spec } }: Shared, host?: string): Group => {
   }
 }
 
-const joined = (a: Group, b: Group): Group => ({
-  services: [...(a.services ?? []), ...(b.services ?? [])],
-  statefulSet: b.statefulSet ?? a.statefulSet,
-  dnsNames: [...(a.dnsNames ?? []), ...(b.dnsNames ?? [])],
-  ipAddresses: [...(a.ipAddresses ?? []), ...(b.ipAddresses ?? [])],
-})
+/** The pods are those of the first; the second's are named along. */
+const joined = (a: Group, b: Group): Group => {
+  const [statefulSet, ...moreStatefulSets] = [a, b].flatMap((group) => [
+    ...(group.statefulSet === undefined ? [] : [group.statefulSet]),
+    ...(group.moreStatefulSets ?? []),
+  ])
+  return {
+    services: [...(a.services ?? []), ...(b.services ?? [])],
+    statefulSet,
+    moreStatefulSets,
+    dnsNames: [...(a.dnsNames ?? []), ...(b.dnsNames ?? [])],
+    ipAddresses: [...(a.ipAddresses ?? []), ...(b.ipAddresses ?? [])],
+  }
+}
 
 /** `__proto__` is a name like any other. */
 export const componentOf = ({ components }: Definition, name: string): Component | undefined =>
@@ -87,8 +95,10 @@ export const componentOf = ({ components }: Definition, name: string): Component
 const serverWish = (shared: Shared, host: string | undefined): Wish => {
   const { profile, definition, holder } = shared
   const listed = profile.spec.components ?? []
-  const raised = listed.filter(({ name }) => componentOf(definition, name)?.raisesServer === true)
-  const facing = listed.filter(({ name }) => componentOf(definition, name)?.facesClients === true)
+  const having = (property: 'raisesServer' | 'facesClients') =>
+    listed.filter(({ name }) => componentOf(definition, name)?.[property] === true)
+  const raised = having('raisesServer')
+  const facing = having('facesClients')
   const group = [...raised, ...facing].reduce<Group>((sum, one) => joined(sum, one), topologyGroup(shared, host))
   return {
     part: 'server',
@@ -319,8 +329,21 @@ export const endpointsOf = (
     const at = part === 'server' ? { port, dialect: definition.dialect } : component
     if (at?.port === undefined) return []
     const { port: open, dialect = 'plain' } = at
-    return hostsOf(group, place).map((one) => ({ address: `${uriHost(one)}:${open}`, dialect, part }))
+    const hosts = part === 'server' ? serverHosts(shared, host, place) : hostsOf(group, place)
+    return [...new Set(hosts)].map((one) => ({ address: `${uriHost(one)}:${open}`, dialect, part }))
   })
+}
+
+/** Those of the topology; where it names none, those of components that run on the same servers. A proxy is looked at by itself. */
+const serverHosts = (shared: Shared, host: string | undefined, place: Place): string[] => {
+  const { definition, profile } = shared
+  const same = (profile.spec.components ?? []).filter(({ name }) => {
+    const component = componentOf(definition, name)
+    const faces = component?.facesClients === true && component.dialect !== definition.dialect
+    return faces || component?.raisesServer === true
+  })
+  const groups: readonly Group[] = [topologyGroup(shared, host), ...same]
+  return groups.map((group) => hostsOf(group, place)).find((hosts) => hosts.length > 0) ?? []
 }
 
 const hostsOf = ({ services = [], statefulSet, dnsNames = [], ipAddresses = [] }: Group, place: Place): string[] => {

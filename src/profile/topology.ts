@@ -23,6 +23,8 @@ export interface StatefulSet {
 export interface Group {
   readonly services?: readonly string[] | undefined
   readonly statefulSet?: StatefulSet | undefined
+  /** Of other groups that are named along. */
+  readonly moreStatefulSets?: readonly StatefulSet[]
   readonly dnsNames?: readonly string[] | undefined
   readonly ipAddresses?: readonly string[] | undefined
 }
@@ -76,16 +78,17 @@ export const headroom = (replicas: number): number => Math.max(4, 2 ** Math.ceil
 
 /** The names of all servers of a group together, loopback included, normalised and each once. Throws TopologyError. */
 export const namesOfGroup = (group: Group, place: Place, options: NameOptions): Names => {
-  const set = group.statefulSet
+  const sets = [...(group.statefulSet === undefined ? [] : [group.statefulSet]), ...(group.moreStatefulSets ?? [])]
   const fixed = [
     ...(group.services ?? []).flatMap((service) => forms(service, place)),
-    ...(set === undefined || !options.wildcards ? [] : forms(`*.${headlessOf(set)}`, place)),
+    ...sets.flatMap((set) => (options.wildcards ? forms(`*.${headlessOf(set)}`, place) : [])),
     ...(group.dnsNames ?? []),
     ...loopback.dnsNames,
   ]
   const dnsNames = normalised(fixed, place)
-  const pods =
-    set === undefined ? [] : normalised(listedPods(set, place, options, maxDnsNames - dnsNames.length), place)
+  const pods: string[] = []
+  for (const set of sets)
+    pods.push(...normalised(listedPods(set, place, options, maxDnsNames - dnsNames.length - pods.length), place))
   return bounded({
     dnsNames: [...new Set([...dnsNames.slice(0, -1), ...pods, ...loopback.dnsNames])],
     ipAddresses: addresses(group),

@@ -61,6 +61,9 @@ const dashes = (mounted: Mounted, ca: string): string =>
 const tiproxyToml = (mounted: Mounted, context: Context): string =>
   lines(
     note(mounted),
+    '[security]',
+    '# Without it TiProxy goes on in the clear where a TiDB server offers no TLS.',
+    'require-backend-tls = true',
     '# Towards clients',
     '[security.server-tls]',
     setting('cert', mounted.files.certificate),
@@ -113,6 +116,7 @@ const notes = (context: Context): string[] => {
     '',
     'Between the servers a renewed certificate is used for new connections by itself. CA files are read at the start only: restart',
     'the servers one after the other at each step of a CA rotation.',
+    ...(context.components.has('tiproxy') ? ['TiProxy looks for renewed files once an hour.'] : []),
     ...(tools === undefined
       ? []
       : [
@@ -120,7 +124,7 @@ const notes = (context: Context): string[] => {
           `pd-ctl, tikv-ctl, br and their kin show Secret ${tools.secretName}, here mounted at ${tools.folder}:`,
           '',
           '```sh',
-          `tiup ctl pd --cacert ${tools.files.trust} --cert ${tools.files.certificate} --key ${tools.files.key} member`,
+          `pd-ctl -u https://127.0.0.1:2379 --cacert ${tools.files.trust} --cert ${tools.files.certificate} --key ${tools.files.key} member`,
           '```',
         ]),
   ]
