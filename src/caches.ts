@@ -14,6 +14,7 @@ import { configMaps, type Namespace, namespaces as namespaceResource, secrets } 
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
+import { byProfile, isOfProfile, profileAuthorityKeys, profileConfigMapKeys } from './profile/names.ts'
 import { byTarget, byTrust } from './trust/names.ts'
 
 type Shared = Pick<InformerOptions<KubeObject>, 'cluster' | 'namespaces' | 'clock' | 'random' | 'log'>
@@ -34,9 +35,18 @@ export const createCaches = (shared: Shared): Caches => ({
       configMap: certificateConfigMapKeys,
       publicKey: ({ status }) => (status?.publicKeyHash === undefined ? [] : [status.publicKeyHash]),
       revocationList: (certificate) => (holdsRevocationList(certificate.spec) ? [authorityKeyOf(certificate)] : []),
+      profile: byProfile,
     },
   }),
-  profiles: new Informer<DatabaseTLSProfile>({ ...shared, resource: databaseTLSProfiles }),
+  profiles: new Informer<DatabaseTLSProfile>({
+    ...shared,
+    resource: databaseTLSProfiles,
+    indexers: {
+      authority: profileAuthorityKeys,
+      configMap: profileConfigMapKeys,
+      namespace: ({ metadata }) => [metadata.namespace ?? ''],
+    },
+  }),
   ledger: new Informer<LedgerEntry>({
     ...shared,
     resource: issuedCertificates,
@@ -61,7 +71,7 @@ export const createCaches = (shared: Shared): Caches => ({
     resource: configMaps,
     metadataOnly: true,
     transform: identityOnly,
-    indexers: { trust: byTrust },
+    indexers: { trust: byTrust, profile: byProfile },
   }),
   // Labels of namespaces are cluster-wide knowledge: an operator of listed namespaces does without.
   namespaces:
@@ -92,12 +102,13 @@ const certificateConfigMapKeys = ({ metadata, spec }: DatabaseCertificate): stri
   return name === undefined ? [] : [`${metadata.namespace}/${name}`]
 }
 
-/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust or key it carries. */
+/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust, key or files it carries. */
 const identityOnly = (object: PartialObject): PartialObject => {
   const { apiVersion, kind, metadata } = object
   const { name, namespace, uid, resourceVersion } = metadata
   const trust = metadata.annotations?.[marks.trustOf]
   const key = metadata.annotations?.[marks.authorityKey]
+  const owner = isOfProfile(object) ? metadata.annotations?.[marks.owner] : undefined
   return {
     apiVersion,
     kind,
@@ -106,12 +117,13 @@ const identityOnly = (object: PartialObject): PartialObject => {
       namespace,
       uid,
       resourceVersion,
-      ...(trust === undefined && key === undefined
+      ...(trust === undefined && key === undefined && owner === undefined
         ? {}
         : {
             annotations: {
               ...(trust === undefined ? {} : { [marks.trustOf]: trust }),
               ...(key === undefined ? {} : { [marks.authorityKey]: key }),
+              ...(owner === undefined ? {} : { [marks.owner]: owner }),
             },
           }),
     } as PartialObject['metadata'],

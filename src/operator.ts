@@ -17,9 +17,10 @@ import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
 import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { registerResourceMetrics } from './control/metrics.ts'
-import { type Enqueue, priorityOf } from './control/wakes.ts'
+import type { Enqueue } from './control/wakes.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
+import { wakeProfiles } from './profile/wakes.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
@@ -31,6 +32,7 @@ import type { Metrics } from './runtime/metrics.ts'
 import { createRequestCache } from './signing/cache.ts'
 import type { CertificateSigningRequest } from './signing/kind.ts'
 import { SigningReconciler, wakeSigning } from './signing/reconcile.ts'
+import type { Sources } from './trust/content.ts'
 import { TrustReconciler } from './trust/reconcile.ts'
 import { wakeTrust } from './trust/wakes.ts'
 
@@ -96,7 +98,6 @@ export class Operator {
       readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
       keyStays: withdrawal.stays,
     })
-    const profiles = new ProfileReconciler(context)
     const keeper = new LedgerKeeper(context, {
       sweepIntervalMs: options.sweepIntervalMs,
       isLastPass: options.isLastPass,
@@ -106,11 +107,12 @@ export class Operator {
       },
     })
     const revocations = new RevocationReconciler(context, keyring)
-    const trust = new TrustReconciler(context, {
+    const sources: Sources = {
       keyring,
-      namespaces,
       readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
-    })
+    }
+    const trust = new TrustReconciler(context, { ...sources, namespaces })
+    const profiles = new ProfileReconciler(context, { sources })
     this.#signingRequests =
       options.signsRequests === true ? createRequestCache({ cluster, clock, random, log }) : undefined
     const signing = this.#signingRequests && new SigningReconciler(context, keyring, this.#signingRequests)
@@ -121,7 +123,7 @@ export class Operator {
         (key, about) => certificates.reconcile(key, about),
         options.workers,
       ),
-      profiles: this.#controller('databasetlsprofile', (key, about) => profiles.reconcile(key, about), 1),
+      profiles: this.#controller('databasetlsprofile', (key, about) => profiles.reconcile(key, about), 4),
       ledger: this.#controller('ledger', (key, about) => keeper.reconcile(key, about), 1),
       marks: this.#controller('ledgermarks', (key, about) => keeper.reconcileRevoked(key, about), 1),
       revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
@@ -140,7 +142,7 @@ export class Operator {
         controller?.enqueue(key, how)
     wakeAuthorities(this.caches, into(controllers.authorities))
     wakeCertificates(this.caches, into(controllers.certificates))
-    this.caches.profiles.onChange((change) => controllers.profiles.enqueue(change.key, priorityOf(change)))
+    wakeProfiles(this.caches, into(controllers.profiles))
     wakeRevocations(this.caches, {
       list: into(controllers.revocations),
       marks: into(controllers.marks),

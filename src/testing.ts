@@ -15,6 +15,7 @@ import { certificateAuthorities, type CertificateAuthority } from './resources/c
 import { findCondition, isReady } from './resources/conditions.ts'
 import { type ConfigMap, secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
+import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates, type IssuedCertificate } from './resources/issued-certificate.ts'
 import { silentLogger } from './runtime/log.ts'
 import { ManualClock } from './runtime/manual-clock.ts'
@@ -128,6 +129,14 @@ export const certificate = (spec: object = {}, name = 'orders'): KubeObject =>
     spec: { authorityRef: { name: 'ca' }, dnsNames: [`${name}.data.svc`], secret: { name: `${name}-tls` }, ...spec },
   }) as unknown as KubeObject
 
+export const profile = (spec: object = {}, name = 'orders'): KubeObject =>
+  ({
+    apiVersion: 'dbtls.dev/v1alpha1',
+    kind: 'DatabaseTLSProfile',
+    metadata: { name, namespace },
+    spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, topology: { services: [name] }, ...spec },
+  }) as unknown as KubeObject
+
 /** A CA below another one. */
 export const intermediate = (spec: object = {}, name = 'ca', parent: object = { name: 'root' }): KubeObject =>
   authority({ source: { intermediate: { authorityRef: parent } }, ...spec }, name)
@@ -147,15 +156,35 @@ export const configMapOf = (name: string, data: Record<string, string>): ConfigM
 })
 export const base64 = (value: string): string => Buffer.from(value).toString('base64')
 
+const resources: Readonly<Record<string, Resource>> = {
+  CertificateAuthority: certificateAuthorities,
+  DatabaseTLSProfile: databaseTLSProfiles,
+}
+
 export const put = (cluster: Cluster, object: KubeObject): Promise<unknown> =>
-  cluster.apply(
-    object.kind === 'CertificateAuthority' ? certificateAuthorities : (databaseCertificates as Resource),
-    object,
-    person,
-  )
+  cluster.apply(resources[object.kind] ?? databaseCertificates, object, person)
 
 export const getCertificate = (cluster: Cluster, name = 'orders'): Promise<DatabaseCertificate> =>
   cluster.get(databaseCertificates, { namespace, name })
+export const getProfile = (cluster: Cluster, name = 'orders'): Promise<DatabaseTLSProfile> =>
+  cluster.get(databaseTLSProfiles, { namespace, name })
+export const profileReady = (cluster: Cluster, name = 'orders'): Promise<DatabaseTLSProfile> =>
+  until(`profile ${name} to be Ready`, async () => {
+    const found = await getProfile(cluster, name)
+    return isReady(found) && found
+  })
+/** The condition Ready of a profile, once it has this reason and its message these words. */
+export const profileSays = (cluster: Cluster, reason: string, words = '', name = 'orders') =>
+  until(`profile ${name} to say ${reason} ${words}`, async () => {
+    const { metadata, status } = await getProfile(cluster, name)
+    const found = findCondition(status?.conditions, 'Ready')
+    return (
+      found?.observedGeneration === metadata.generation &&
+      found?.reason === reason &&
+      found.message.includes(words) &&
+      found
+    )
+  })
 export const getSecret = (cluster: Cluster, name = 'orders-tls'): Promise<Secret> =>
   cluster.get(secrets, { namespace, name })
 export const ready = (cluster: Cluster, name = 'orders'): Promise<DatabaseCertificate> =>

@@ -1,6 +1,7 @@
 /** Which namespaces may use a CA: `spec.allowedNamespaces`. Pure. */
 
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { nameOf } from './names.ts'
 
 export interface LabelSelector {
   readonly matchLabels?: Readonly<Record<string, string>> | undefined
@@ -30,18 +31,26 @@ export const matches = (selector: LabelSelector, labels: Readonly<Record<string,
 }
 
 /**
- * A sentence why `namespace` may not have the authority sign, or undefined when it may. `labelsOf` answers undefined where the
- * operator cannot see namespaces (it was started for listed ones), and null for a namespace that does not exist.
+ * Labels of a namespace: undefined where the operator cannot see namespaces (it was started for listed ones), null for one that
+ * does not exist.
  */
-export const refusal = (
+type LabelsOf = (namespace: string) => Readonly<Record<string, string>> | null | undefined
+
+/** A sentence why `namespace` may not have the authority sign, or undefined when it may. */
+export const refusal = (authority: CertificateAuthority, namespace: string, labelsOf: LabelsOf): string | undefined => {
+  if (authority.spec.source.trustOnly !== undefined)
+    return `${nameOf('CertificateAuthority', authority)} is a trust anchor alone (spec.source.trustOnly) and signs nothing; name another one.`
+  return refusalOfTrust(authority, namespace, labelsOf)
+}
+
+/** The same where nothing is to be signed: who may have what the authority is trusted by. */
+export const refusalOfTrust = (
   authority: CertificateAuthority,
   namespace: string,
-  labelsOf: (namespace: string) => Readonly<Record<string, string>> | null | undefined,
+  labelsOf: LabelsOf,
 ): string | undefined => {
   const home = authority.metadata.namespace
-  const name = `CertificateAuthority ${home}/${authority.metadata.name}`
-  if (authority.spec.source.trustOnly !== undefined)
-    return `${name} is a trust anchor alone (spec.source.trustOnly) and signs nothing; name another one.`
+  const name = nameOf('CertificateAuthority', authority)
   if (namespace === home) return undefined
   const allowed = authority.spec.allowedNamespaces ?? { from: 'Same' as const }
   switch (allowed.from) {

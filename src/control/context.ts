@@ -68,6 +68,8 @@ export const marks = {
   hold: 'dbtls.dev/hold',
   /** On what a restore made: the id of the backup. */
   restoredFrom: 'dbtls.dev/restored-from',
+  /** Label on what a profile made: its name, shortened where a label cannot hold it. `owner` decides. */
+  profile: 'dbtls.dev/profile',
   authority: 'dbtls.dev/authority',
   state: 'dbtls.dev/state',
 } as const

@@ -5,7 +5,7 @@
 
 import { isAlreadyExists, isConflict, isForbidden, isInvalid, isNamespaceTerminating } from '../cluster/errors.ts'
 import type { Informer } from '../cluster/cache/informer.ts'
-import type { OwnerReference, PartialObject, Resource } from '../cluster/port.ts'
+import type { KubeObject, OwnerReference, PartialObject, Resource } from '../cluster/port.ts'
 import { dataHash } from '../material/hash.ts'
 import { type ConfigMap, secrets, type Secret } from '../resources/core.ts'
 import { NotReady, Retryable, Terminal } from '../runtime/errors.ts'
@@ -102,7 +102,8 @@ export const applyOwned = async <T extends Secret | ConfigMap>(
   }
 }
 
-const explained = ({ kind, metadata }: Secret | ConfigMap, error: unknown): unknown => {
+/** What the queue understands of a refused write. */
+export const explained = ({ kind, metadata }: KubeObject, error: unknown): unknown => {
   const named = `${kind} "${metadata.name}"`
   if (isNamespaceTerminating(error))
     return new NotReady('NamespaceTerminating', `Namespace "${metadata.namespace}" is being deleted.`)

@@ -79,6 +79,15 @@ export const reasons = {
   Repaired: 'The Secret had been changed or deleted by someone else and was written again.',
   TrustTargetsIncomplete:
     'Not every ConfigMap or Secret of spec.trustBundle.targets holds the trust bundle; status.trustTargets.message says which and why.',
+  ProfileInvalid:
+    'The profile asks for something that its engine, its layout or Kubernetes does not take; the message names the field and what to write. What was delivered before stays as it is, and what is not concerned is made.',
+  CertificateInTheWay:
+    'A DatabaseCertificate of that name exists and was not made for this profile. Delete it, give the profile or its client another name, or annotate it with dbtls.dev/adopt: "true".',
+  CertificatesNotReady:
+    'Some certificates of the profile are not Ready; the message names the first of them with their reasons.',
+  ConfigMapTooLarge:
+    'The ConfigMap would be larger than Kubernetes stores (1 MiB). Make a profile for each part of the clients.',
+  Applied: 'DatabaseCertificates or ConfigMaps of the profile were made, changed or removed.',
   Adopted: 'A Secret that asked for it (dbtls.dev/adopt) is now managed.',
 } as const satisfies Record<string, string>
 

@@ -145,7 +145,8 @@ const bytesOf = (live: ConfigMap | Secret, { items }: Target): ReadonlyMap<strin
     : undefined
 }
 
-const contentsOf = (live: ConfigMap | Secret): ReadonlyMap<string, Uint8Array> => {
+/** Key → bytes. */
+export const contentsOf = (live: ConfigMap | Secret): ReadonlyMap<string, Uint8Array> => {
   const binary = live.kind === 'Secret' ? live.data : (live as ConfigMap).binaryData
   const text = live.kind === 'Secret' ? undefined : live.data
   return new Map([

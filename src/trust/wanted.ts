@@ -118,10 +118,10 @@ const namespacesOf = (
 }
 
 /**
- * The hash says everything through what the authority reports of itself, so that a look at rest reads nothing: what is
+ * What such items depend on. The hash says everything through what the authority reports of itself, so that a look at rest reads nothing: what is
  * written is held against the same report.
  */
-const materialOf = (
+export const materialOf = (
   { spec, status }: CertificateAuthority,
   items: readonly OutputItem[],
 ): { readonly hash: string | undefined; readonly problems: readonly string[] } => {

@@ -232,14 +232,24 @@ describe('a certificate that cannot be had', () => {
     expect(await problemsOf(secret, undefined, Date.now())).toEqual([])
   })
 
-  it('says of a profile that this version does nothing with it', async () => {
+  it('says of a profile which field is wrong, and makes what is not concerned', async () => {
     await rig.apply({
       apiVersion: 'dbtls.dev/v1alpha1',
       kind: 'DatabaseTLSProfile',
       metadata: { namespace: ns, name: 'profile' },
-      spec: { engine: 'MySQL', authorityRef: { name: 'ca' } },
+      spec: {
+        engine: 'MySQL',
+        version: '99',
+        authorityRef: { name: 'ca' },
+        topology: { services: ['mysql'] },
+        clients: [{ name: 'app', username: 'x'.repeat(100) }, { name: 'good' }],
+      },
     })
-    await rig.refused(ns, 'databasetlsprofiles', 'profile', 'NotImplemented')
+    const { message } = await rig.refused(ns, 'databasetlsprofiles', 'profile', 'ProfileInvalid')
+    expect(message).toContain('spec.version: MySQL 99 is not known here')
+    expect(message).toContain('spec.clients[0].username')
+    for (const name of ['profile-server', 'profile-good']) await rig.ready(ns, certificates, name)
+    await rig.api.delete('databasetlsprofiles', ns, 'profile')
   })
 })
 

@@ -3,6 +3,7 @@ import { eventually, usedPermissions } from '../controlplane/harness/index.ts'
 import { sharedControlPlane } from '../controlplane/harness/shared.ts'
 import type { CustomThing, LedgerThing, Thing } from './support/api.ts'
 import { entriesFor } from './support/ledger.ts'
+import type { Manifest } from './support/manifests.ts'
 import { authority, certificate, everyItem } from './support/manifests.ts'
 import { Rig, certificates, listPermissions } from './support/rig.ts'
 
@@ -22,6 +23,13 @@ const targets = (name: string) => ({
   })),
 })
 
+const profile = (clients: readonly object[]): Manifest => ({
+  apiVersion: 'dbtls.dev/v1alpha1',
+  kind: 'DatabaseTLSProfile',
+  metadata: { namespace: ns, name: 'profile' },
+  spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, topology: { services: ['mysql'] }, clients },
+})
+
 const seconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, count * 1000))
 
 describe('an operator with nothing to do', () => {
@@ -39,14 +47,11 @@ describe('an operator with nothing to do', () => {
       authority(ns, 'brief', { trustBundle: targets('brief') }),
       ...Array.from({ length: many - 1 }, (_, at) => certificate(ns, `db-${at}`)),
       certificate(ns, 'stores', { secret: { type: 'Opaque', items: everyItem, labels: { team: 'orders' } } }),
-      {
-        apiVersion: 'dbtls.dev/v1alpha1',
-        kind: 'DatabaseTLSProfile',
-        metadata: { namespace: ns, name: 'profile' },
-        spec: { engine: 'MySQL', authorityRef: { name: 'ca' } },
-      },
+      profile([{ name: 'app' }, { name: 'former' }]),
     )
-    await rig.allReady(ns, many)
+    // The profile's are the server's and two clients'.
+    await rig.allReady(ns, many + 3)
+    await rig.ready(ns, 'databasetlsprofiles', 'profile')
   })
   afterAll(() => rig.stop())
 
@@ -74,6 +79,14 @@ describe('an operator with nothing to do', () => {
     await rig.api.delete('certificateauthorities', ns, 'brief')
     for (const plural of ['configmaps', 'secrets'])
       await eventually(`${plural} to go`, async () => (await rig.api.find(plural, ns, 'brief')) === undefined)
+  })
+
+  it('removes what a profile asks for no longer', async () => {
+    await rig.apply(profile([{ name: 'app' }]))
+    await eventually('the certificate to go', async () => {
+      return (await rig.api.find(certificates, ns, 'profile-former')) === undefined
+    })
+    await rig.ready(ns, 'databasetlsprofiles', 'profile')
   })
 
   it('folds the same event into a series, and tells of it at the latest when it ends', async () => {

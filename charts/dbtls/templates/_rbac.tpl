@@ -1,14 +1,15 @@
 {{/*
 What the operator may do, in every namespace it watches: exactly the verbs it uses, which a test holds against the
 audit log of a real API server. `create` on secrets is what server-side apply needs for a Secret that does not exist yet;
-`delete` is for the targets of a trust bundle, which no owner reference can reach in another namespace.
+`delete` is for the targets of a trust bundle, which no owner reference can reach in another namespace. DatabaseCertificates
+are made for profiles, and removed when a profile asks for them no longer.
 */}}
 {{- define "dbtls.namespacedRules" -}}
 - apiGroups: [dbtls.dev]
-  resources: [certificateauthorities, databasecertificates, databasetlsprofiles]
+  resources: [certificateauthorities, databasetlsprofiles]
   verbs: [list, watch]
 - apiGroups: [dbtls.dev]
-  resources: [issuedcertificates]
+  resources: [databasecertificates, issuedcertificates]
   verbs: [create, list, watch, patch, delete]
 - apiGroups: [dbtls.dev]
   resources:

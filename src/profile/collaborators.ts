@@ -1,0 +1,70 @@
+/**
+ * What the parts of a profile's controller that deal with live servers are asked, and what they answer. Their verdicts go into
+ * the one status write of a look and into the message of Ready.
+ *
+ * A look must not wait for a server: answer what is remembered, ask in the background, and have the profile looked at again
+ * (`wake`) when something is known that status does not say yet.
+ */
+
+import type { Finding } from '../control/decision.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
+import type { Expansion, WantedEndpoint } from './expand.ts'
+
+export interface ProfileView {
+  /** `namespace/name`. */
+  readonly key: string
+  readonly profile: DatabaseTLSProfile
+  /** What it asks for, refusals included. */
+  readonly expansion: Expansion
+  /**
+   * The profile's, by the name of the object: as the cache has them after this look's writes. One of the expansion may be
+   * missing yet, and one that the expansion leaves out because it is refused may be there.
+   */
+  readonly certificates: ReadonlyMap<string, DatabaseCertificate>
+}
+
+export interface Verdict {
+  /**
+   * Put into status. Must be the same value while nothing changed that a person cares about: each difference is a write, and
+   * the time of a probe alone is none.
+   */
+  readonly facts: Partial<DatabaseTLSProfileStatus>
+  /** Keep the profile from being Ready: `Wait` is Reconciling, `Stall` is Stalled. */
+  readonly findings: readonly Finding[]
+  /** Sentences beside a Ready profile. */
+  readonly notes: readonly string[]
+  /** Look again after so long, ms; absent: when woken. */
+  readonly requeueAfterMs?: number | undefined
+}
+
+/** What is known of one server. */
+export interface EndpointSeen {
+  readonly endpoint: WantedEndpoint
+  /** Of the certificate it showed last, upper-case hex; undefined: it has shown none since the start. */
+  readonly servedSerial?: string | undefined
+  /** When it showed it, ms since the epoch. */
+  readonly seenAt?: number | undefined
+  /** Why it could not be asked the last time. */
+  readonly problem?: string | undefined
+}
+
+export interface EndpointsVerdict extends Verdict {
+  readonly seen: readonly EndpointSeen[]
+}
+
+/** Looks at what live servers serve. */
+export interface Endpoints {
+  readonly look: (view: ProfileView) => EndpointsVerdict
+  /** The profile is gone. */
+  readonly forget: (key: string) => void
+}
+
+/** Has servers take up what was delivered. */
+export interface Reloads {
+  readonly look: (view: ProfileView, seen: readonly EndpointSeen[]) => Verdict
+  readonly forget: (key: string) => void
+}
+
+export const nothingSeen: EndpointsVerdict = { facts: {}, findings: [], notes: [], seen: [] }
+export const noVerdict: Verdict = { facts: {}, findings: [], notes: [] }

@@ -1,0 +1,61 @@
+/** Which change makes which DatabaseTLSProfile be looked at again. */
+
+import { isDeepStrictEqual } from 'node:util'
+import { sameForLeaves } from '../authority/wakes.ts'
+import type { Change } from '../cluster/cache/informer.ts'
+import { keyOf, type KubeObject } from '../cluster/port.ts'
+import type { Caches } from '../control/context.ts'
+import { type Enqueue, priorityOf } from '../control/wakes.ts'
+import { findCondition } from '../resources/conditions.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
+import { byProfile } from './names.ts'
+
+/** Certificates come in bursts, and one look sees them all, ms. */
+const gatherMs = 50
+
+export const wakeProfiles = (
+  { authorities, certificates, configMaps, namespaces, profiles }: Caches,
+  enqueue: Enqueue,
+): void => {
+  const wake = (found: readonly KubeObject[]): void => {
+    for (const profile of found) enqueue(keyOf(profile), { priority: 'normal' })
+  }
+  profiles.onChange((change) => enqueue(change.key, priorityOf(change)))
+  certificates.onChange((change) => {
+    if (change.initial) return
+    for (const key of holdersOf(change)) enqueue(key, { priority: 'normal', afterMs: gatherMs })
+    if (givesWay(change)) wake(stalledIn(profiles.store.by('namespace', namespaceOf(change))))
+  })
+  configMaps.onChange((change) => {
+    if (change.initial) return
+    const wanting = profiles.store.by('configMap', change.key).map(keyOf)
+    for (const key of new Set([...holdersOf(change), ...wanting])) enqueue(key, { priority: 'normal' })
+  })
+  authorities.onChange(({ before, after, initial, key }) => {
+    if (!initial && !sameForLeaves(before, after)) wake(profiles.store.by('authority', key))
+  })
+  namespaces?.onChange(({ before, after, initial, key }) => {
+    const same =
+      before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp &&
+      isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)
+    if (!initial && !same) wake(profiles.store.by('namespace', key))
+  })
+}
+
+/** The profiles it is or was of. */
+const holdersOf = ({ before, after }: Change<KubeObject>): ReadonlySet<string> =>
+  new Set([before, after].flatMap((one) => (one === undefined ? [] : byProfile(one))))
+
+const namespaceOf = ({ key }: Change<KubeObject>): string => key.split('/')[0] ?? ''
+
+/** It may have stood in another profile's way, by its name or by that of its Secret, and does so no longer. */
+const givesWay = ({ before, after }: Change<DatabaseCertificate>): boolean =>
+  before !== undefined &&
+  (after === undefined ||
+    before.spec.secret.name !== after.spec.secret.name ||
+    !isDeepStrictEqual(before.metadata.annotations, after.metadata.annotations) ||
+    !isDeepStrictEqual(before.metadata.ownerReferences, after.metadata.ownerReferences))
+
+const stalledIn = (found: readonly DatabaseTLSProfile[]): DatabaseTLSProfile[] =>
+  found.filter(({ status }) => findCondition(status?.conditions, 'Ready')?.status !== 'True')
