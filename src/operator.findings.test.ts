@@ -5,7 +5,10 @@ import { certificateAuthorities, type CertificateAuthority } from './resources/c
 import { findCondition, isReady } from './resources/conditions.ts'
 import { secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
+import { withVerbs } from './faults.fixture.ts'
 import {
+  entriesOf,
+  withAuthority,
   authority,
   authorityReady,
   certificate,
@@ -106,4 +109,21 @@ describe('a burst of RSA certificates', () => {
     expect(items.filter((item) => !isReady(item)).length).toBeGreaterThan(6)
     for (const name of names) await ready(cluster, name)
   }, 60_000)
+
+  it('makes the next keys while the Secrets of the first are being written', async () => {
+    const written = Promise.withResolvers<void>()
+    const { cluster } = await withAuthority({}, (inner) =>
+      withVerbs(inner, {
+        apply: async (resource, object, options) => {
+          if (object.kind === 'Secret' && object.metadata.name.startsWith('rsa-')) await written.promise
+          return inner.apply(resource, object, options)
+        },
+      }),
+    )
+    const names = Array.from({ length: 4 }, (_, n) => `rsa-${n}`)
+    for (const name of names) await put(cluster, certificate({ privateKey: { algorithm: 'RSA' } }, name))
+    await until('a key for each', async () => (await entriesOf(cluster)).length === names.length)
+    written.resolve()
+    for (const name of names) await ready(cluster, name)
+  })
 })

@@ -170,6 +170,8 @@ export class CertificateReconciler {
     if (makesRsaKey && leave === undefined) return () => Promise.resolve({ requeueAfterMs: keyWaitMs })
     try {
       const issued = kept ?? (await issueLeaf(this.#context, wanted, authority, reused))
+      // Nobody's key waits for somebody's writes.
+      leave?.()
       const recorded = kept !== undefined
       const { metadata } = await deliver(this.#context, this.#undelivered, look, { issued, recorded })
       return () => this.#issued(look, issued.certificate, metadata, why)
