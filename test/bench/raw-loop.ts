@@ -1,8 +1,10 @@
 /**
  * The most that this API server gives to anybody who records, writes and reports certificates: the operator's own client in a
- * process of its own sends the same three writes with ready-made bytes, and does nothing else. Standard input: RawJob;
- * standard output: RawResult.
+ * process of its own sends the same three writes with ready-made bytes, and does nothing else. With `rsaKeys` it makes a key
+ * before each three, the most that this thread pool gives beside such a server. Standard input: RawJob; standard output:
+ * RawResult.
  */
+import { webcrypto } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type { KubeObject } from '../../src/cluster/port.ts'
 import { keyOf } from '../../src/cluster/port.ts'
@@ -11,6 +13,7 @@ import { databaseCertificates, type DatabaseCertificate } from '../../src/resour
 import { issuedCertificates, type IssuedCertificate } from '../../src/resources/issued-certificate.ts'
 import { connect } from './bench.ts'
 import { inParallel } from './parallel.ts'
+import { pinPool } from './processors.ts'
 
 export interface RawJob {
   readonly kubeconfig: string
@@ -27,6 +30,8 @@ export interface RawJob {
   readonly concurrency: number
   /** Rounds one at a time. */
   readonly alone: number
+  /** An RSA-2048 key for each round, by a thread pool that has the processors of processors.ts for itself. */
+  readonly rsaKeys: boolean
 }
 
 export interface RawResult {
@@ -50,9 +55,17 @@ const shorn = <T extends KubeObject>(template: T, name: string, extra: object = 
   },
 })
 
+const rsa = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+}
+
 let serial = 0
 const round = async (certificate: DatabaseCertificate): Promise<void> => {
   const { templates } = job
+  if (job.rsaKeys) await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify'])
   const { name, namespace, uid, resourceVersion } = certificate.metadata
   const serialNumber = `7F${(serial++).toString(16).toUpperCase().padStart(38, '0')}`
   const issued = shorn(templates.issued, `bench-ca-${serialNumber.toLowerCase()}`)
@@ -77,6 +90,7 @@ if (alone.length < job.alone)
   throw new Error(`${keyOf({ metadata: { name: job.namespace } })} has too few certificates`)
 
 await inParallel(job.concurrency, warm, round)
+if (job.rsaKeys) await pinPool(process.pid)
 const start = performance.now()
 await inParallel(job.concurrency, measured, round)
 const seconds = (performance.now() - start) / 1000

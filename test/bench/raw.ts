@@ -28,13 +28,15 @@ export const rawLoop = async (
   namespace: string,
   templates: RawJob['templates'],
   rounds: number,
+  { rsaKeys = false }: { readonly rsaKeys?: boolean } = {},
 ): Promise<RawResult> => {
-  const [warmUp, alone] = [100, 50]
+  const [warmUp, alone] = rsaKeys ? [20, 0] : [100, 50]
   await bench.namespace(namespace, { wait: false })
   await bench.createCertificates(namespace, warmUp + rounds + alone)
   const { kubeconfig } = bench.chart
-  const job: RawJob = { kubeconfig, namespace, templates, warmUp, rounds, concurrency: workers, alone }
-  const { stdout } = await must(process.execPath, [script], { stdin: JSON.stringify(job) })
+  const job: RawJob = { kubeconfig, namespace, templates, warmUp, rounds, concurrency: workers, alone, rsaKeys }
+  const env = { ...process.env, ...bench.environment }
+  const { stdout } = await must(process.execPath, [script], { stdin: JSON.stringify(job), env })
   // Owners last: then there is nothing to do for the garbage collector, which would take half a minute over it.
   for (const resource of [issuedCertificates, secrets, databaseCertificates]) await bench.removeAll(resource, namespace)
   await bench.plane.kubectlOk(['delete', 'namespace', namespace, '--wait'])
