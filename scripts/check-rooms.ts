@@ -42,8 +42,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 const doors: Readonly<Record<string, readonly string[]>> = {
   // The kinds of resources are named in the port's terms; they know no adapter.
   'resources cluster': ['src/cluster/port.ts'],
-  // Connections to servers wait, on a clock that comes in, and are asked in the order of a heap.
-  'database runtime': ['src/runtime/clock.ts', 'src/runtime/heap.ts'],
+  // Connections to servers wait, on a clock that comes in, and are asked in the order of a heap; what a server says is redacted.
+  'database runtime': ['src/runtime/clock.ts', 'src/runtime/heap.ts', 'src/runtime/redact.ts'],
   // The context that every controller is handed names the shape of a ledger entry, which itself knows no context.
   'control ledger': ['src/ledger/entry.ts'],
 }
