@@ -1,6 +1,6 @@
 /** The certificates of clients, and what files say of each. */
 
-import type { Client, Finding, Subject } from '../database/engines/engine.ts'
+import type { Client, Definition, Finding, Subject } from '../database/engines/engine.ts'
 import { below, filesOf } from '../database/engines/files.ts'
 import { textFinding } from '../database/engines/identity.ts'
 import type { Item } from '../resources/secret-items.ts'
@@ -93,6 +93,13 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   const placement = found?.single === true && isTaken ? undefined : found
   const secretName = given.secretName ?? placement?.secretName ?? `${holder.profile}-${given.name}-tls`
   const items = placement?.items ?? definition.clientItems({ username, java: given.java })
+  // A layout decides for itself what it has for a JVM.
+  const java = certified && placement !== undefined ? servesJava(definition, username, items) : given.java
+  if (given.java && !java)
+    findings.warn(field('java'), {
+      problem: `layout ${placement?.layout} has no place for what a JVM reads`,
+      cure: 'leave java out, or write a DatabaseCertificate of its own for this client',
+    })
   const name = `${holder.profile}-${given.name}`
   const where = given.secretName === undefined ? field('name') : field('secretName')
   if (certified && !claim(shared, `client ${given.name}`, name, secretName, where)) return undefined
@@ -115,10 +122,18 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
       host: given.host,
       database,
       require,
-      java: given.java,
+      java,
       ...(subject === undefined ? {} : { subject }),
     }),
   }
+}
+
+/** Whether everything is there that `java: true` adds, be it as JKS. */
+const servesJava = (definition: Definition, username: string, items: readonly Item[]): boolean => {
+  const usual = new Set(definition.clientItems({ username, java: false }).map(({ content }) => content))
+  const more = definition.clientItems({ username, java: true }).filter(({ content }) => !usual.has(content))
+  const held = new Set<string>(items.map(({ content }) => content.replace('JKS', 'PKCS12')))
+  return more.every(({ content }) => held.has(content))
 }
 
 const sharesPlace = (
@@ -153,7 +168,7 @@ const mountedAt = (
     ? publicTrust(below(mountPath, 'server-ca'))
     : managed
       ? publicTrust(mountPath)
-      : { pem: files.trust, pkcs12: files.truststore }
+      : { pem: files.trust, store: files.truststore, storeType: files.storeType }
   return { secretName: own?.secretName ?? serverTrustName(holder), folder: mountPath, files, trust }
 }
 

@@ -212,6 +212,12 @@ const mountsOf = (mountPath: string, servers: readonly ServerPart[], holder: Sha
   return { server, components }
 }
 
+/** A layout that leaves out what these files would name is of an operator that configures its servers by itself. */
+const configurable = ({ definition }: Shared, servers: readonly ServerPart[]): boolean => {
+  const held = new Set(servers.find(({ part }) => part === 'server')?.items.map(({ content }) => content))
+  return held.size === 0 || definition.serverItems.every(({ content }) => held.has(content))
+}
+
 const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
   const { profile, definition, managed, holder, known, names, findings } = shared
   const { spec } = profile
@@ -249,7 +255,10 @@ const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
     clients,
     clientIssuer: clientAuthority?.subject,
   }
-  const data = { ...(managed ? {} : definition.serverFiles(context)), ...definition.clientFiles(context) }
+  const data = {
+    ...(managed || !configurable(shared, parts.servers) ? {} : definition.serverFiles(context)),
+    ...definition.clientFiles(context),
+  }
   return { name, data }
 }
 

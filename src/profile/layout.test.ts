@@ -1,9 +1,12 @@
+import { basename, dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { resolve } from '../certificate/wanted.ts'
 import type { DatabaseTLSProfile, Engine } from '../resources/database-tls-profile.ts'
 import { isPreset, presets, rsaLayouts } from '../resources/layout-names.ts'
+import { shapedItems } from '../database/layouts/shape.ts'
 import { expand } from './expand.ts'
-import { authority, expanded, profileOf, topology } from './profile.fixture.ts'
+import { authority, engines, exampleOf, expanded, profileOf, topology } from './profile.fixture.ts'
 
 const clients = [{ name: 'app' }, { name: 'report' }]
 const laidOut = (engine: Engine, layout: object, more: object = {}) =>
@@ -132,6 +135,79 @@ describe('a layout says where each part goes', () => {
     const { configMap } = laidOut('MySQL', { preset: 'MySQLDataDirectory' })
     expect(configMap?.data['server.cnf']).toContain('ssl_cert=/etc/dbtls/server-cert.pem')
     expect(configMap?.data['client.cnf']).toContain('ssl-ca=/etc/dbtls/ca.pem')
+  })
+
+  it('names the stores of the Open-Xchange guide', () => {
+    const { configMap } = laidOut('MySQL', { preset: 'OpenXchange' }, { server: { privateKey: { algorithm: 'RSA' } } })
+    const { 'dbconnector.yaml': yaml = '', 'jdbc.properties': properties } = configMap?.data ?? {}
+    expect((parse(yaml) as object)['com.mysql.jdbc' as never]).toMatchObject({
+      trustCertificateKeyStoreUrl: 'file:/etc/dbtls/truststore.jks',
+      trustCertificateKeyStoreType: 'JKS',
+      clientCertificateKeyStoreUrl: 'file:/etc/dbtls/keystore.jks',
+      clientCertificateKeyStoreType: 'JKS',
+    })
+    expect(yaml).not.toContain('java: true')
+    expect(properties).toContain('clientCertificateKeyStoreType=JKS')
+  })
+})
+
+describe('what a layout has no place for', () => {
+  it('is said of a client in Java', () => {
+    const clients = [{ name: 'app', java: true }]
+    const { warnings, configMap } = laidOut('MySQL', { preset: 'MySQLDataDirectory' }, { clients })
+    expect(warnings).toMatchObject([
+      { field: 'spec.clients[0].java', problem: expect.stringContaining('no place') as string },
+    ])
+    expect(configMap?.data['jdbc.properties']).not.toContain('.p12')
+  })
+  it('leaves out the files of servers that an operator configures', () => {
+    expect(laidOut('Kafka', { preset: 'Strimzi' }).configMap?.data).not.toHaveProperty('server.properties')
+    expect(laidOut('Kafka', { preset: 'Strimzi' }).configMap?.data).toHaveProperty(['client.properties'])
+  })
+})
+
+describe('every file that is named is in the Secret that is said to be mounted', () => {
+  const fitting: Partial<Record<Engine, readonly string[]>> = {
+    MySQL: ['PerconaXtraDBCluster', 'PerconaServerMySQL', 'OracleMySQLOperator', 'MySQLDataDirectory', 'OpenXchange'],
+    MariaDB: ['MariaDBOperator', 'Bitnami', 'MySQLDataDirectory', 'OpenXchange'],
+    PostgreSQL: ['CloudNativePG', 'Zalando', 'Crunchy', 'PerconaPostgreSQL', 'PostgreSQLFiles', 'Bitnami'],
+    TiDB: ['TiDBOperatorV1', 'TiDBOperatorV2'],
+    MongoDB: ['MongoDBCommunity', 'PerconaServerMongoDB'],
+    Redis: ['OTRedisOperator', 'Bitnami'],
+    Cassandra: ['K8ssandra'],
+    CockroachDB: ['CockroachDBChart', 'CockroachDBOperator'],
+    Elasticsearch: ['ECK'],
+    OpenSearch: ['OpenSearchOperator'],
+    ClickHouse: ['AltinityClickHouse'],
+    Etcd: ['EtcdOperator'],
+  }
+  const all = engines.flatMap((engine) =>
+    [undefined, ...(fitting[engine] ?? [])].map((preset) => [engine, preset] as const),
+  )
+  it.each(all)('%s %s', (engine, preset) => {
+    const own = engine === 'External' ? {} : { server: { privateKey: { algorithm: 'RSA' } } }
+    const example = exampleOf(engine)
+    const java = (example['clients'] as object[]).map((client) => ({ ...client, java: true }))
+    const spec = { ...example, ...own, clients: java, ...(preset === undefined ? {} : { layout: { preset } }) }
+    const { certificates, configMap, trust } = expanded(spec)
+    const held = new Map<string, readonly string[]>([
+      ...certificates.map((one) => [one.spec.secret.name, shapedItems(one.spec).map(({ key }) => key)] as const),
+      ...trust.map(({ name, items }) => [name, items.map(({ key }) => key)] as const),
+    ])
+    let seen = 0
+    for (const [file, text] of Object.entries(configMap?.data ?? {})) {
+      const notes = [...text.matchAll(/^(?:#|<!--|\/\/) ?(?:Secret|CA certificates of) (\S+) mounted at (\S+)/gm)]
+      const mounts = new Map(notes.map(([, name = '', folder = '']) => [folder, name]))
+      if (mounts.size === 0) continue
+      for (const [path] of text.matchAll(/\/etc\/dbtls\/[-/\w.]*\w/g)) {
+        const [folder, key] = [dirname(path), basename(path)]
+        if (mounts.has(path)) continue
+        seen += 1
+        expect(held.get(mounts.get(folder) ?? ''), `${file}: ${path}`).toContain(key)
+      }
+    }
+    // Its one file is for people.
+    if (preset === undefined && engine !== 'CockroachDB') expect(seen).toBeGreaterThan(0)
   })
 })
 

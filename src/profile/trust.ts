@@ -24,6 +24,7 @@ export const trustPath = (mountPath: string, folder: string): string => below(be
 /** The public trust where it is mounted. */
 export const publicTrust = (folder: string): Trust => ({
   pem: below(folder, 'ca.crt'),
-  pkcs12: below(folder, 'truststore.p12'),
+  store: below(folder, 'truststore.p12'),
+  storeType: 'PKCS12',
   password: storePassword,
 })

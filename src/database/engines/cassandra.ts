@@ -67,7 +67,7 @@ const javaDriver = (client: Client): string[] => [
     'datastax-java-driver.advanced.ssl-engine-factory {',
     '  class = DefaultSslEngineFactory',
     '  hostname-validation = true',
-    `  truststore-path = ${quotedString(client.trust.pkcs12)}`,
+    `  truststore-path = ${quotedString(client.trust.store)}`,
     client.trust.password === undefined
       ? '  truststore-password = ${KEYSTORE_PASSWORD}'
       : `  truststore-password = ${quotedString(client.trust.password)}`,

@@ -5,7 +5,7 @@
 import type { Engine } from '../../resources/database-tls-profile.ts'
 import type { Item } from '../../resources/secret-items.ts'
 import type { DialectName } from '../connect/dialects/table.ts'
-import type { Files } from './files.ts'
+import type { Files, StoreType } from './files.ts'
 import type { Version } from './version.ts'
 
 export type EngineName = Exclude<Engine, 'External'>
@@ -59,7 +59,8 @@ export interface Client extends Omit<Mounted, 'subject'> {
 export interface Trust {
   /** PEM. */
   readonly pem: string
-  readonly pkcs12: string
+  readonly store: string
+  readonly storeType: StoreType
   /** Of the truststore, where it is no secret; absent: it stands in the client's Secret. */
   readonly password?: string | undefined
 }

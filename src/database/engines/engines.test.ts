@@ -27,7 +27,7 @@ const client = (more: Partial<Client> = {}): Client => ({
   require: 'X509',
   java: false,
   subject: { commonName: 'app' },
-  trust: { pem: '/m/ca.crt', pkcs12: '/m/truststore.p12' },
+  trust: { pem: '/m/ca.crt', store: '/m/truststore.p12', storeType: 'PKCS12' },
   ...more,
 })
 const versionOf = (text: string): Version => parseVersion(text) ?? []

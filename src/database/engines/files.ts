@@ -16,7 +16,11 @@ export interface Files {
   readonly keyDER: string
   readonly keystore: string
   readonly truststore: string
+  /** Of both stores, in Java's words. */
+  readonly storeType: StoreType
 }
+
+export type StoreType = 'PKCS12' | 'JKS'
 
 export const plainPath = /^\/[-_./A-Za-z0-9]*$/
 
@@ -27,16 +31,17 @@ const usual = {
   trust: [['TrustBundle', 'AuthorityCertificate'], 'ca.crt'],
   combined: [['KeyThenChain', 'ChainThenKey'], 'tls.pem'],
   keyDER: [['PrivateKeyDER'], 'tls.pk8'],
-  keystore: [['PKCS12Keystore'], 'keystore.p12'],
-  truststore: [['PKCS12Truststore'], 'truststore.p12'],
-} as const satisfies Record<keyof Files, readonly [readonly Content[], string]>
+  keystore: [['PKCS12Keystore', 'JKSKeystore'], 'keystore.p12'],
+  truststore: [['PKCS12Truststore', 'JKSTruststore'], 'truststore.p12'],
+} as const satisfies Record<Exclude<keyof Files, 'storeType'>, readonly [readonly Content[], string]>
 
 export const filesOf = (folder: string, items: readonly Pick<Item, 'key' | 'content'>[]): Files => {
-  const at = (name: keyof Files): string => {
+  const at = (name: keyof typeof usual): string => {
     const [contents, fallback] = usual[name]
-    const found = items.find(({ content }) => (contents as readonly Content[]).includes(content))
+    const found = contents.flatMap((wanted) => items.filter(({ content }) => content === wanted))[0]
     return below(folder, found?.key ?? fallback)
   }
+  const held = new Set(items.map(({ content }) => content))
   return {
     certificate: at('certificate'),
     key: at('key'),
@@ -45,6 +50,7 @@ export const filesOf = (folder: string, items: readonly Pick<Item, 'key' | 'cont
     keyDER: at('keyDER'),
     keystore: at('keystore'),
     truststore: at('truststore'),
+    storeType: held.has('JKSKeystore') && !held.has('PKCS12Keystore') ? 'JKS' : 'PKCS12',
   }
 }
 

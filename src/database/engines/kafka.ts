@@ -85,7 +85,7 @@ const commands = (context: Context): string =>
         '',
         ...(client.java
           ? [
-              `Keystore ${client.files.keystore} and truststore ${client.trust.pkcs12} are PKCS12; password: ${passwordNote(client)}.`,
+              `Keystore ${client.files.keystore} and truststore ${client.trust.store} are PKCS12; password: ${passwordNote(client)}.`,
               '',
             ]
           : []),

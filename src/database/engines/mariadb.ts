@@ -66,7 +66,11 @@ const jdbcProperties = (context: Context, client: Client): string =>
     ...(!hasCertificate(client)
       ? []
       : client.java
-        ? [`keyStore=${client.files.keystore}`, 'keyStoreType=PKCS12', `# keyStorePassword: ${passwordNote(client)}.`]
+        ? [
+            `keyStore=${client.files.keystore}`,
+            `keyStoreType=${client.files.storeType}`,
+            `# keyStorePassword: ${passwordNote(client)}.`,
+          ]
         : ['# For a keystore with its certificate set java: true on this client of the profile.']),
   )
 

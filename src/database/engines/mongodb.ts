@@ -73,7 +73,7 @@ const commands = (context: Context): string =>
             '`-Djavax.net.ssl.keyStore=' +
               client.files.keystore +
               ' -Djavax.net.ssl.trustStore=' +
-              client.trust.pkcs12 +
+              client.trust.store +
               '`,',
             `and with their passwords: ${passwordNote(client)}.`,
             '',

@@ -1,7 +1,7 @@
 /** What MySQL, MariaDB and TiDB have in common on the client's side, and in their accounts. */
 import { distinguishedName } from '../../pki/names/names.ts'
 import type { Client, Context, Definition, Finding } from './engine.ts'
-import { clientItems, javaItems, pemItems } from './files.ts'
+import { clientItems, javaItems, pemItems, type StoreType } from './files.ts'
 import { onelineForm } from './identity.ts'
 import { optionValue } from './quote/option-file.ts'
 import { propertyValue } from './quote/properties.ts'
@@ -118,8 +118,8 @@ const storeProperties = (client: Client): string[] => {
   if (client.trust.password === undefined && !client.java)
     return ['# For keystore and truststore set java: true on this client of the profile.']
   const trust = [
-    `trustCertificateKeyStoreUrl=file:${client.trust.pkcs12}`,
-    'trustCertificateKeyStoreType=PKCS12',
+    `trustCertificateKeyStoreUrl=file:${client.trust.store}`,
+    `trustCertificateKeyStoreType=${client.trust.storeType}`,
     ...(client.trust.password === undefined ? [] : [`trustCertificateKeyStorePassword=${client.trust.password}`]),
   ]
   if (!hasCertificate(client)) return trust
@@ -130,7 +130,7 @@ const storeProperties = (client: Client): string[] => {
   return [
     ...trust,
     `clientCertificateKeyStoreUrl=file:${client.files.keystore}`,
-    'clientCertificateKeyStoreType=PKCS12',
+    `clientCertificateKeyStoreType=${client.files.storeType}`,
     `# ${passwords.join(' and ')}: ${passwordNote(client)}.`,
   ]
 }
@@ -141,9 +141,16 @@ export const jdbcUrl = (scheme: string, context: Context, client: Pick<Client, '
 
 /** https://documentation.open-xchange.com/ "Database Connection Encryption": the file of Open-Xchange's middleware, for Connector/J 5.1 to 9. */
 export const dbconnectorYaml = (client: Client): string => {
-  const store = (name: string, file: string): string[] => [
+  const store = (name: string, file: string, type: StoreType): string[] => [
     `    ${name}Url: ${quotedString(`file:${file}`)}`,
-    `    ${name}Type: PKCS12`,
+    `    ${name}Type: ${type}`,
+  ]
+  const { trust, files } = client
+  const hasTrust = client.java || trust.password !== undefined
+  const hasKey = client.java && hasCertificate(client)
+  const passwords = [
+    ...(hasTrust && trust.password === undefined ? ['trustCertificateKeyStorePassword'] : []),
+    ...(hasKey ? ['clientCertificateKeyStorePassword'] : []),
   ]
   return lines(
     clientNote(client),
@@ -161,20 +168,13 @@ export const dbconnectorYaml = (client: Client): string => {
     '    useSSL: true',
     '    requireSSL: true',
     '    verifyServerCertificate: true',
-    ...store('trustCertificateKeyStore', client.trust.pkcs12),
-    client.trust.password === undefined
+    ...(hasTrust ? store('trustCertificateKeyStore', trust.store, trust.storeType) : []),
+    trust.password === undefined ? undefined : `    trustCertificateKeyStorePassword: ${quotedString(trust.password)}`,
+    ...(hasKey ? store('clientCertificateKeyStore', files.keystore, files.storeType) : []),
+    client.java || !hasCertificate(client)
       ? undefined
-      : `    trustCertificateKeyStorePassword: ${quotedString(client.trust.password)}`,
-    ...(hasCertificate(client) ? store('clientCertificateKeyStore', client.files.keystore) : []),
-    client.java || client.trust.password !== undefined
-      ? undefined
-      : '    # Set java: true on this client of the profile, so that its Secret holds these two files.',
-    hasCertificate(client) || client.trust.password === undefined
-      ? `    # Add ${[
-          ...(client.trust.password === undefined ? ['trustCertificateKeyStorePassword'] : []),
-          ...(hasCertificate(client) ? ['clientCertificateKeyStorePassword'] : []),
-        ].join(' and ')}: ${passwordNote(client)}.`
-      : undefined,
+      : '    # For keystore and truststore set java: true on this client of the profile.',
+    passwords.length === 0 ? undefined : `    # Add ${passwords.join(' and ')}: ${passwordNote(client)}.`,
   )
 }
 

@@ -58,7 +58,7 @@ export const commands = (program: string, context: Context, statement: string, n
       '',
       ...(client.java
         ? [
-            `Jedis and Lettuce: truststore ${client.trust.pkcs12}, keystore ${client.files.keystore}, both PKCS12;`,
+            `Jedis and Lettuce: truststore ${client.trust.store}, keystore ${client.files.keystore}, both PKCS12;`,
             `their password: ${passwordNote(client)}.`,
             '',
           ]

@@ -84,7 +84,7 @@ const commands = (context: Context): string =>
         ...accessNotes(client),
         ...(client.java
           ? [
-              `Keystore ${client.files.keystore} and truststore ${client.trust.pkcs12} are PKCS12; password: ${passwordNote(client)}.`,
+              `Keystore ${client.files.keystore} and truststore ${client.trust.store} are PKCS12; password: ${passwordNote(client)}.`,
               '',
             ]
           : []),
