@@ -5,7 +5,7 @@ import type { KubeObject } from '../../cluster/port.ts'
 import type { CertificateAuthorityStatus } from '../../resources/certificate-authority.ts'
 import type { DatabaseCertificateStatus } from '../../resources/database-certificate.ts'
 import type { Instant } from '../../runtime/clock.ts'
-import { readinessOf } from '../shared/readiness.ts'
+import { readinessOf, type Warning, warningsOf } from '../shared/readiness.ts'
 
 /** The stable shape of `--output json`: members may be added, none is taken away. Times are RFC 3339. */
 export interface ObjectState {
@@ -26,6 +26,8 @@ export interface ObjectState {
   readonly lastFailure?: { readonly time: string; readonly reason: string; readonly message: string }
   readonly crl?: CertificateAuthorityStatus['crl']
   readonly rotation?: CertificateAuthorityStatus['rotation']
+  /** What is wrong beside the certificate: a revocation list that cannot be made. */
+  readonly warnings?: readonly Warning[]
 }
 
 type AnyStatus = DatabaseCertificateStatus & CertificateAuthorityStatus
@@ -38,6 +40,7 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
   const at = fromTimestamp(next?.at)
   const notAfter = status.notAfter ?? status.certificate?.notAfter
   const serialNumber = status.serialNumber ?? status.certificate?.serialNumber
+  const warnings = warningsOf(object)
   const failing = state !== 'Stalled' && (status.failedAttempts ?? 0) > 0
   return {
     kind,
@@ -54,6 +57,7 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
     ...(status.lastFailure === undefined ? {} : { lastFailure: status.lastFailure }),
     ...(status.crl === undefined ? {} : { crl: status.crl }),
     ...(rotates(status) ? { rotation: status.rotation } : {}),
+    ...(warnings.length === 0 ? {} : { warnings }),
   }
 }
 
