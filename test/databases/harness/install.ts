@@ -41,7 +41,8 @@ export const once = async (folder: string, what: string, script: string, ...args
 
 const privateRoot = fileURLToPath(new URL('private-root.sh', import.meta.url))
 
-const debian = async (suite: string, packages: readonly string[]): Promise<Installation | undefined> => {
+/** Packages of a suite, the one with the program first. Undefined where they cannot be had here. */
+export const debian = async (suite: string, packages: readonly string[]): Promise<Installation | undefined> => {
   const folder = join(cacheFolder(), `${suite}-${packages[0] ?? ''}`)
   const what = `${packages.join(', ')} of Debian ${suite}`
   const script =
