@@ -6,6 +6,7 @@ import {
   makePair,
   mysqlError,
   mysqlGreeting,
+  opensslServer,
   type Pair,
   pemOf,
   readExactly,
@@ -20,11 +21,15 @@ let ca: Authority
 let peer: Pair
 let client: Pair
 let renewed: Pair
+let serverPair: Pair
+let renewedServer: Pair
 beforeAll(async () => {
   ca = await makeAuthority('Orders CA')
   peer = await makePair(ca, 'Peer', ['127.0.0.1', 'db.test'])
   renewed = await makePair(ca, 'Peer', ['127.0.0.1', 'db.test'])
   client = await makePair(ca, 'Client', ['app'])
+  serverPair = await makePair(ca, 'Server', ['127.0.0.1'])
+  renewedServer = await makePair(ca, 'Server', ['127.0.0.1'])
 })
 
 const mysqlServer = (pair: () => Pair, asks = true) =>
@@ -68,6 +73,34 @@ describe('dbtls verify of a live server', () => {
         },
       ],
     })
+  })
+  it.each(['TLSv1.2', 'TLSv1.3'])(
+    'finds no fault with a server of %s that wants what a server does not have',
+    async (version) => {
+      const source = put(serverPair, pemOf(ca))
+      const only = ['-cert', 'tls.crt', '-key', 'tls.key', '-CAfile', 'ca.crt', '-Verify', '1', '-verify_return_error']
+      await using listening = await opensslServer(source, [...only, version === 'TLSv1.2' ? '-tls1_2' : '-tls1_3'])
+      const ask = [source, '--engine', 'Redis', '--endpoint', `127.0.0.1:${listening.port}`]
+      const { code, out, err } = await runVerb(main, ask)
+      expect([code, err]).toEqual([0, ''])
+      expect(out).toMatch(/; takes no client without a certificate of "CN=Orders CA,O=Acme"\n$/)
+      const told = await runVerb(main, [...ask, '-o', 'json'])
+      expect(JSON.parse(told.out)).toMatchObject({ ok: true, endpoints: [{ requiresCertificate: true, problems: [] }] })
+      // It still is no excuse for another certificate than the one here.
+      const other = await runVerb(main, [put(renewedServer, pemOf(ca)), ...ask.slice(1)])
+      expect([other.code, other.err]).toEqual([1, expect.stringMatching(/serves [0-9A-F]+, and not [0-9A-F]+/)])
+    },
+  )
+  it('finds fault with a server that refuses the client at hand', async () => {
+    const source = put(serverPair, pemOf(await makeAuthority('Orders CA')))
+    const only = ['-cert', 'tls.crt', '-key', 'tls.key', '-CAfile', 'ca.crt', '-Verify', '1', '-verify_return_error']
+    await using listening = await opensslServer(source, only)
+    const ask = ['--engine', 'Redis', '--endpoint', `127.0.0.1:${listening.port}`]
+    const { code, err } = await runVerb(main, [put(client, pemOf(ca)), ...ask])
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining("refuses this certificate as a client's, with TLS alert 48"),
+    ])
   })
   it('finds fault with a server that has not loaded what is here', async () => {
     await using server = await mysqlServer(() => peer)

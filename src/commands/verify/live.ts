@@ -54,6 +54,8 @@ export interface LiveFinding {
   }
   /** Absent where the server does not say. */
   readonly asksForCertificate?: boolean
+  /** Present where none could be offered: whether the server lets nobody in without. */
+  readonly requiresCertificate?: boolean
   /** Names of the CAs that the server says it trusts for clients; many name none. */
   readonly trusts: readonly string[]
   /** Present where the certificate in the Secret was offered. */
@@ -80,7 +82,8 @@ export const lookAtLive = async (
   const findings = new Map<string, LiveFinding>()
   await inParallel(addresses, 8, async (address) => {
     const target = { address, port: endpoint.port, dialect, serverName, ...(roots.length === 0 ? {} : { roots }) }
-    findings.set(address, findingOf(address, endpoint.port, held, await probe(target, { clock, certificate })))
+    const sight = await probe(target, { clock, certificate })
+    findings.set(address, findingOf(address, endpoint.port, { ...held, isClient: certificate !== undefined }, sight))
   })
   return addresses.flatMap((address) => findings.get(address) ?? [])
 }
@@ -95,8 +98,14 @@ const offered = ({ leaf, privateKey, authorities }: Held): ClientCertificate | u
   return { chain, key: encodePem('PRIVATE KEY', privateKey) }
 }
 
-const findingOf = (address: string, port: number, held: Held, sight: Sight): LiveFinding => {
+type Asked = Held & {
+  /** There was a certificate to offer. */
+  readonly isClient: boolean
+}
+
+const findingOf = (address: string, port: number, held: Asked, sight: Sight): LiveFinding => {
   const { served, tlsVersion, requested, offered: sent } = sight
+  const requires = served === undefined || held.isClient ? {} : { requiresCertificate: sight.outcome === 'Refused' }
   const date = (instant: number): string => new Date(instant).toISOString()
   const taken = sent && sight.outcome !== 'Unclear' ? { takesCertificate: sight.outcome === 'Accepted' } : {}
   return {
@@ -112,6 +121,7 @@ const findingOf = (address: string, port: number, held: Held, sight: Sight): Liv
           },
         }),
     ...(requested === undefined ? {} : { asksForCertificate: requested }),
+    ...requires,
     trusts: sight.acceptableIssuers.map(nameOf),
     ...taken,
     problems: problemsOf(held, sight),
@@ -127,7 +137,7 @@ const nameOf = (der: Uint8Array): string => {
   }
 }
 
-const problemsOf = ({ leaf }: Held, sight: Sight): string[] => {
+const problemsOf = ({ leaf, isClient }: Asked, sight: Sight): string[] => {
   const { served, fault, alert, problems, offered: sent, outcome } = sight
   if (fault !== undefined) return [fault.message]
   if (served === undefined) return ['the server shows no certificate that can be read']
@@ -140,7 +150,10 @@ const problemsOf = ({ leaf }: Held, sight: Sight): string[] => {
       ? [`the server serves ${served.serialNumber}, and not ${leaf.serialNumber} as it is here: it has not loaded it`]
       : []),
     ...(outcome === 'Refused' && sent ? [`the server refuses this certificate as a client's, ${how}`] : []),
-    ...(outcome === 'Refused' && !sent ? [`the server wants a client certificate and refuses us ${how}`] : []),
+    // Without a client's certificate at hand that is no fault of what is at hand.
+    ...(outcome === 'Refused' && !sent && isClient
+      ? [`the server wants a client certificate, was not sent this one, and refuses us ${how}`]
+      : []),
   ]
 }
 
@@ -148,7 +161,8 @@ const problemsOf = ({ leaf }: Held, sight: Sight): string[] => {
 export const liveLine = (finding: LiveFinding): string => {
   const { served, tlsVersion, asksForCertificate: asks, takesCertificate: takes } = finding
   const serves = `serves ${served?.serialNumber ?? ''} "${served?.subject ?? ''}" until ${served?.notAfter ?? ''}`
-  const clients = asks === false ? 'asks clients for no certificate' : 'asks clients for a certificate'
+  const wants = finding.requiresCertificate === true ? 'takes no client without a certificate' : undefined
+  const clients = asks === false ? 'asks clients for no certificate' : (wants ?? 'asks clients for a certificate')
   const trusts = finding.trusts.length === 0 ? '' : ` of ${finding.trusts.map((name) => `"${name}"`).join(', ')}`
   const own = takes === true ? ', and takes this one' : ''
   return `${finding.address}: ${serves} over ${tlsVersion ?? 'TLS'}; ${clients}${trusts}${own}`
