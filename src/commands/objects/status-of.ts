@@ -3,9 +3,11 @@
 import { fromTimestamp } from '../../control/schedule.ts'
 import type { KubeObject } from '../../cluster/port.ts'
 import type { CertificateAuthorityStatus } from '../../resources/certificate-authority.ts'
+import { type Condition, findCondition } from '../../resources/conditions.ts'
 import type { DatabaseCertificateStatus } from '../../resources/database-certificate.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Instant } from '../../runtime/clock.ts'
-import { readinessOf, type Warning, warningsOf } from '../shared/readiness.ts'
+import { readinessOf } from '../shared/readiness.ts'
 
 /** The stable shape of `--output json`: members may be added, none is taken away. Times are RFC 3339. */
 export interface ObjectState {
@@ -26,11 +28,12 @@ export interface ObjectState {
   readonly lastFailure?: { readonly time: string; readonly reason: string; readonly message: string }
   readonly crl?: CertificateAuthorityStatus['crl']
   readonly rotation?: CertificateAuthorityStatus['rotation']
-  /** What is wrong beside the certificate: a revocation list that cannot be made. */
-  readonly warnings?: readonly Warning[]
+  /** Of a profile whose servers are asked: what they serve, and the condition over all of them. */
+  readonly endpoints?: DatabaseTLSProfileStatus['endpoints']
+  readonly serving?: { readonly status: Condition['status']; readonly reason: string; readonly message: string }
 }
 
-type AnyStatus = DatabaseCertificateStatus & CertificateAuthorityStatus
+type AnyStatus = DatabaseCertificateStatus & CertificateAuthorityStatus & Pick<DatabaseTLSProfileStatus, 'endpoints'>
 export type WithStatus = KubeObject & { readonly status?: Partial<AnyStatus> }
 
 export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
@@ -40,7 +43,6 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
   const at = fromTimestamp(next?.at)
   const notAfter = status.notAfter ?? status.certificate?.notAfter
   const serialNumber = status.serialNumber ?? status.certificate?.serialNumber
-  const warnings = warningsOf(object)
   const failing = state !== 'Stalled' && (status.failedAttempts ?? 0) > 0
   return {
     kind,
@@ -57,8 +59,16 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
     ...(status.lastFailure === undefined ? {} : { lastFailure: status.lastFailure }),
     ...(status.crl === undefined ? {} : { crl: status.crl }),
     ...(rotates(status) ? { rotation: status.rotation } : {}),
-    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(status.endpoints === undefined ? {} : { endpoints: status.endpoints }),
+    ...servingOf(status),
   }
+}
+
+const servingOf = ({ conditions }: Partial<AnyStatus>): Pick<ObjectState, 'serving'> => {
+  const found = findCondition(conditions, 'Serving')
+  if (found === undefined) return {}
+  const { status, reason, message } = found
+  return { serving: { status, reason, message } }
 }
 
 const rotates = ({ rotation }: Partial<AnyStatus>): boolean => rotation !== undefined && rotation.phase !== 'Idle'

@@ -29,7 +29,6 @@ import {
   targetUsage,
   targetVerb,
 } from '../shared/target.ts'
-import type { Warning } from '../shared/readiness.ts'
 import type { Target } from '../shared/target.ts'
 import { relative, timeInWords } from '../shared/times.ts'
 
@@ -62,12 +61,13 @@ export const main = targetVerb('status', usage, flags, async (target, values, wo
   const ready = states.every(({ state }) => state === 'Ready')
   if (form !== 'table') writeValue(io, form, { ready, items: states })
   else show(io, states, words[0]?.includes('/') === true, target, now)
-  for (const { kind, namespace, name, state, reason, message, warnings = [] } of states) {
-    const tell = (verb: string, one: Warning): void =>
-      writeProblem(io, `${verb.padEnd(10)} ${kind} ${namespace}/${name}: ${one.reason}: ${one.message}`)
-    if (state !== 'Ready') tell(state.toLowerCase(), { reason, message })
-    for (const warning of warnings) tell('warning', warning)
-  }
+  for (const { kind, namespace, name, state, reason, message } of states)
+    if (state !== 'Ready')
+      writeProblem(io, `${state.toLowerCase().padEnd(10)} ${kind} ${namespace}/${name}: ${reason}: ${message}`)
+  // What was asked for is there; whether servers use it is told, and is no failure of it.
+  for (const { kind, namespace, name, serving } of states)
+    if (serving !== undefined && serving.status !== 'True')
+      writeProblem(io, `servers    ${kind} ${namespace}/${name}: ${serving.reason}: ${serving.message}`)
   return ready ? 0 : 1
 })
 
@@ -157,7 +157,10 @@ const describe = (io: Io, one: ObjectState, now: Instant): void => {
       'Revocation list',
       crl && `number ${listNumberOf(crl)} with ${crl.entries} revoked, until ${time(crl.nextUpdate)}`,
     ],
+    ['Serving', one.serving && `${one.serving.status} (${one.serving.reason})`],
     ['Rotation', rotation && `${rotation.phase}${rotation.message === undefined ? '' : `: ${rotation.message}`}`],
   ]
   for (const [label, text] of lines) if (text !== undefined) writeLine(io, `${`${label}:`.padEnd(21)} ${text}`)
+  for (const { address, message } of one.endpoints ?? [])
+    writeLine(io, `${'Endpoint:'.padEnd(21)} ${address}: ${message ?? ''}`)
 }
