@@ -13,10 +13,12 @@ for values in \
   publish.enabled=false \
   "signer.enabled=true,namespaces={orders}" \
   'namespaces={orders,billing}' \
+  'probe.allow={192.168.7.0/24},probe.deny={10.0.0.1,fd00::/8},probe.otherNamespaces=true' \
+  probe.enabled=false \
   metrics.serviceMonitor.enabled=true,networkPolicy.enabled=false,crds.enabled=false; do
   render --set "$values" >/dev/null
 done
-for values in unknown=1 replicaCount=2,operator.leaderElection=false 'namespaces={No_Name}' image.pullPolicy=Sometimes publish.service.type=Other; do
+for values in unknown=1 replicaCount=2,operator.leaderElection=false 'namespaces={No_Name}' image.pullPolicy=Sometimes 'probe.deny={all}' publish.service.type=Other; do
   if render --set "$values" >/dev/null 2>&1; then
     echo "charts/dbtls/values.schema.json accepts $values, which is wrong" >&2
     exit 1

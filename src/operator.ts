@@ -19,6 +19,7 @@ import type { Caches, Context } from './control/context.ts'
 import { registerResourceMetrics } from './control/metrics.ts'
 import type { Enqueue } from './control/wakes.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
+import { LiveEndpoints, type LiveOptions } from './profile/endpoints/live.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
 import { wakeProfiles } from './profile/wakes.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
@@ -60,6 +61,8 @@ export interface OperatorOptions {
   readonly isLastPass?: boolean | undefined
   /** Sign approved CertificateSigningRequests of `dbtls.dev/<namespace>.<ca>`. Default: false. */
   readonly signsRequests?: boolean | undefined
+  /** Which servers are asked what they serve. Default: none. */
+  readonly probes?: Pick<LiveOptions, 'rules' | 'shortestMs'> | undefined
 }
 
 export class Operator {
@@ -78,6 +81,7 @@ export class Operator {
     readonly withdrawal: Controller
     readonly signing?: Controller
   }
+  readonly #endpoints: LiveEndpoints | undefined
   readonly #signingRequests: Informer<CertificateSigningRequest> | undefined
 
   constructor(options: OperatorOptions) {
@@ -112,7 +116,14 @@ export class Operator {
       readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
     }
     const trust = new TrustReconciler(context, { ...sources, namespaces })
-    const profiles = new ProfileReconciler(context, { sources })
+    this.#endpoints =
+      options.probes &&
+      new LiveEndpoints(context, {
+        ...{ ...options.probes, keyring, random, registry: options.metrics.registry },
+        // Endpoints are asked side by side, and one look tells of them all.
+        wake: (key) => this.#controllers.profiles.enqueue(key, { afterMs: 500 }),
+      })
+    const profiles = new ProfileReconciler(context, { sources, endpoints: this.#endpoints })
     this.#signingRequests =
       options.signsRequests === true ? createRequestCache({ cluster, clock, random, log }) : undefined
     const signing = this.#signingRequests && new SigningReconciler(context, keyring, this.#signingRequests)
@@ -151,7 +162,6 @@ export class Operator {
       authority: into(controllers.authorities),
       passDelayMs: this.#options.sweepIntervalMs ?? sweepIntervalMs,
       deleted: (certificate) => keeper.deleted(certificate),
-      delivered: (certificate, former) => keeper.delivered(certificate, former),
     })
     wakeTrust(this.caches, into(controllers.trust))
     wakeWithdrawal(this.caches, into(controllers.withdrawal))
@@ -196,7 +206,10 @@ export class Operator {
 
   /** Takes up nothing more and waits, for seconds at most, for what is under way. */
   async stop(): Promise<void> {
-    await Promise.all(Object.values(this.#controllers).map((controller) => controller.stop()))
+    await Promise.all([
+      this.#endpoints?.stop(),
+      ...Object.values(this.#controllers).map((controller) => controller.stop()),
+    ])
   }
 
   /** Keys that are due or under way; 0 means that nothing will happen before time passes or something changes. */

@@ -9,7 +9,8 @@ import { KubernetesCluster } from '../cluster/kubernetes/client.ts'
 import { type ClusterConfig, ConfigError } from '../cluster/kubernetes/cluster-config.ts'
 import { loadClusterConfig } from '../cluster/kubernetes/config.ts'
 import { LeaderElector } from '../cluster/leader.ts'
-import { Operator } from '../operator.ts'
+import { Operator, type OperatorOptions } from '../operator.ts'
+import { clusterRules } from '../profile/endpoints/permitted.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { Health } from '../runtime/health.ts'
 import { LagMonitor } from '../runtime/lag.ts'
@@ -20,7 +21,16 @@ import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { listenToPublish, type PublishOptions } from '../publish/server.ts'
 import { listen, type ListeningServer, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
-import { duration, namespaceList, parseOptions, publishAddress, UsageError, wholeNumber } from './shared/options.ts'
+import {
+  duration,
+  namespaceList,
+  networkList,
+  parseOptions,
+  publishAddress,
+  UsageError,
+  type Values,
+  wholeNumber,
+} from './shared/options.ts'
 import { writeProblem } from './shared/printable.ts'
 import type { Io, Main } from './shared/io.ts'
 
@@ -39,6 +49,10 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --lease-name NAME         name of the Lease (default: dbtls)
   --sweep-interval DURATION from a renewal to the mark of what it replaced in the ledger (default: 10m)
   --sign-requests           sign approved CertificateSigningRequests of the signers dbtls.dev/<namespace>.<ca>
+  --probe=false             ask no server what it serves (spec.probe of profiles)
+  --probe-allow A,B         addresses or networks of servers to ask although loopback, link-local or metadata
+  --probe-deny A,B          addresses or networks never to ask
+  --probe-other-namespaces  ask Services and pods of other namespaces than the profile's by their names, too
   --log-level LEVEL         debug, info, warn, error (default: info)
   --log-format FORMAT       json or text (default: json)
   --help                    this text
@@ -58,6 +72,10 @@ const flags = {
   'lease-name': { type: 'string', default: 'dbtls' },
   'sweep-interval': { type: 'string', default: '10m' },
   'sign-requests': { type: 'boolean', default: false },
+  probe: { type: 'string', default: 'true' },
+  'probe-allow': { type: 'string' },
+  'probe-deny': { type: 'string' },
+  'probe-other-namespaces': { type: 'boolean', default: false },
   'log-level': { type: 'string', default: 'info' },
   'log-format': { type: 'string', default: 'json' },
 } as const
@@ -74,7 +92,8 @@ export const main: Main = async (args, io) => {
     const sweepIntervalMs = duration('sweep-interval', options['sweep-interval'] ?? '')
     const watched = namespaceList(options.namespaces)
     const publish = publishAddress(options['publish-address']) ?? undefined
-    return await operate({ ...options, workers, sweepIntervalMs, watched, publish }, io, log)
+    const probes = probesOf(options)
+    return await operate({ ...options, workers, sweepIntervalMs, watched, publish, probes }, io, log)
   } catch (error) {
     if (error instanceof UsageError) {
       writeProblem(io, `dbtls operator: ${error.message}`)
@@ -86,11 +105,21 @@ export const main: Main = async (args, io) => {
   }
 }
 
-interface Options extends Readonly<Partial<Record<Exclude<keyof typeof flags, 'workers' | 'sign-requests'>, string>>> {
+const probesOf = (options: Values<typeof flags>): OperatorOptions['probes'] => {
+  const allow = networkList('probe-allow', options['probe-allow'])
+  const deny = networkList('probe-deny', options['probe-deny'])
+  if (options.probe === 'false') return undefined
+  if (options.probe !== 'true') throw new UsageError(`--probe is true or false, not "${options.probe ?? ''}"`)
+  return { rules: { ...clusterRules, otherNamespaces: options['probe-other-namespaces'] === true, allow, deny } }
+}
+
+type Text = Exclude<keyof typeof flags, 'workers' | 'sign-requests' | 'probe-other-namespaces'>
+interface Options extends Readonly<Partial<Record<Text, string>>> {
   readonly workers: number
   readonly sweepIntervalMs: number
   readonly 'sign-requests'?: boolean
   readonly watched: readonly string[] | undefined
+  readonly probes: OperatorOptions['probes']
   /** Undefined: nothing is published. */
   readonly publish: string | undefined
 }
@@ -130,6 +159,7 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     workers: options.workers,
     sweepIntervalMs: options.sweepIntervalMs,
     signsRequests: options['sign-requests'] === true,
+    probes: options.probes,
   })
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })

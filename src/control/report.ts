@@ -4,7 +4,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { isConflict, isNotFound } from '../cluster/errors.ts'
 import type { Informer } from '../cluster/cache/informer.ts'
 import { compareResourceVersions, keyOf, type KubeObject, type Resource } from '../cluster/port.ts'
-import { type Condition, type WantedConditions, withConditions } from '../resources/conditions.ts'
+import {
+  type Condition,
+  type OtherConditions,
+  type WantedConditions,
+  withConditions,
+  withOtherConditions,
+} from '../resources/conditions.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { NotReady } from '../runtime/errors.ts'
 import { type Context, fieldManager } from './context.ts'
@@ -13,6 +19,8 @@ export interface Outcome {
   readonly state: 'Ready' | 'Reconciling' | 'Stalled'
   readonly reason: Reason
   readonly message: string
+  /** Conditions beside these. */
+  readonly others?: OtherConditions | undefined
 }
 
 export interface CommonStatus {
@@ -50,7 +58,12 @@ export const report = async <T extends Reportable>(
     ...object.status,
     ...fields,
     observedGeneration: generation,
-    conditions: withConditions(object.status?.conditions, conditionsOf(outcome), context.clock.now(), generation),
+    conditions: withOtherConditions(
+      withConditions(object.status?.conditions, conditionsOf(outcome), context.clock.now(), generation),
+      outcome.others ?? {},
+      context.clock.now(),
+      generation,
+    ),
   }
   return writeStatus(context, resource, cache, object, status, signal)
 }

@@ -7,6 +7,7 @@
  */
 
 import type { Finding } from '../control/decision.ts'
+import type { OtherConditions } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import type { Expansion, WantedEndpoint } from './expand.ts'
@@ -30,6 +31,8 @@ export interface Verdict {
    * the time of a probe alone is none.
    */
   readonly facts: Partial<DatabaseTLSProfileStatus>
+  /** Conditions beside Ready, by type; undefined removes one. */
+  readonly conditions?: OtherConditions | undefined
   /** Keep the profile from being Ready: `Wait` is Reconciling, `Stall` is Stalled. */
   readonly findings: readonly Finding[]
   /** Sentences beside a Ready profile. */

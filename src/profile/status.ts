@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Finding } from '../control/decision.ts'
 import { sentences, stall, wait } from '../control/decision.ts'
 import type { Outcome } from '../control/report.ts'
-import { findCondition, isReady } from '../resources/conditions.ts'
+import { findCondition, isReady, type OtherConditions } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import type { Verdict } from './collaborators.ts'
@@ -76,8 +76,10 @@ export const outcomeOf = (
   const stalls = findings.filter(({ cure }) => cure === 'Stall')
   const acting = stalls.length > 0 ? stalls : findings
   const [first] = acting
+  const others: OtherConditions = Object.assign({}, ...verdicts.map(({ conditions }) => conditions))
   if (first !== undefined)
     return {
+      others,
       state: stalls.length > 0 ? 'Stalled' : 'Reconciling',
       reason: first.reason,
       message: sentences(acting),
@@ -86,7 +88,7 @@ export const outcomeOf = (
     ...verdicts.flatMap((verdict) => verdict.notes),
     ...(expansion?.warnings ?? []).map((warning) => `Mind ${sentence(warning)}`),
   ]
-  return { state: 'Ready', reason: 'Ready', message: [delivered(expansion), ...notes].join(' ') }
+  return { others, state: 'Ready', reason: 'Ready', message: [delivered(expansion), ...notes].join(' ') }
 }
 
 const delivered = (expansion: Expansion | undefined): string => {

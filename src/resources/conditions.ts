@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 export const condition = z
   .object({
-    type: z.string().min(1).max(316).meta({ description: 'Ready, Reconciling or Stalled.' }),
+    type: z.string().min(1).max(316).meta({ description: 'Ready, Reconciling, Stalled or Serving.' }),
     status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether the condition holds.' }),
     observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
     lastTransitionTime: z.string().max(40).meta({ description: 'When status last changed.', format: 'date-time' }),
@@ -18,7 +18,7 @@ export const conditions = z
   .max(16)
   .meta({
     description:
-      'Ready always; Reconciling while something is under way; Stalled while only a change of something else can help.',
+      'Ready always; Reconciling while something is under way; Stalled while only a change of something else can help; Serving of a profile whose endpoints are asked.',
     'x-kubernetes-list-type': 'map',
     'x-kubernetes-list-map-keys': ['type'],
   })
@@ -28,8 +28,12 @@ export interface Finding {
   readonly message: string
 }
 
+export interface WantedCondition extends Finding {
+  readonly status: Condition['status']
+}
+
 export interface WantedConditions {
-  readonly ready: Finding & { readonly status: 'True' | 'False' | 'Unknown' }
+  readonly ready: WantedCondition
   /** Something is under way. Ignored beside `stalled`: kstatus would show progress where there is none. */
   readonly reconciling?: Finding | undefined
   readonly stalled?: Finding | undefined
@@ -85,6 +89,23 @@ export const withConditions = (
   made.push(...before.filter((one) => !own.has(one.type)))
   return made.length === before.length && made.every((one, at) => same(one, before[at])) ? before : made
 }
+
+/** By type, other ones than those above; undefined removes one. */
+export type OtherConditions = Readonly<Record<string, WantedCondition | undefined>>
+
+/** The conditions with these in place of the former ones. `previous` itself is returned when nothing changed. */
+export const withOtherConditions = (
+  previous: readonly Condition[],
+  wanted: OtherConditions,
+  now: number,
+  generation: number | undefined,
+): readonly Condition[] =>
+  Object.entries(wanted).reduce((before, [type, finding]) => {
+    const others = before.filter((one) => one.type !== type)
+    if (finding === undefined) return others.length === before.length ? before : others
+    const made = next(before, type, finding.status, finding, now, generation)
+    return same(made, findCondition(before, type)) ? before : [...others, made]
+  }, previous)
 
 export const findCondition = (list: readonly Condition[] | undefined, type: string): Condition | undefined =>
   list?.find((one) => one.type === type)

@@ -88,6 +88,20 @@ export const reasons = {
   ConfigMapTooLarge:
     'The ConfigMap would be larger than Kubernetes stores (1 MiB). Make a profile for each part of the clients.',
   Applied: 'DatabaseCertificates or ConfigMaps of the profile were made, changed or removed.',
+  Served:
+    'On condition Serving: every endpoint serves a certificate that clients take; of servers that dbtls makes certificates for, the current one.',
+  OldCertificateServed:
+    'On condition Serving: a server still serves a certificate from before the renewal; the message says since when. Let it reload or restart.',
+  OtherCertificateServed:
+    'On condition Serving: a server serves a certificate that is none of this profile. It was given other files, or another server answers there.',
+  ServedCertificateRefused:
+    'On condition Serving: clients refuse what a server serves: it has expired, is not for the name they connect to, or no CA they trust leads to it.',
+  ClientCertificateRefused:
+    "On condition Serving: a server refuses the certificate of the profile's own client. It has not loaded the CA of the clients.",
+  TLSNotServed: 'On condition Serving: a server answers and speaks no TLS. Switch it on.',
+  EndpointUnreachable: 'On condition Serving: a server does not answer, so nothing is known of it.',
+  EndpointNotAsked:
+    'On condition Serving: an endpoint is of a kind that the operator does not ask; the message says which rule. Name another one, or have the rule changed.',
   Adopted: 'A Secret that asked for it (dbtls.dev/adopt) is now managed.',
 } as const satisfies Record<string, string>
 

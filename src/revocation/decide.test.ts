@@ -33,7 +33,6 @@ const present: Present = {
   ours: true,
   owner: 'CertificateAuthority/ca',
   list: list(),
-  former: [],
   drift: [],
 }
 

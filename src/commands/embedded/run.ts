@@ -23,15 +23,15 @@ import { ManifestFolder } from './manifest-folder.ts'
 import { problemText } from './manifests.ts'
 import { listenAddress, namespaceList, parseOptions, publishAddress, wholeNumber } from '../shared/options.ts'
 import { OutputFolder } from './output.ts'
-import { type Readiness, type Warning, warningsOf } from '../shared/readiness.ts'
+import type { Readiness } from '../shared/readiness.ts'
 import { Session } from './session.ts'
 import type { Io, Main } from '../shared/io.ts'
 
 const usage = `usage: dbtls run [options]
 
 Runs the controllers without a cluster: applies the manifests of a folder as they change, keeps its objects in one
-SQLite file, writes Secrets and ConfigMaps as files, and renews as time passes. Ctrl-C ends it; started again, it goes
-on where it was.
+SQLite file, writes Secrets and ConfigMaps as files, renews as time passes, and asks the servers of profiles with spec.probe
+what they serve. Ctrl-C ends it; started again, it goes on where it was.
 
   --manifests DIR           YAML and JSON manifests, folders included (default: manifests)
   --state DIR               where objects and keys are kept; keep it safe (default: .dbtls/state)
@@ -125,7 +125,7 @@ class Run {
     this.#metrics = createMetrics()
     const clock = this.#clock
     const session = { state, clock, log, metrics: this.#metrics, workers, namespaces, events: this.#journal.events }
-    this.#session = new Session(session)
+    this.#session = new Session({ ...session, asksServers: true })
     const { cluster } = this.#session
     this.#out = new OutputFolder(out, () => clock.now().toString(36))
     this.#exporter = new Exporter({
@@ -268,15 +268,12 @@ class Run {
   /** Tells what waits and why, once, and how things stand when that has changed. */
   #settled(found: readonly Readiness[], ready: number): void {
     const waiting = new Map<string, string>()
-    const tell = (verb: string, object: KubeObject, { reason, message }: Warning): void => {
-      const key = `${verb} ${object.kind}/${keyOf(object)}`
+    for (const { object, state, reason, message } of found) {
+      if (state === 'Ready') continue
+      const key = `${object.kind}/${keyOf(object)}`
       const text = `${named(object)}: ${reason}: ${message}`
       waiting.set(key, text)
-      if (this.#told.get(key) !== text) this.#journal.problem(verb, text)
-    }
-    for (const one of found) {
-      if (one.state !== 'Ready') tell(one.state === 'Stalled' ? 'stalled' : 'waiting', one.object, one)
-      for (const warning of warningsOf(one.object)) tell('warning', one.object, warning)
+      if (this.#told.get(key) !== text) this.#journal.problem(state === 'Stalled' ? 'stalled' : 'waiting', text)
     }
     this.#told = waiting
     const { failures } = this.#exporter

@@ -5,6 +5,7 @@ import { ifFound } from '../../cluster/errors.ts'
 import { keyOf } from '../../cluster/port.ts'
 import type { Context } from '../../control/context.ts'
 import { Operator } from '../../operator.ts'
+import { localRules } from '../../profile/endpoints/permitted.ts'
 import type { Secret } from '../../resources/core.ts'
 import { secrets } from '../../resources/core.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
@@ -27,6 +28,8 @@ export interface SessionInit {
   readonly namespaces: readonly string[] | undefined
   /** Told of everything the controllers do that a person may want to know. */
   readonly events: Pick<Context['events'], 'record'>
+  /** Ask the servers of profiles what they serve; they are on this machine, or not far. */
+  readonly asksServers?: boolean
   /** The process ends when nothing is left to do. */
   readonly isLastPass?: boolean
 }
@@ -54,6 +57,7 @@ export class Session {
       events: init.events as Context['events'],
       workers,
       isLastPass,
+      probes: init.asksServers === true ? { rules: localRules, shortestMs: 1000 } : undefined,
     })
   }
 

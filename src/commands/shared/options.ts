@@ -2,6 +2,7 @@
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { durationMessage, isDuration, parseDuration } from '../../resources/duration.ts'
+import { parseNetwork } from '../../profile/endpoints/permitted.ts'
 import { logLevels } from '../../runtime/log.ts'
 import { parseAddress } from '../../server/http.ts'
 import type { Io } from './io.ts'
@@ -109,6 +110,15 @@ export const namespaceList = (text: string | undefined): string[] | undefined =>
   const parts = text?.split(',').map((part) => part.trim())
   const wrong = parts?.find((part) => !namespaceForm.test(part))
   if (wrong !== undefined) throw new UsageError(`--namespaces: "${wrong}" is not the name of a namespace`)
+  return parts
+}
+
+/** `10.0.0.0/8, fd00::1` → its parts. */
+export const networkList = (flag: string, text: string | undefined): string[] => {
+  const parts = text?.split(',').map((part) => part.trim()) ?? []
+  const wrong = parts.find((part) => parseNetwork(part) === undefined)
+  if (wrong !== undefined)
+    throw new UsageError(`--${flag}: "${wrong}" is neither an address nor ADDRESS/PREFIX, as 10.0.0.0/8`)
   return parts
 }
 

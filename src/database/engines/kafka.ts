@@ -47,19 +47,6 @@ const serverProperties = (context: Context): string =>
     isAtLeast(context.version, '3.7') ? 'ssl.allow.san.changes=true' : undefined,
   )
 
-/** A broker as a client of the others: it is a super user, so these are what accounts and configurations are changed with. */
-const adminProperties = (context: Context): string =>
-  lines(
-    ...mountNote(context),
-    `bootstrap.servers=${uriHost(context.host)}:${context.port}`,
-    'security.protocol=SSL',
-    'ssl.truststore.type=PEM',
-    `ssl.truststore.location=${context.server.files.trust}`,
-    'ssl.keystore.type=PEM',
-    `ssl.keystore.location=${context.server.files.combined}`,
-    'ssl.endpoint.identification.algorithm=https',
-  )
-
 const clientProperties = (context: Context, client: Client): string =>
   lines(
     clientNote(client),
@@ -105,9 +92,7 @@ const commands = (context: Context): string =>
         ...(client.username === undefined || client.subject === undefined
           ? []
           : [
-              context.managed
-                ? 'Its rights, where an authorizer is set; `admin.properties` are those of an administrator:'
-                : 'Its rights, where an authorizer is set. `admin.properties` of this ConfigMap makes it a command of the brokers, for one of their pods:',
+              'Its rights, where an authorizer is set:',
               '',
               fenced(
                 'sh',
@@ -134,9 +119,8 @@ const commands = (context: Context): string =>
   )
 
 const reloadNotes = (context: Context): string[] => [
-  'After a renewal, on each broker, with its number and for any one listener; the same path again makes it read the files of all.',
-  'The answer comes before the broker has done it, its network threads do it one after the other, and a refusal is in its log alone, so',
-  'look more than once at what it serves:',
+  'After a renewal, for each broker and listener; the same path again makes it read the file. The answer comes before the broker has',
+  'done it, and a refusal is in its log alone, so look at what it serves:',
   '',
   fenced(
     'sh',
@@ -145,7 +129,7 @@ const reloadNotes = (context: Context): string[] => [
       '--bootstrap-server',
       `${uriHost(context.host)}:${context.port}`,
       '--command-config',
-      'admin.properties',
+      'client.properties',
       '--entity-type',
       'brokers',
       '--entity-name',
@@ -176,10 +160,7 @@ export const kafka: Definition = {
   serverItems: combinedItems,
   clientItems: clientItems(combinedItems),
   reload: () => ({ leaf: 'Command', authority: 'Command', statements: [], onMismatch: 'KeepsOldSilently' }),
-  serverFiles: (context) => ({
-    'server.properties': serverProperties(context),
-    'admin.properties': adminProperties(context),
-  }),
+  serverFiles: (context) => ({ 'server.properties': serverProperties(context) }),
   clientFiles: (context) => ({
     ...perClient(context, 'client.properties', (client) => clientProperties(context, client)),
     'commands.md': commands(context),

@@ -1,0 +1,266 @@
+/**
+ * What was seen of an endpoint → what is said of it: a row of `status.endpoints`, and the condition Serving over all of them.
+ * A server's own words go into neither: whoever writes a profile chooses who is asked, and is told facts of TLS alone.
+ */
+
+import type { FaultReason } from '../../database/connect/fault.ts'
+import type { Reason } from '../../resources/reasons.ts'
+import { timestamp } from '../../resources/conditions.ts'
+
+/** One address behind an endpoint's name. */
+export interface Visited {
+  readonly address: string
+  /** It was not asked: why. */
+  readonly refusal?: string
+  /** No TLS came about. */
+  readonly fault?: FaultReason
+  readonly served?: {
+    readonly serialNumber: string
+    readonly fingerprint: string
+    readonly issuer: string
+    /** ms since the epoch */
+    readonly notAfter: number
+  }
+  /** Why clients would refuse the served certificate; clauses. */
+  readonly problems: readonly string[]
+  /** The server asked for a client certificate; absent where that is not known. */
+  readonly requested?: boolean
+  /** It ended the connection after it had shown its certificate, … */
+  readonly refused: boolean
+  /** … on which a client certificate had been sent. */
+  readonly sent: boolean
+}
+
+/** Whether a server takes the certificates of the CA that signs clients. */
+export type TrustSeen =
+  | { readonly state: 'Trusted' | 'Refused'; readonly authority: string }
+  | { readonly state: 'NotRequested' | 'Anybody' | 'Unknown' }
+
+export interface Look {
+  /** ms since the epoch */
+  readonly at: number
+  readonly tookMs: number
+  /** The name led nowhere, or is not asked. */
+  readonly nameFault?: FaultReason
+  readonly refusal?: string
+  readonly visits: readonly Visited[]
+  readonly trust?: TrustSeen
+  /** What a server that wants a client certificate could be shown. */
+  readonly client: 'Shown' | 'NotNeeded' | 'None' | 'Unreadable'
+}
+
+/** A certificate that the server should serve. */
+export interface Expected {
+  /** Of the DatabaseCertificate. */
+  readonly certificate: string
+  readonly serialNumber: string
+  readonly fingerprint: string
+  /** When it was issued, ms since the epoch; absent where that is not known. */
+  readonly since?: number
+}
+
+export interface Wish {
+  /** Empty where the server brings its own certificate, or none was issued yet. */
+  readonly expected: readonly Expected[]
+  /** The server has certificates of its own: any that verifies is right. */
+  readonly managed: boolean
+  /** Clients connect to it; otherwise its clients are its own kind, and may follow rules of their own. */
+  readonly facesClients: boolean
+  /** Of the engine. */
+  readonly engine: string
+  /** The client of the profile whose certificate is shown. */
+  readonly client?: string
+  /** Whether a serial number is of a certificate that the expected ones came after. */
+  readonly wasOurs: (serialNumber: string) => boolean
+}
+
+/** From what troubles clients most. */
+const standings = [
+  'NoTLS',
+  'Other',
+  'NotVerified',
+  'Old',
+  'ClientRefused',
+  'Unreachable',
+  'NotAsked',
+  'Serving',
+] as const
+export type Standing = (typeof standings)[number]
+
+export interface Judged {
+  readonly standing: Standing
+  /** Sentences. */
+  readonly message: string
+  readonly servedSerial?: string
+  /** ms since the epoch */
+  readonly notAfter?: number
+  /** Fingerprints of CAs; absent where it is not known which. */
+  readonly trusts?: readonly string[]
+}
+
+const noTls: ReadonlySet<FaultReason> = new Set<FaultReason>(['TLSOff', 'WrongProtocol', 'HandshakeFailed'])
+
+const nameless = 'Its name leads nowhere: DNS does not know it, or does not answer.'
+
+const faultSentences: Readonly<Record<FaultReason, (engine: string) => string>> = {
+  NameNotFound: () => nameless,
+  ConnectFailed: () =>
+    'No connection is made: nobody listens there, or a firewall or NetworkPolicy is between the operator and it.',
+  NoAnswer: () => 'It takes the connection and does not answer in time.',
+  Closed: () => 'It hung up before it had shown a certificate.',
+  TLSOff: () => 'It answers, and has TLS switched off: give it the files of its Secret, and restart it.',
+  WrongProtocol: (engine) => `What answers there speaks no TLS, or not as ${engine} does: correct the port.`,
+  Blocked: () =>
+    "It turns the operator's address away before TLS (host not allowed, or blocked after too many errors).",
+  Busy: () => 'It is full, starting or stopping.',
+  ServerError: () => 'It answers with an error instead of TLS.',
+  HandshakeFailed: () =>
+    'No TLS came about: it has no protocol version or cipher suite in common with clients of today, or no certificate.',
+  Aborted: () => 'It was not asked to the end.',
+}
+
+const mostSentence = 600
+const cut = (text: string): string => {
+  const plain = text.replace(/[^ -~]+/g, '?')
+  return plain.length <= mostSentence ? plain : `${plain.slice(0, mostSentence)}…`
+}
+
+export const judge = (look: Look, wish: Wish): Judged => {
+  if (look.refusal !== undefined) return { standing: 'NotAsked', message: cut(`It was not asked: ${look.refusal}.`) }
+  if (look.nameFault !== undefined) return { standing: 'Unreachable', message: nameless }
+  const visits = withoutOtherFamily(look.visits)
+  const all = visits.map((visit) => ({ visit, ...judgeVisit(visit, look, wish) }))
+  const [worst] = all.toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
+  if (worst === undefined) return { standing: 'Unreachable', message: nameless }
+  const { visit, standing, sentence } = worst
+  const served = visit.served ?? all.find((one) => one.visit.served !== undefined)?.visit.served
+  const troubled = all.filter((one) => one.standing !== 'Serving').length
+  const where = visits.length > 1 && troubled > 0 ? `${troubled} of ${visits.length} addresses, ${visit.address}: ` : ''
+  const more = visit.served === undefined ? [] : clientSentences(visit, look, wish)
+  const trusts = trustsOf(look)
+  return {
+    standing,
+    message: [`${where}${sentence}`, ...more].join(' '),
+    ...(served === undefined ? {} : { servedSerial: served.serialNumber, notAfter: served.notAfter }),
+    ...(trusts === undefined ? {} : { trusts }),
+  }
+}
+
+/** Where a name has addresses of two families, clients take the one that answers. */
+const withoutOtherFamily = (visits: readonly Visited[]): readonly Visited[] => {
+  const isDead = ({ fault, refusal }: Visited): boolean => fault === 'ConnectFailed' || refusal !== undefined
+  const family = ({ address }: Visited): boolean => address.includes(':')
+  const dead = [true, false].filter((six) => visits.every((one) => family(one) !== six || isDead(one)))
+  return dead.length === 1 ? visits.filter((one) => !dead.includes(family(one))) : visits
+}
+
+const judgeVisit = (visit: Visited, look: Look, wish: Wish): { standing: Standing; sentence: string } => {
+  const { fault, refusal, served, problems } = visit
+  const say = (standing: Standing, sentence: string) => ({ standing, sentence: cut(sentence) })
+  if (refusal !== undefined) return say('NotAsked', `It was not asked: ${refusal}.`)
+  if (fault !== undefined) return say(noTls.has(fault) ? 'NoTLS' : 'Unreachable', faultSentences[fault](wish.engine))
+  if (served === undefined) return say('NoTLS', 'It shows no certificate that can be read.')
+  const current = wish.expected.find(({ fingerprint }) => fingerprint === served.fingerprint)
+  const [first] = wish.expected
+  if (first !== undefined && current === undefined) {
+    const instead = wish.expected.length === 1 ? `not ${first.serialNumber}` : 'none of the current ones'
+    if (!wish.wasOurs(served.serialNumber))
+      return say(
+        'Other',
+        `It serves ${served.serialNumber}, signed by "${served.issuer}", and ${instead} of this profile: it was given other files, or another server answers there.`,
+      )
+    const since = first.since === undefined ? '' : ` since ${timestamp(first.since)}`
+    return say(
+      'Old',
+      `It still serves ${served.serialNumber} and ${instead}, which is in Secret of ${first.certificate}${since}: it has not loaded it. Let it reload or restart, or set spec.reload.`,
+    )
+  }
+  if (problems.length > 0)
+    return say('NotVerified', `Clients refuse what it serves (${served.serialNumber}): ${problems.join('; ')}.`)
+  if (visit.refused && visit.sent && wish.facesClients)
+    return say(
+      'ClientRefused',
+      `It refuses the certificate of client ${wish.client ?? ''}: it has not loaded the CA of the clients, or does not allow that name.`,
+    )
+  const what =
+    current === undefined ? 'a certificate that verifies' : `the current certificate of ${current.certificate}`
+  return say('Serving', `It serves ${what}, valid until ${timestamp(served.notAfter)}.`)
+}
+
+/** What is worth knowing of a server that serves TLS, and is no fault of it. */
+const clientSentences = (visit: Visited, { client, trust }: Look, { facesClients }: Wish): string[] => {
+  const wants = visit.refused && visit.requested !== false
+  if (wants && client === 'None')
+    return [
+      'It wants a client certificate, and the profile has none to show: list a client in spec.clients to see more of it.',
+    ]
+  if (wants && client === 'Unreadable')
+    return ['It wants a client certificate, and the Secret of the client could not be read.']
+  if (wants && !facesClients) return ['It takes only certificates of its own kind.']
+  if (trust?.state === 'Anybody') return ['It verifies no client certificate: it takes those of unknown CAs, too.']
+  if (trust?.state === 'NotRequested' || visit.requested === false) return ['It asks clients for no certificate.']
+  return []
+}
+
+const trustsOf = ({ trust }: Look): readonly string[] | undefined => {
+  if (trust?.state === 'Trusted') return [trust.authority]
+  return trust?.state === 'Refused' ? [] : undefined
+}
+
+export interface Serving {
+  readonly status: 'True' | 'False' | 'Unknown'
+  readonly reason: Reason
+  readonly message: string
+}
+
+const reasons: Readonly<Record<Standing, Reason>> = {
+  NoTLS: 'TLSNotServed',
+  Other: 'OtherCertificateServed',
+  NotVerified: 'ServedCertificateRefused',
+  Old: 'OldCertificateServed',
+  ClientRefused: 'ClientCertificateRefused',
+  Unreachable: 'EndpointUnreachable',
+  NotAsked: 'EndpointNotAsked',
+  Serving: 'Served',
+}
+
+/** Rows that the condition tells in full; the rest is counted, and stands in status.endpoints. */
+const mostTold = 5
+
+/** Undefined where there is no endpoint. */
+export const servingOf = (rows: readonly (Judged & { readonly address: string })[]): Serving | undefined => {
+  const count = rows.length
+  const all = count === 1 ? 'The endpoint serves' : `All ${count} endpoints serve`
+  if (count === 0) return undefined
+  const troubled = rows
+    .filter(({ standing }) => standing !== 'Serving')
+    .toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
+  const [worst] = troubled
+  if (worst === undefined)
+    return { status: 'True', reason: 'Served', message: `${all} a certificate that clients take.` }
+  const told = troubled.slice(0, mostTold).map(({ address, message }) => `${address}: ${message}`)
+  const more = troubled.length > mostTold ? [`And ${troubled.length - mostTold} more; see status.endpoints.`] : []
+  const unseen = worst.standing === 'Unreachable' || worst.standing === 'NotAsked'
+  return {
+    status: unseen ? 'Unknown' : 'False',
+    reason: reasons[worst.standing],
+    message: [`${troubled.length} of ${count} endpoints:`, ...told, ...more].join(' '),
+  }
+}
+
+/** Whether a server answered at all, as a socket that is held for it counts. */
+export const answered = ({ nameFault, refusal, visits }: Look): boolean =>
+  refusal !== undefined ||
+  (nameFault === undefined && visits.every(({ fault }) => fault !== 'ConnectFailed' && fault !== 'NoAnswer'))
+
+const shortestMs = 5000
+
+/**
+ * How long until the next look, ms. A server that was given a new certificate is asked often at first, and ever less: a kubelet takes
+ * up to two minutes to bring it there, a person any time.
+ */
+export const untilNextLook = (
+  intervalMs: number,
+  /** Since the certificate that it should serve changed; absent while it serves it. */
+  waitingMs: number | undefined,
+): number => (waitingMs === undefined ? intervalMs : Math.min(intervalMs, Math.max(shortestMs, waitingMs / 4)))

@@ -1,0 +1,218 @@
+/** What live servers serve, for the controller of profiles: plans who is asked, and tells what was seen. */
+
+import { keyOf } from '../../cluster/port.ts'
+import type { Keyring } from '../../authority/keyring.ts'
+import type { Context } from '../../control/context.ts'
+import type { Lookup } from '../../database/connect/address.ts'
+import { entryName } from '../../ledger/record.ts'
+import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
+import { timestamp } from '../../resources/conditions.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
+import type { Registry } from '../../runtime/metrics.ts'
+import type { Endpoints, EndpointSeen, EndpointsVerdict, ProfileView } from '../collaborators.ts'
+import { readClient, strangerTo } from './client.ts'
+import { type Judged, judge, type Look, servingOf, type Wish } from './decide.ts'
+import type { ShownCertificate } from './look.ts'
+import { registerEndpointMetrics } from './metrics.ts'
+import { Permission, type ProbeRules } from './permitted.ts'
+import { type FindEntry, type Plan, type PlannedEndpoint, planOf } from './plan.ts'
+import { EndpointWatch } from './watch.ts'
+
+export interface LiveOptions {
+  readonly keyring: Keyring
+  readonly rules: ProbeRules
+  /** Gives [0, 1). */
+  readonly random: () => number
+  readonly registry: Registry
+  /** Has a profile looked at again. */
+  readonly wake: (key: string) => void
+  /** A shorter interval of a profile is this long, ms. Default 10 s. */
+  readonly shortestMs?: number | undefined
+  readonly lookup?: Lookup | undefined
+}
+
+type Row = NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]
+
+interface Roots {
+  readonly hash: string
+  /** Profiles that wait for them. */
+  readonly waiting: Set<string>
+  /** Undefined while they are being read. */
+  roots?: readonly Uint8Array[]
+}
+
+const usualShortestMs = 10_000
+
+export class LiveEndpoints implements Endpoints {
+  readonly #context: Context
+  readonly #options: LiveOptions
+  readonly #watch: EndpointWatch
+  readonly #plans = new Map<string, Plan>()
+  /** Of CAs, by `namespace/name`. */
+  readonly #roots = new Map<string, Roots>()
+
+  constructor(context: Context, options: LiveOptions) {
+    this.#context = context
+    this.#options = options
+    const { keyring, lookup, random, registry, rules, wake } = options
+    const { clock, crypto, log } = context
+    this.#watch = new EndpointWatch({
+      ...{ clock, log, random, lookup, permission: new Permission(rules), changed: wake },
+      read: async ({ key }, signal): Promise<ShownCertificate | undefined> => {
+        const own = await readClient(context, keyring, key, signal).catch((error: unknown) => {
+          log.warn('the client certificate of a profile cannot be read', { certificate: key, error: String(error) })
+        })
+        if (own === undefined) return undefined
+        return { own, stranger: () => strangerTo(own, { crypto, random: context.random, now: clock.now() }) }
+      },
+      looked: (dialect, look) => observe(dialect, look),
+    })
+    const observe = registerEndpointMetrics(
+      registry,
+      () => this.#figures(),
+      () => this.#watch.open,
+    )
+  }
+
+  look(view: ProfileView): EndpointsVerdict {
+    const { key, profile } = view
+    const { probe, reload } = profile.spec
+    if (probe === undefined && (reload?.strategy ?? 'None') === 'None') {
+      this.forget(key)
+      return { ...nothing, facts: { endpoints: undefined }, conditions: { Serving: undefined } }
+    }
+    const { shortestMs = usualShortestMs } = this.#options
+    const plan = planOf(view, this.#findEntry, shortestMs)
+    const roots = this.#rootsOf(view)
+    if (roots !== undefined) {
+      this.#plans.set(key, plan)
+      this.#watch.follow(key, { plan, roots })
+    }
+    const looks = roots === undefined ? undefined : this.#watch.looks(key)
+    // Until all were asked, what was said of them stays.
+    if (looks === undefined) return { ...nothing, seen: this.#seen(view) }
+    return this.#verdict(view, plan, looks)
+  }
+
+  forget(key: string): void {
+    this.#plans.delete(key)
+    this.#watch.forget(key)
+  }
+
+  /** Calls off what is under way. */
+  stop(): Promise<void> {
+    return this.#watch.stop()
+  }
+
+  #verdict(
+    view: ProfileView,
+    { leftOut }: Plan,
+    looks: readonly { readonly endpoint: PlannedEndpoint; readonly look: Look }[],
+  ): EndpointsVerdict {
+    const judged = looks.map(({ endpoint, look }) => ({
+      ...judge(look, this.#wish(view.key, endpoint)),
+      address: endpoint.address,
+      at: look.at,
+    }))
+    const notes = leftOut === 0 ? [] : [`Of its endpoints ${leftOut} are not asked: there are too many.`]
+    return {
+      facts: { endpoints: rowsOf(judged, view.profile.status?.endpoints) },
+      conditions: { Serving: servingOf(judged) },
+      findings: [],
+      notes,
+      seen: this.#seen(view),
+    }
+  }
+
+  #seen({ key, expansion }: ProfileView): EndpointSeen[] {
+    const looks = new Map(this.#watch.seen(key).map(({ endpoint, look }) => [endpoint.address, { endpoint, look }]))
+    return expansion.endpoints.map((endpoint) => {
+      const found = looks.get(endpoint.address)
+      if (found === undefined) return { endpoint }
+      const { servedSerial, standing, message } = judge(found.look, this.#wish(key, found.endpoint))
+      return {
+        endpoint,
+        ...(servedSerial === undefined ? { problem: message } : { servedSerial, seenAt: found.look.at }),
+        ...(standing === 'Unreachable' ? { problem: message } : {}),
+      }
+    })
+  }
+
+  #wish(profile: string, { wish }: PlannedEndpoint): Wish {
+    const holders = new Set(wish.expected.map(({ certificate }) => `${profile.split('/')[0]}/${certificate}`))
+    const { certificates } = this.#context.caches
+    return {
+      ...wish,
+      wasOurs: (serialNumber) =>
+        [...holders].some((holder) => {
+          const certificate = certificates.store.get(holder)
+          return certificate !== undefined && this.#findEntry(certificate, serialNumber)?.holderKey === holder
+        }),
+    }
+  }
+
+  readonly #findEntry: FindEntry = ({ metadata, spec }, serialNumber) => {
+    const { namespace = metadata.namespace, name } = spec.authorityRef
+    return this.#context.caches.ledger.store.get(`${namespace}/${entryName(name, serialNumber)}`)
+  }
+
+  /** Undefined while they are not known: nothing can be judged then. */
+  #rootsOf({ key, profile }: ProfileView): readonly Uint8Array[] | undefined {
+    const { namespace = profile.metadata.namespace, name } = profile.spec.authorityRef
+    const authority = this.#context.caches.authorities.store.get(`${namespace}/${name}`)
+    const hash = authority?.status?.trustBundleHash
+    if (authority === undefined || hash === undefined) return undefined
+    const known = this.#roots.get(keyOf(authority))
+    if (known?.hash === hash) {
+      if (known.roots === undefined) known.waiting.add(key)
+      return known.roots
+    }
+    const slot: Roots = { hash, waiting: new Set([key]) }
+    this.#roots.set(keyOf(authority), slot)
+    void this.#readRoots(authority, slot)
+    return undefined
+  }
+
+  async #readRoots(authority: CertificateAuthority, slot: Roots): Promise<void> {
+    try {
+      slot.roots = await this.#options.keyring.trustOf(authority)
+    } catch (error) {
+      this.#context.log.debug('the roots of a CA cannot be had yet', {
+        authority: keyOf(authority),
+        error: String(error),
+      })
+      this.#roots.delete(keyOf(authority))
+      return
+    }
+    for (const profile of slot.waiting) this.#options.wake(profile)
+    slot.waiting.clear()
+  }
+
+  *#figures() {
+    for (const { profile, endpoint, look } of this.#watch.all())
+      yield { profile, address: endpoint.address, look, judged: judge(look, this.#wish(profile, endpoint)) }
+  }
+}
+
+const nothing: EndpointsVerdict = { facts: {}, findings: [], notes: [], seen: [] }
+
+/**
+ * The time of a look alone is worth no write. Where one row has changed, all get the time of their last look: what a row says
+ * was true then, and has not been otherwise since, as long as the operator runs.
+ */
+const rowsOf = (
+  judged: readonly (Judged & { readonly address: string; readonly at: number })[],
+  before: Row[] = [],
+): Row[] | undefined => {
+  const rows = judged.map(({ address, servedSerial, trusts, message, at }) => ({
+    address,
+    ...(servedSerial === undefined ? {} : { servedSerial }),
+    ...(trusts === undefined ? {} : { trusts: [...trusts] }),
+    lastProbe: timestamp(at),
+    message,
+  }))
+  const facts = (all: readonly Row[]): string =>
+    JSON.stringify(all.map(({ address, servedSerial, trusts, message }) => [address, servedSerial, trusts, message]))
+  if (rows.length === 0) return undefined
+  return facts(rows) === facts(before) ? before : rows
+}

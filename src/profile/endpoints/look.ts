@@ -1,0 +1,212 @@
+/** One look at an endpoint: every address behind its name, with a client certificate where the server wants one. */
+
+import { addressesOf, type Lookup } from '../../database/connect/address.ts'
+import type { DialectName } from '../../database/connect/dialects/table.ts'
+import { FaultError } from '../../database/connect/fault.ts'
+import { type ClientCertificate, probe, type Sight, type Target } from '../../database/connect/probe.ts'
+import { type Proof, proveTrust } from '../../database/connect/prove.ts'
+import type { Served } from '../../database/connect/served.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Look, TrustSeen, Visited } from './decide.ts'
+import type { Permission } from './permitted.ts'
+
+/** Pods behind one name that are asked one by one; a StatefulSet has a name for each. */
+const mostAddresses = 8
+/** Databases answer within milliseconds; places for the living are few. */
+const connectMs = 2000
+const totalMs = 6000
+
+export interface Asking {
+  readonly host: string
+  readonly port: number
+  readonly dialect: DialectName
+  /** What clients verify. */
+  readonly serverName: string
+  readonly roots: readonly Uint8Array[]
+  readonly namespace: string
+  readonly clusterDomain: string
+}
+
+/** What a client certificate is shown for. */
+export interface Showing {
+  /** The server is known to want one: it is shown from the start. */
+  readonly atOnce: boolean
+  /** Find out whether the server trusts the CA; else only whether it takes the certificate. */
+  readonly prove: boolean
+  /** Fingerprint of the CA that signed it. */
+  readonly authority: string
+  /** Undefined where the Secret does not hold one. */
+  readonly read: (signal: AbortSignal) => Promise<ShownCertificate | undefined>
+}
+
+export interface ShownCertificate {
+  readonly own: ClientCertificate
+  readonly stranger: () => Promise<ClientCertificate>
+}
+
+export interface LookOptions {
+  readonly clock: Clock
+  readonly permission: Permission
+  readonly showing: Showing | undefined
+  readonly lookup?: Lookup | undefined
+  readonly signal: AbortSignal
+  /** What was served the last time, so that it need not be read again. */
+  readonly known?: Served | undefined
+}
+
+export interface Seen {
+  readonly look: Look
+  /** The server wants a client certificate. */
+  readonly wants: boolean
+  /** Whether the certificate was shown. */
+  readonly shown: boolean
+  readonly served?: Served | undefined
+}
+
+/** Throws what `read` throws, and nothing for what a server does. */
+export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen> => {
+  const began = options.clock.monotonic()
+  const visits: Visited[] = []
+  const turn = new Turn(asking, options)
+  const done = (more: Partial<Look>): Seen => ({
+    look: {
+      at: options.clock.now(),
+      tookMs: options.clock.monotonic() - began,
+      visits,
+      client: turn.client,
+      ...(turn.trust === undefined ? {} : { trust: turn.trust }),
+      ...more,
+    },
+    wants: turn.wants,
+    shown: turn.client === 'Shown',
+    served: turn.served,
+  })
+  const found = await addressesTo(asking, options)
+  if (!('addresses' in found)) return done(found)
+  for (const address of found.addresses.slice(0, mostAddresses)) {
+    const refusal = options.permission.refusal(address)
+    visits.push(
+      refusal === undefined
+        ? visitedOf(address, await turn.visit(address))
+        : { address, refusal, problems: [], refused: false, sent: false },
+    )
+  }
+  return done({})
+}
+
+type Found = { readonly addresses: readonly string[] } | Pick<Look, 'refusal'> | Pick<Look, 'nameFault'>
+
+const addressesTo = async ({ host, port, ...place }: Asking, options: LookOptions): Promise<Found> => {
+  const asked = options.permission.name(host, place)
+  if ('refused' in asked) return { refusal: asked.refused }
+  try {
+    const { lookup, signal } = options
+    const addresses = await addressesOf(
+      { host: asked.name, port },
+      { signal, ...(lookup === undefined ? {} : { lookup }) },
+    )
+    return { addresses }
+  } catch (error) {
+    if (error instanceof FaultError) return { nameFault: error.reason }
+    throw error
+  }
+}
+
+/** What is learned at one address serves at the next. */
+class Turn {
+  readonly #asking: Asking
+  readonly #options: LookOptions
+  #certificate: ShownCertificate | undefined
+  client: Look['client'] = 'NotNeeded'
+  trust: TrustSeen | undefined
+  wants: boolean
+  served: Served | undefined
+
+  constructor(asking: Asking, options: LookOptions) {
+    this.#asking = asking
+    this.#options = options
+    this.wants = options.showing?.atOnce === true
+    this.served = options.known
+  }
+
+  async visit(address: string): Promise<Sight> {
+    const { port, dialect, serverName, roots } = this.#asking
+    const target: Target = { address, port, dialect, serverName, roots }
+    const first = await this.#probe(target, this.wants ? await this.#read() : undefined)
+    const asksForOne = first.requested !== false && first.fault === undefined
+    const refusedBare = first.outcome === 'Refused' && !first.offered && asksForOne
+    if (refusedBare) this.wants = true
+    const { showing } = this.#options
+    if (showing === undefined) {
+      if (refusedBare) this.client = 'None'
+      return first
+    }
+    const { requested } = first
+    const isProof = showing.prove && requested !== undefined && this.trust === undefined
+    if (isProof && !requested) this.trust = { state: 'NotRequested' }
+    if (!(refusedBare && !this.#wasRead) && !(isProof && asksForOne)) return first
+    const shown = await this.#read()
+    if (shown === undefined) return first
+    return isProof ? this.#prove(target, shown, showing.authority) : this.#probe(target, shown)
+  }
+
+  get #wasRead(): boolean {
+    return this.client === 'Unreadable'
+  }
+
+  async #probe(target: Target, shown: ShownCertificate | undefined): Promise<Sight> {
+    const { clock, signal } = this.#options
+    const sight = await probe(target, {
+      ...{ clock, signal, connectMs, totalMs, certificate: shown?.own },
+      ...(this.served === undefined ? {} : { known: this.served }),
+    })
+    this.served = sight.served ?? this.served
+    return sight
+  }
+
+  async #read(): Promise<ShownCertificate | undefined> {
+    if (this.#certificate !== undefined || this.#wasRead) return this.#certificate
+    this.#certificate = await this.#options.showing?.read(this.#options.signal)
+    this.client = this.#certificate === undefined ? 'Unreadable' : 'Shown'
+    return this.#certificate
+  }
+
+  async #prove(target: Target, { own, stranger }: ShownCertificate, authority: string): Promise<Sight> {
+    const { clock, signal } = this.#options
+    // One of each: a mere look must not count as a row of failures with MySQL, and nothing is switched on its word.
+    const offers = { Current: own, Next: own, Stranger: await stranger() }
+    const rules = { inARow: 1, overMs: 0 }
+    const proof = await proveTrust(target, offers, { clock, signal, connectMs, totalMs, rules })
+    this.trust = trustOf(proof, authority)
+    const last = proof.rounds.at(-1)?.offer
+    // The stranger's end is not ours.
+    return last === 'Stranger' ? { ...proof.sight, outcome: 'Accepted', offered: true } : proof.sight
+  }
+}
+
+const trustOf = ({ verdict, reason }: Proof, authority: string): TrustSeen => {
+  if (verdict === 'Trusted') return { state: 'Trusted', authority }
+  if (verdict === 'NotTrusted' || reason === 'CurrentRefused') return { state: 'Refused', authority }
+  if (reason === 'NotRequested') return { state: 'NotRequested' }
+  return { state: reason === 'StrangerAccepted' ? 'Anybody' : 'Unknown' }
+}
+
+const visitedOf = (address: string, sight: Sight): Visited => {
+  const { served, fault, problems = [], requested, outcome, offered } = sight
+  return {
+    address,
+    problems,
+    refused: outcome === 'Refused',
+    sent: offered,
+    ...(fault === undefined ? {} : { fault: fault.reason }),
+    ...(requested === undefined ? {} : { requested }),
+    ...(served === undefined
+      ? {}
+      : {
+          served: {
+            ...{ serialNumber: served.serialNumber, fingerprint: served.fingerprint },
+            ...{ issuer: served.issuer, notAfter: served.notAfter },
+          },
+        }),
+  }
+}

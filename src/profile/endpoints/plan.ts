@@ -1,0 +1,140 @@
+/** A profile and what was issued for it → which servers are asked, and what each should serve. Pure. */
+
+import { issuedAt, type LedgerEntry } from '../../ledger/entry.ts'
+import { parseEndpoint } from '../../database/connect/address.ts'
+import type { DialectName } from '../../database/connect/dialects/table.ts'
+import { engineOf } from '../../database/engines/external.ts'
+import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
+import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
+import { parseDuration } from '../../resources/duration.ts'
+import type { ProfileView } from '../collaborators.ts'
+import type { WantedCertificate } from '../expand.ts'
+import type { Expected, Wish } from './decide.ts'
+
+export interface PlannedEndpoint {
+  /** HOST:PORT as the profile has it. */
+  readonly address: string
+  readonly host: string
+  readonly port: number
+  readonly dialect: DialectName
+  /** What clients verify. */
+  readonly serverName: string
+  readonly wish: Omit<Wish, 'wasOurs'>
+}
+
+export interface PlannedClient {
+  /** As spec.clients names it. */
+  readonly name: string
+  /** `namespace/name` of its DatabaseCertificate. */
+  readonly key: string
+  /** Fingerprints of the certificate and of the CA that signed it. */
+  readonly fingerprint: string
+  readonly authority: string
+}
+
+export interface Plan {
+  readonly namespace: string
+  readonly clusterDomain: string
+  readonly intervalMs: number
+  readonly endpoints: readonly PlannedEndpoint[]
+  /** Endpoints beyond `mostEndpoints`. */
+  readonly leftOut: number
+  readonly client: PlannedClient | undefined
+}
+
+/** The ledger's entry of what a certificate's CA signed under this number. */
+export type FindEntry = (certificate: DatabaseCertificate, serialNumber: string) => LedgerEntry | undefined
+
+/** One profile must not keep the operator busy with nothing else. */
+export const mostEndpoints = 256
+
+/** `shortestMs`: the operator says it, not the author of a profile. */
+export const planOf = (
+  { profile, expansion, certificates }: ProfileView,
+  findEntry: FindEntry,
+  shortestMs: number,
+): Plan => {
+  const namespace = profile.metadata.namespace ?? 'default'
+  const { definition, managed } = engineOf(profile.spec)
+  const issued = expansion.certificates.flatMap((wanted) => {
+    const certificate = certificates.get(wanted.name)
+    return certificate === undefined ? [] : [{ wanted, certificate, expected: expectedOf(certificate, findEntry) }]
+  })
+  const client = clientOf(profile, issued, namespace)
+  const given = new Set(profile.spec.probe?.endpoints ?? [])
+  const planned = new Map<string, PlannedEndpoint>()
+  for (const { address, dialect, part } of expansion.endpoints) {
+    const where = parseEndpoint(address)
+    if (where === undefined || planned.has(address)) continue
+    const ofPart = issued.filter((one) => one.wanted.part === part)
+    const meant = ofPart.filter(({ certificate }) => isFor(certificate, where.host))
+    const expected = (meant.length > 0 ? meant : ofPart).flatMap(({ expected: one }) => one ?? [])
+    // A name that dbtls chose itself may be one that the policy of the CA has left out; clients use another then.
+    const usual = given.has(address) || meant.length > 0 ? undefined : nameIn(ofPart[0]?.certificate, profile)
+    planned.set(address, {
+      ...{ address, dialect, ...where, serverName: usual ?? where.host },
+      wish: {
+        ...{ expected, managed, engine: definition.engine, facesClients: part === 'server' },
+        ...(client === undefined ? {} : { client: client.name }),
+      },
+    })
+  }
+  const all = [...planned.values()]
+  return {
+    namespace,
+    clusterDomain: profile.spec.topology?.clusterDomain ?? 'cluster.local',
+    intervalMs: Math.max(shortestMs, parseDuration(profile.spec.probe?.interval ?? '5m')),
+    endpoints: all.slice(0, mostEndpoints),
+    leftOut: Math.max(0, all.length - mostEndpoints),
+    client,
+  }
+}
+
+interface Issued {
+  readonly wanted: WantedCertificate
+  readonly certificate: DatabaseCertificate
+  readonly expected: Expected | undefined
+}
+
+const expectedOf = (certificate: DatabaseCertificate, findEntry: FindEntry): Expected | undefined => {
+  const { serialNumber, fingerprint } = certificate.status ?? {}
+  if (serialNumber === undefined || fingerprint === undefined) return undefined
+  const entry = findEntry(certificate, serialNumber)
+  const since = entry === undefined ? Number.NaN : issuedAt(entry)
+  return {
+    ...{ certificate: certificate.metadata.name, serialNumber, fingerprint },
+    ...(Number.isNaN(since) ? {} : { since }),
+  }
+}
+
+/** The first in the order of the profile that has a certificate and whose key dbtls holds. */
+const clientOf = (
+  profile: DatabaseTLSProfile,
+  issued: readonly Issued[],
+  namespace: string,
+): PlannedClient | undefined => {
+  for (const { name } of profile.spec.clients ?? []) {
+    const found = issued.find(
+      ({ wanted }) => wanted.part === 'client' && wanted.name === `${profile.metadata.name}-${name}`,
+    )
+    const { fingerprint, authorityFingerprint: authority } = found?.certificate.status ?? {}
+    if (found === undefined || fingerprint === undefined || authority === undefined) continue
+    if (found.certificate.spec.request !== undefined) continue
+    return { name, key: `${namespace}/${found.wanted.name}`, fingerprint, authority }
+  }
+  return undefined
+}
+
+const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
+  const name = host.toLowerCase().replace(/\.$/, '')
+  const above = name.replace(/^[^.]+/, '*')
+  return (
+    (spec.dnsNames ?? []).some((one) => one === name || one === above) ||
+    (spec.ipAddresses ?? []).some((one) => one === name)
+  )
+}
+
+const nameIn = (certificate: DatabaseCertificate | undefined, { spec }: DatabaseTLSProfile): string | undefined => {
+  const names = certificate?.spec.dnsNames?.filter((name) => !name.startsWith('*') && name !== 'localhost') ?? []
+  return names.find((name) => name === spec.connection?.host) ?? names[0]
+}

@@ -1,0 +1,232 @@
+/**
+ * Asks the endpoints of all profiles again and again, and remembers the last look at each. What it remembers is gone with the
+ * process: a start asks everybody once before anything is said.
+ */
+
+import type { Lookup } from '../../database/connect/address.ts'
+import type { DialectName } from '../../database/connect/dialects/table.ts'
+import { Patrol } from '../../database/connect/patrol.ts'
+import type { Served } from '../../database/connect/served.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Logger } from '../../runtime/log.ts'
+import { answered, type Look, type TrustSeen, untilNextLook } from './decide.ts'
+import { type Asking, lookAt, type ShownCertificate } from './look.ts'
+import type { Permission } from './permitted.ts'
+import type { Plan, PlannedClient, PlannedEndpoint } from './plan.ts'
+
+export interface WatchOptions {
+  readonly clock: Clock
+  readonly log: Logger
+  /** Gives [0, 1). */
+  readonly random: () => number
+  readonly permission: Permission
+  readonly lookup?: Lookup | undefined
+  /** Reads the certificate of a client; undefined where there is none to read. */
+  readonly read: (client: PlannedClient, signal: AbortSignal) => Promise<ShownCertificate | undefined>
+  /** Something of this profile is seen for the first time, or otherwise than before. */
+  readonly changed: (profile: string) => void
+  /** Told of each look. */
+  readonly looked: (dialect: DialectName, look: Look) => void
+  readonly mostOpen?: number | undefined
+}
+
+/** A plan and the CAs that clients trust, DER; the same array while they are the same. */
+export interface Followed {
+  readonly plan: Plan
+  readonly roots: readonly Uint8Array[]
+}
+
+interface State {
+  readonly profile: string
+  endpoint: PlannedEndpoint
+  /** Undefined until it was asked since it should serve what it should serve now. */
+  look: Look | undefined
+  /** When what it should serve changed, ms on a clock that never jumps; absent for what was so at the first sight of it. */
+  changedAt: number | undefined
+  wants: boolean
+  served: Served | undefined
+  trust: TrustSeen | undefined
+  /** For which certificates `trust` was found out. */
+  trustKey: string | undefined
+  /** ms on a clock that never jumps: the last time a certificate was shown. */
+  shownAt: number
+}
+
+/** A server that takes clients without certificate is shown one so often, so that what is said of its trust stays true. */
+const showAgainMs = 60 * 60_000
+/** A slow server takes its turn among those that do not answer. */
+const slowMs = 3000
+
+export class EndpointWatch {
+  readonly #options: WatchOptions
+  readonly #patrol: Patrol
+  readonly #profiles = new Map<string, Followed & { readonly keys: ReadonlySet<string> }>()
+  readonly #states = new Map<string, State>()
+
+  constructor(options: WatchOptions) {
+    const { clock, log, mostOpen = 32, random } = options
+    this.#options = options
+    this.#patrol = new Patrol({
+      ...{ clock, random, mostOpen, ask: (key, signal) => this.#ask(key, signal) },
+      failed: (key, error) => log.warn('an endpoint could not be asked', { endpoint: key, error: String(error) }),
+    })
+  }
+
+  /** Connections at this moment. */
+  get open(): number {
+    return this.#patrol.open
+  }
+
+  /** `profile`: namespace/name. */
+  follow(profile: string, followed: Followed): void {
+    const { endpoints, intervalMs } = followed.plan
+    const keys = new Set(endpoints.map(({ address }) => `${profile} ${address}`))
+    for (const key of this.#profiles.get(profile)?.keys ?? []) if (!keys.has(key)) this.#drop(key)
+    const before = this.#profiles.get(profile)
+    this.#profiles.set(profile, { ...followed, keys })
+    for (const endpoint of endpoints) this.#followOne(profile, `${profile} ${endpoint.address}`, endpoint, intervalMs)
+    // What is seen of them hangs on what they are shown.
+    if (before !== undefined && before.plan.client?.fingerprint !== followed.plan.client?.fingerprint)
+      for (const key of keys) this.#patrol.soon(key)
+  }
+
+  #followOne(profile: string, key: string, endpoint: PlannedEndpoint, intervalMs: number): void {
+    const state = this.#states.get(key)
+    if (state === undefined) {
+      const fresh = { look: undefined, changedAt: undefined, wants: false, served: undefined }
+      const trust = { trust: undefined, trustKey: undefined, shownAt: -Infinity }
+      this.#states.set(key, { profile, endpoint, ...fresh, ...trust })
+      this.#patrol.set(key, intervalMs)
+      return
+    }
+    const before = state.endpoint
+    state.endpoint = endpoint
+    this.#patrol.set(key, untilNextLook(intervalMs, this.#waiting(state)))
+    if (question(before) === question(endpoint)) return
+    // What was seen answers another question.
+    state.look = undefined
+    state.changedAt = this.#options.clock.monotonic()
+    this.#patrol.soon(key)
+  }
+
+  /** Nothing of it is asked any more. */
+  forget(profile: string): void {
+    for (const key of this.#profiles.get(profile)?.keys ?? []) this.#drop(key)
+    this.#profiles.delete(profile)
+  }
+
+  #drop(key: string): void {
+    this.#states.delete(key)
+    this.#patrol.drop(key)
+  }
+
+  /** The last look at each endpoint in the order of the plan; undefined while one has not been asked. */
+  looks(profile: string): readonly { readonly endpoint: PlannedEndpoint; readonly look: Look }[] | undefined {
+    const seen = this.seen(profile)
+    return seen.length === this.#profiles.get(profile)?.keys.size ? seen : undefined
+  }
+
+  /** Those of a profile that were asked. */
+  seen(profile: string): readonly { readonly endpoint: PlannedEndpoint; readonly look: Look }[] {
+    return [...(this.#profiles.get(profile)?.keys ?? [])].flatMap((key) => {
+      const state = this.#states.get(key)
+      return state?.look === undefined ? [] : [{ endpoint: state.endpoint, look: state.look }]
+    })
+  }
+
+  /** Every endpoint that was asked, of all profiles. */
+  *all(): Generator<{ readonly profile: string; readonly endpoint: PlannedEndpoint; readonly look: Look }> {
+    for (const { profile, endpoint, look } of this.#states.values())
+      if (look !== undefined) yield { profile, endpoint, look }
+  }
+
+  stop(): Promise<void> {
+    return this.#patrol.stop()
+  }
+
+  async #ask(key: string, signal: AbortSignal): Promise<boolean> {
+    const state = this.#states.get(key)
+    const followed = state === undefined ? undefined : this.#profiles.get(state.profile)
+    if (state === undefined || followed === undefined) return true
+    const { clock, permission, lookup } = this.#options
+    const { endpoint } = state
+    const { client } = followed.plan
+    const showing = client === undefined ? undefined : this.#showing(state, client)
+    const seen = await lookAt(askingOf(followed, endpoint), {
+      ...{ clock, permission, lookup, signal, showing, known: state.served },
+    })
+    if (signal.aborted || this.#states.get(key) !== state) return true
+    state.wants = seen.wants
+    state.served = seen.served
+    if (seen.shown) state.shownAt = clock.monotonic()
+    this.#learn(state, client, seen.look)
+    const look = state.trust === undefined ? seen.look : { ...seen.look, trust: state.trust }
+    this.#options.looked(endpoint.dialect, look)
+    const isAnswer = answered(look) && look.tookMs < slowMs
+    // Asked before what it should serve changed: it is asked again at once.
+    if (state.endpoint !== endpoint && question(state.endpoint) !== question(endpoint)) return isAnswer
+    const isNew = state.look === undefined || digest(state.look) !== digest(look)
+    state.look = look
+    const waiting = this.#waiting(state)
+    if (waiting === undefined) state.changedAt = undefined
+    this.#patrol.set(key, untilNextLook(followed.plan.intervalMs, waiting))
+    if (isNew) this.#options.changed(state.profile)
+    return isAnswer
+  }
+
+  #showing(state: State, client: PlannedClient) {
+    const { clock, read } = this.#options
+    const isDue = clock.monotonic() - state.shownAt >= showAgainMs
+    const isUnknown = state.trustKey !== trustKeyOf(state, client) || (state.trust?.state === 'Unknown' && isDue)
+    return {
+      atOnce: state.wants || (isDue && state.trust !== undefined && state.trust.state !== 'NotRequested'),
+      prove: isUnknown,
+      authority: client.authority,
+      read: (signal: AbortSignal) => read(client, signal),
+    }
+  }
+
+  #learn(state: State, client: PlannedClient | undefined, { trust, visits }: Look): void {
+    if (client === undefined) {
+      state.trust = undefined
+      state.trustKey = undefined
+      return
+    }
+    if (trust !== undefined) {
+      state.trust = trust
+      state.trustKey = trustKeyOf(state, client)
+      return
+    }
+    const isRefused = visits.some(({ sent, refused }) => sent && refused)
+    const isTaken = visits.some(({ sent, refused }) => sent && !refused)
+    if (isRefused) state.trust = { state: 'Refused', authority: client.authority }
+    // Once refused and now taken: what else it takes has to be found out again.
+    else if (isTaken && state.trust?.state === 'Refused') state.trustKey = undefined
+  }
+
+  /** ms since it should have begun to serve something else; undefined where it does, or nobody knows since when. */
+  #waiting({ endpoint, look, changedAt }: State): number | undefined {
+    if (changedAt === undefined) return undefined
+    const { expected } = endpoint.wish
+    const isServed = look?.visits.every(
+      ({ served }) => served === undefined || expected.some(({ fingerprint }) => fingerprint === served.fingerprint),
+    )
+    return isServed === true ? undefined : this.#options.clock.monotonic() - changedAt
+  }
+}
+
+/** Its own certificate, the client's and the CA's: another one of them, and what was found out holds no longer. */
+const trustKeyOf = ({ served }: State, { fingerprint, authority }: PlannedClient): string =>
+  `${served?.fingerprint} ${fingerprint} ${authority}`
+
+const question = ({ dialect, serverName, wish }: PlannedEndpoint): string =>
+  JSON.stringify([dialect, serverName, wish.expected.map(({ fingerprint }) => fingerprint)])
+
+const digest = ({ nameFault, refusal, visits, trust, client }: Look): string =>
+  JSON.stringify([nameFault, refusal, visits, trust, client === 'None' || client === 'Unreadable' ? client : ''])
+
+const askingOf = ({ plan, roots }: Followed, endpoint: PlannedEndpoint): Asking => {
+  const { host, port, dialect, serverName } = endpoint
+  const { namespace, clusterDomain } = plan
+  return { host, port, dialect, serverName, roots, namespace, clusterDomain }
+}
