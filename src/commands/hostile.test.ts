@@ -127,11 +127,19 @@ describe('a file that is none', () => {
       if (code === 1) expect(err, what).not.toBe('')
     }
   })
-  it.runIf(process.getuid?.() !== 0)('one without the right to read it says so', async () => {
+  it('one without the right to read it says so', async () => {
+    await folder.render(authorityYaml())
     chmodSync(folder.file('x', 'text'), 0)
-    for (const args of [['inspect'], ['verify'], ['ledger', 'import'], ['status', '--kubeconfig']]) {
+    mkdirSync(folder.path('y'))
+    chmodSync(folder.file('y/index.txt', 'text'), 0)
+    for (const args of [
+      ['inspect', folder.path('x')],
+      ['verify', folder.path('x')],
+      ['status', '--kubeconfig', folder.path('x')],
+      ['ledger', 'import', folder.path('y'), '--authority', 'data/ca', ...folder.state],
+    ]) {
       const [verb = '', ...rest] = args
-      const { code, err } = await run(verb, ...rest, folder.path('x'))
+      const { code, err } = await folder.unprivileged(() => run(verb, ...rest))
       expect([code, err]).toEqual([1, expect.stringMatching(/permission denied|EACCES/)])
     }
   })

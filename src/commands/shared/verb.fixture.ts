@@ -1,6 +1,6 @@
 /** For tests of verbs: a state folder made by `render`, and a verb run on it with what it printed. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { lchownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -24,6 +24,9 @@ export const runVerb = async (main: Main, args: readonly string[], io: Partial<I
   return { code, out: texts[0] ?? '', err: texts[1] ?? '' }
 }
 
+/** The uid and gid that own nothing. */
+const nobody = 65534
+
 /** A folder that each test finds empty, with `state` inside. */
 export const useFolder = () => {
   let folder = ''
@@ -46,6 +49,20 @@ export const useFolder = () => {
     render: (manifests: string, ...args: string[]): Promise<Answer> => {
       writeFileSync(path('m.yaml'), manifests)
       return runVerb(render, ['-f', path('m.yaml'), '--out', path('out'), '--state', path('state'), ...args])
+    },
+    /** Does the work as a user who owns the folder and nothing else: root may read and write what is closed to others. */
+    unprivileged: async <T>(work: () => Promise<T>): Promise<T> => {
+      if (process.getuid?.() !== 0) return work()
+      for (const name of ['', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })])
+        lchownSync(join(folder, name), nobody, nobody)
+      process.setegid?.(nobody)
+      process.seteuid?.(nobody)
+      try {
+        return await work()
+      } finally {
+        process.seteuid?.(0)
+        process.setegid?.(0)
+      }
     },
     /** Looks into the state, or changes it behind the back of the verbs. */
     inState: async <T>(work: (cluster: Cluster) => Promise<T>): Promise<T> => {
