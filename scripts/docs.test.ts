@@ -61,7 +61,11 @@ const pages: Readonly<Record<string, Page>> = {
   'docs/howto-openssl.md': { sh: 'test/e2e/howto.test.ts', console: 'test/e2e/howto.test.ts' },
   'docs/layouts.md': { yaml: 'src/operator.layouts.docs.test.ts' },
   'docs/publishing.md': { yaml: manifests, console: 'test/e2e/publish.test.ts' },
-  'docs/revocation.md': { yaml: manifests, console: 'test/e2e/revocation.test.ts' },
+  'docs/revocation.md': {
+    yaml: manifests,
+    console: 'test/e2e/revocation.test.ts',
+    sh: { 'Without a cluster': 'test/e2e/revocation.test.ts' },
+  },
   'docs/signing-requests.md': {
     yaml: { "Kubernetes' own certificate requests": 'test/e2e/signing-requests.test.ts' },
     console: 'test/e2e/signing-requests.test.ts',

@@ -3,7 +3,8 @@ import type { Cluster } from './cluster/port.ts'
 import { issueCertificate } from './pki/certificates/certificate.ts'
 import { makeAuthority } from './pki/imports/import.fixture.ts'
 import { encryptPrivateKey } from './pki/keys/keys.ts'
-import { encodePem } from './pki/encoding/pem.ts'
+import { decodePem, encodePem } from './pki/encoding/pem.ts'
+import { parseRevocationList, type ParsedRevocationList } from './pki/revocation/revocation-list.ts'
 import { authorityPlan } from './pki/certificates/plans.ts'
 import { nameConstraints } from './pki/constraints/name-constraints.ts'
 import { type Authority, makeIntermediate, makeRoot, opensslVersion, randomSerial } from './pki/testing.ts'
@@ -28,6 +29,7 @@ import {
   put,
   quiet,
   ready,
+  revoke,
   secretOf,
   stalled,
   start,
@@ -36,6 +38,8 @@ import {
 } from './testing.ts'
 
 const pem = (...ders: readonly Uint8Array[]): string => ders.map((der) => encodePem('CERTIFICATE', der)).join('')
+/** The list in a PEM. */
+const listIn = (list: string): ParsedRevocationList => parseRevocationList(decodePem(list)[0]?.der ?? new Uint8Array())
 const keyPem = ({ key }: Authority): string => encodePem('PRIVATE KEY', key.pkcs8)
 
 const files = (root: Authority): Record<string, string> => ({
@@ -56,8 +60,9 @@ const rootAt = (clock: ManualClock, commonName = 'Corp CA', more: object = {}): 
   makeRoot({ commonName, now: clock.now(), ...more })
 
 /** An authority in the Secret and a leaf under it. */
-const signing = async () => {
+const signing = async (spec: object = {}) => {
   const running = await begin(undefined)
+  if (Object.keys(spec).length > 0) await put(running.cluster, authority({ ...bringing(), ...spec }))
   const root = await rootAt(running.clock)
   await authoritySays(running.cluster, 'SecretNotFound')
   await fill(running.cluster, files(root))
@@ -152,6 +157,36 @@ describe('a CA in a Secret of the user', () => {
     const note = events.find(({ reason }) => reason === 'AuthorityReplaced')?.note
     expect(note).toContain('New Corp CA')
     expect(note).toContain('instead of')
+  })
+
+  it('keeps the last list of its former key beside its own while something of that key lives', async () => {
+    const { cluster, clock, root, serial } = await signing({ crl: { duration: '10d', renewBefore: '3d' } })
+    const lists = async () => (await cluster.get(configMaps, { namespace, name: 'ca-crl' })).data ?? {}
+    await revoke(cluster, serial, { reason: 'keyCompromise' })
+    const last = await until('the revocation', async () => {
+      const { 'ca.crl': list = '' } = await lists()
+      return listIn(list).revoked.some(({ serialNumber }) => serialNumber === serial) && list
+    })
+    await until('another leaf', async () => (await getCertificate(cluster)).status?.serialNumber !== serial)
+    await ready(cluster)
+    await fill(cluster, files(await rootAt(clock, 'New Corp CA')))
+    const former = `former-${Buffer.from(root.signer.subjectKeyId).toString('hex')}.crl`
+    const both = await until('both lists', async () => {
+      const found = await lists()
+      return found['ca.crl'] !== last && Object.hasOwn(found, former) && found
+    })
+    expect(both[former]).toBe(last)
+    expect(listIn(both['ca.crl'] ?? '').revoked).toEqual([])
+    expect(listIn(both['ca.crl'] ?? '').number).toBeGreaterThan(listIn(last).number ?? 0n)
+    // The next ones carry it along.
+    await pass(clock, 30 * day)
+    const later = await until('the next list', async () => {
+      const found = await lists()
+      return found['ca.crl'] !== both['ca.crl'] && found
+    })
+    expect(later[former]).toBe(last)
+    await pass(clock, 70 * day)
+    await until('only the present one', async () => Object.keys(await lists()).join(' ') === 'ca.crl')
   })
 
   it('is trusted beside its successor while its certificate stands in the chain', async () => {

@@ -162,6 +162,7 @@ export class Operator {
       authority: into(controllers.authorities),
       passDelayMs: this.#options.sweepIntervalMs ?? sweepIntervalMs,
       deleted: (certificate) => keeper.deleted(certificate),
+      delivered: (certificate, former) => keeper.delivered(certificate, former),
     })
     wakeTrust(this.caches, into(controllers.trust))
     wakeWithdrawal(this.caches, into(controllers.withdrawal))

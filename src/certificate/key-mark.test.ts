@@ -41,6 +41,7 @@ const asking = (keys: readonly string[], more: object = {}, secretMore: object =
   ({
     metadata: { name: 'orders', namespace: 'data', generation: 2 },
     spec: {
+      authorityRef: { name: 'ca' },
       secret: {
         name: 'orders-tls',
         items: [
@@ -54,6 +55,7 @@ const asking = (keys: readonly string[], more: object = {}, secretMore: object =
     ...more,
   }) as unknown as DatabaseCertificate
 const both = asking(mark.keys)
+const of = (authorityRef: object) => ({ ...both, spec: { ...both.spec, authorityRef } }) as DatabaseCertificate
 
 describe('what of the key of a CA is to go', () => {
   it.each([
@@ -88,8 +90,16 @@ describe('what of the key of a CA is to go', () => {
       of: asking([], { metadata: { name: 'orders', generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' } }),
       keys: [],
     },
+    { when: 'another CA is asked', ca: authority(true), of: of({ name: 'other' }), keys: mark.keys },
+    {
+      when: 'a CA of another home is asked',
+      ca: authority(true),
+      of: of({ name: 'ca', namespace: 'pki' }),
+      keys: mark.keys,
+    },
+    { when: 'its home is named', ca: authority(true), of: of({ name: 'ca', namespace: 'data' }), keys: [] },
     { when: 'the layout is not known', ca: authority(true), of: asking([], {}, { layout: 'Nobody/knows' }), keys: [] },
-  ])('$keys when $when', ({ ca, of, keys }) => {
-    expect(undue('orders-tls', mark, ca, of)?.keys ?? []).toEqual(keys)
+  ])('$keys when $when', ({ ca, of: certificate, keys }) => {
+    expect(undue('orders-tls', mark, ca, certificate)?.keys ?? []).toEqual(keys)
   })
 })

@@ -77,7 +77,10 @@ export const undue = (
   if (certificate.status?.observedGeneration !== certificate.metadata.generation) return undefined
   const shaped = shapeOf(certificate.spec)
   if (!('shape' in shaped)) return undefined
-  const items = certificate.spec.secret.name === secretName ? shaped.shape.items.filter(isExport) : []
+  const { authorityRef, secret } = certificate.spec
+  const { namespace } = certificate.metadata
+  const isOfThis = authorityRef.name === mark.authority && (authorityRef.namespace ?? namespace) === namespace
+  const items = isOfThis && secret.name === secretName ? shaped.shape.items.filter(isExport) : []
   const keys = mark.keys.filter((key) => !items.some((item) => item.key === key))
   return keys.length === 0
     ? undefined

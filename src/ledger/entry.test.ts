@@ -48,6 +48,19 @@ describe('an entry in memory', () => {
     expect(JSON.stringify(kept)).not.toMatch(/CERTIFICATE|much/)
   })
 
+  it.each([
+    ['0A', '0A'],
+    ['000A', '0A'],
+    ['00', '00'],
+    ['0000', '00'],
+    ['0A00', '0A00'],
+  ])('calls serial number %s as a list does: %s', (serialNumber, expected) => {
+    expect(projected({ serialNumber, supersedes: { serialNumber } })).toMatchObject({
+      serialNumber: expected,
+      supersedes: expected,
+    })
+  })
+
   it('knows of the certificate what the strict reader knows', async () => {
     const { certificate } = await makeIntermediate(root, 'Bélow')
     expect(projected({ certificate: encodePem('CERTIFICATE', certificate) }).commonName).toBe('Bélow')

@@ -92,13 +92,13 @@ export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) 
         ...(uid === undefined ? {} : { uid }),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       },
-      serialNumber: spec.serialNumber,
+      serialNumber: canonical(spec.serialNumber),
       authority: shared(`${namespace}/${spec.authorityRef.name}`),
       authorityUid: shared(spec.authorityRef.uid),
       authorityKeyId: shared(facts?.authorityKeyId),
       holder: holder?.uid,
       holderKey: holder === undefined ? undefined : `${holder.namespace}/${holder.name}`,
-      supersedes: spec.supersedes?.serialNumber,
+      supersedes: spec.supersedes && canonical(spec.supersedes.serialNumber),
       takesName: spec.supersedes?.namesakes === true,
       state: spec.revocation === undefined ? (marked === 'Revoked' ? 'Valid' : marked) : 'Revoked',
       marked,
@@ -115,6 +115,9 @@ export const createProjection = (): ((entry: IssuedCertificate) => LedgerEntry) 
     }
   }
 }
+
+/** Without zero octets in front, as certificates and lists are read: by any other form an entry would not be found on a list. */
+const canonical = (serialNumber: string): string => serialNumber.replace(/^(?:00)+(?=..)/, '')
 
 /** Of an entry taken over without its certificate. */
 const endOf = (indexLine: string | undefined): number => {

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf, type KubeObject } from '../cluster/port.ts'
 import { never, rejection, stubContext } from '../control/testing.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { silentLogger } from '../runtime/log.ts'
 import type { LedgerEntry } from './entry.ts'
 import { LedgerKeeper, sweepIntervalMs } from './keeper.ts'
+import { supersedeGraceMs } from './rules.ts'
 import { entryOf } from './testing.ts'
 
 const day = 24 * 3_600_000
@@ -59,6 +61,12 @@ const born = new Date(stubContext({}).clock.now()).getTime()
 const alive = { createdAt: born, notBefore: born - 300_000, notAfter: born + 90 * day }
 const entry = (serial: string, change: Partial<LedgerEntry> = {}) => entryOf(serial, { ...alive, ...change })
 const hold = { reason: 'certificateHold', time: undefined, invalidityTime: undefined, seenAt: undefined } as const
+
+/** The holder of all entries. */
+const reporting = (serialNumber: string) => {
+  const metadata = { namespace: 'data', name: 'orders', uid: 'h' }
+  return { metadata, spec: { authorityRef: { name: 'ca' } }, status: { serialNumber } } as unknown as KubeObject
+}
 
 describe('the marks', () => {
   it('are put on label and status of the very entry it saw, and leave the rest of the status', async () => {
@@ -156,6 +164,15 @@ describe('pruning', () => {
     expect([...stores.ledger.keys()]).toEqual(['data/ca-2'])
   })
 
+  it('goes on past any number of entries that the list still names', async () => {
+    const named = Array.from({ length: 1100 }, (_, at) => entry(`A${at}`, gone))
+    const listed = new Set(named.map(({ serialNumber }) => serialNumber))
+    const spec = { crl: { enabled: true, onDelete: 'Keep', onSupersede: 'Keep' } }
+    const { told, pass } = keeping({ entries: [...named, entry('1', past)], spec, listed })
+    await pass()
+    expect(told()).toEqual(['delete ca-1'])
+  })
+
   it('is looked after again when the next one has been kept for long enough', async () => {
     const { pass } = keeping({ entries: [entry('1', { ...past, notAfter: born - 10 * day })], spec: {} })
     expect(await pass()).toEqual({ requeueAfterMs: 80 * day + 1 })
@@ -181,6 +198,27 @@ describe('pruning', () => {
   })
 })
 
+describe('revoking what was replaced', () => {
+  const crl = { enabled: true, onDelete: 'Keep', onSupersede: 'Revoke' }
+  const entries = [
+    entry('1', { createdAt: born - day, state: 'Superseded', marked: 'Superseded' }),
+    entry('2', { supersedes: '1', createdAt: born - 3_600_000 }),
+  ]
+
+  it('waits ten minutes from the delivery, however long ago the successor was recorded', async () => {
+    const { writes, pass, clock, keeper, stores } = keeping({ entries, spec: { crl }, holder: reporting('2') })
+    stores.certificates.set('data/orders', reporting('2'))
+    await clock.advance(3_600_000)
+    keeper.delivered(reporting('2') as DatabaseCertificate, '1')
+    const revocations = () => writes.filter(({ object }) => Object.hasOwn(object, 'spec'))
+    expect((await pass()).requeueAfterMs).toBe(supersedeGraceMs + 1)
+    expect(revocations()).toEqual([])
+    await clock.advance(supersedeGraceMs)
+    await pass()
+    expect(revocations()).toMatchObject([{ verb: 'apply', object: { metadata: { name: 'ca-1' } } }])
+  })
+})
+
 describe('while the clocks disagree', () => {
   const agreed = (clock: { now(): number }, ms = 0): string => new Date(clock.now() - ms).toISOString()
   const long = { createdAt: born - 200 * day, notBefore: born - 200 * day - 300_000, notAfter: born - 100 * day }
@@ -193,17 +231,14 @@ describe('while the clocks disagree', () => {
       entry('3'),
       entry('4', { supersedes: '3', createdAt: born - day }),
     ]
-    const holder = {
-      metadata: { namespace: 'data', uid: 'h' },
-      spec: { authorityRef: { name: 'ca' } },
-      status: { serialNumber: '4' },
-    } as unknown as KubeObject
+    const holder = reporting('4')
     const { writes, told, pass, clock, clockGuard, stores } = keeping({ entries, spec: { crl }, holder })
     stores.certificates.set('data/orders', holder)
     expect(() => clockGuard.judge(agreed(clock, day))).toThrow('ahead of')
     expect(await pass()).toEqual({ requeueAfterMs: 60_000 })
     expect(writes).toEqual([])
     clockGuard.judge(agreed(clock))
+    await clock.advance(supersedeGraceMs)
     await pass()
     const marked = ['apply ca-1', 'updateStatus ca-1', 'apply ca-3', 'updateStatus ca-3']
     expect(told()).toEqual([...marked, 'apply ca-3', 'delete ca-2'])

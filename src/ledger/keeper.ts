@@ -13,6 +13,7 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { issuedCertificates, type IssuedCertificate, type RevocationReason } from '../resources/issued-certificate.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
+import { Deliveries } from './deliveries.ts'
 import type { EntryState, LedgerEntry } from './entry.ts'
 import { cachedHolders, liveHolder } from './holders.ts'
 import { type FindSuccessor, reporterOf, successorsIn } from './replaced.ts'
@@ -85,10 +86,17 @@ export class LedgerKeeper {
   readonly #deleted = new Map<string, Deletion & { readonly at: number }>()
   /** Since when a holder is missed, monotonic, by uid. */
   readonly #missed = new Map<string, number>()
+  readonly #deliveries: Deliveries
 
   constructor(context: Context, options: KeeperOptions) {
     this.#context = context
     this.#options = options
+    this.#deliveries = new Deliveries(context.clock)
+  }
+
+  /** A DatabaseCertificate reports another certificate than `former`. */
+  delivered(certificate: DatabaseCertificate, former: string | undefined): void {
+    this.#deliveries.add(keyOf(certificate), former, certificate.status?.serialNumber)
   }
 
   /** A DatabaseCertificate is gone; a pass after `deleteGraceMs` acts on it. */
@@ -177,7 +185,11 @@ export class LedgerKeeper {
     if (authority?.spec.crl?.onSupersede !== 'Revoke') return {}
     const { caches, clock, clockGuard } = this.#context
     if (clockGuard.heldFor !== undefined) return { inMs: clockGuard.heldFor }
-    const { due, next } = supersededForRevocation(replaced, cachedHolders(caches), clock.now())
+    // A process that ends has seen nothing, and the next one will not either: there the ledger alone says when.
+    const deliveredAgo = (entry: LedgerEntry, successor: LedgerEntry): number =>
+      this.#options.isLastPass === true ? Number.POSITIVE_INFINITY : this.#deliveries.ago(entry, successor)
+    const known = { holders: cachedHolders(caches), deliveredAgo }
+    const { due, next } = supersededForRevocation(replaced, known, clock.now())
     let revoked = 0
     for (const entry of due.slice(0, this.#perPass)) {
       const successor = replaced.get(entry)
@@ -238,17 +250,15 @@ export class LedgerKeeper {
     if (clockGuard.heldFor !== undefined) return { inMs: clockGuard.heldFor }
     const keepExpiredForMs = parseDuration(authority.spec.ledger.keepExpiredFor)
     const { due, next } = prunable(entries, { keepExpiredForMs, holders: cachedHolders(caches) }, clock.now())
-    const some = due.slice(0, this.#perPass)
     // A revoked one stays on the list until one list after its end (RFC 5280 §3.3), and the list is made from the ledger.
-    const makesList = authority.spec.crl?.enabled === true && some.some(({ revocation }) => revocation !== undefined)
+    const makesList = authority.spec.crl?.enabled === true && due.some(({ revocation }) => revocation !== undefined)
     const listed = makesList ? await this.#options.listed(authority, signal) : undefined
-    let kept = false
-    for (const entry of some) {
-      if (entry.revocation !== undefined && makesList && listed?.has(entry.serialNumber) !== false) kept = true
-      else await this.#delete(entry, signal)
-    }
-    if (due.length > this.#perPass && !kept) return { inMs: soonMs }
-    return kept ? { inMs: this.#intervalMs } : { at: next }
+    const free = due.filter(
+      ({ revocation, serialNumber }) => revocation === undefined || !makesList || listed?.has(serialNumber) === false,
+    )
+    for (const entry of free.slice(0, this.#perPass)) await this.#delete(entry, signal)
+    if (free.length > this.#perPass) return { inMs: soonMs }
+    return free.length < due.length ? { inMs: this.#intervalMs } : { at: next }
   }
 
   /** The label for selectors, then the status; whichever is missing after a crash is written at the next pass. */

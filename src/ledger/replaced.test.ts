@@ -123,7 +123,8 @@ describe('a common name that one certificate has at a time', () => {
   it('is revoked with its former holder when the new one has its certificate, whatever the former one reports', () => {
     const due = (serial: string | undefined) => {
       const reports = { 'data/other': { serial: '1', age: 1 }, 'data/orders': { serial } }
-      return supersededForRevocation(replacedIn([older, newer], reports, true), reporting(reports), now).due
+      const known = { holders: reporting(reports), deliveredAgo: () => Number.POSITIVE_INFINITY }
+      return supersededForRevocation(replacedIn([older, newer], reports, true), known, now).due
     }
     expect(due('2')).toEqual([older])
     expect(due(undefined)).toEqual([])

@@ -61,16 +61,25 @@ describe('the mark of an entry', () => {
 
 describe('what is revoked because it was replaced', () => {
   const delivered = held({ uid: 'h', serialNumber: '2' })
+  const longAgo = () => Number.POSITIVE_INFINITY
   const old = { createdAt: now - supersedeGraceMs }
   const cases: {
     name: string
     first?: Partial<LedgerEntry>
     second?: Partial<LedgerEntry>
     holders?: Holders
+    deliveredAgo?: () => number
     due: boolean
   }[] = [
     { name: 'is what was replaced long enough ago', due: true },
     { name: 'is not what was replaced just now', second: { createdAt: now - supersedeGraceMs + 1 }, due: false },
+    { name: 'is what was replaced just long enough ago', deliveredAgo: () => supersedeGraceMs, due: true },
+    {
+      name: 'is not what was replaced long ago by what was delivered just now',
+      second: { createdAt: now - day },
+      deliveredAgo: () => supersedeGraceMs - 1,
+      due: false,
+    },
     { name: 'is not what its holder still reports', holders: held({ uid: 'h', serialNumber: '1' }), due: false },
     {
       name: 'is not what a holder without a report may hold',
@@ -82,17 +91,19 @@ describe('what is revoked because it was replaced', () => {
     { name: 'is not what is revoked', first: { revocation: revoked }, due: false },
     { name: 'is not the certificate of a CA', first: { isCa: true }, due: false },
   ]
-  it.each(cases)('$name', ({ first = {}, second = {}, holders = delivered, due }) => {
+  it.each(cases)('$name', ({ first = {}, second = {}, holders = delivered, deliveredAgo = longAgo, due }) => {
     const entries = [entry('1', first), entry('2', { ...old, supersedes: '1', ...second })]
-    expect(supersededForRevocation(replacedIn(entries, holders), holders, now).due.length).toBe(due ? 1 : 0)
+    const { due: found } = supersededForRevocation(replacedIn(entries, holders), { holders, deliveredAgo }, now)
+    expect(found.length).toBe(due ? 1 : 0)
   })
 
   it('says when to look again', () => {
     const createdAt = now - minute
     const entries = [entry('1'), entry('2', { createdAt, supersedes: '1' })]
-    expect(supersededForRevocation(replacedIn(entries, delivered), delivered, now).next).toBe(
-      createdAt + supersedeGraceMs,
-    )
+    const next = (deliveredAgo: () => number) =>
+      supersededForRevocation(replacedIn(entries, delivered), { holders: delivered, deliveredAgo }, now).next
+    expect(next(longAgo)).toBe(createdAt + supersedeGraceMs)
+    expect(next(() => 1000)).toBe(now - 1000 + supersedeGraceMs)
   })
 
   const live: { live: LiveHolder; verdict: string }[] = [

@@ -51,19 +51,23 @@ const isRevocable = (entry: LedgerEntry, now: number): boolean =>
 
 /**
  * Replaced long enough ago, by a certificate whose holder reports one; the holders are still to be asked live.
- * `next`: when to look again.
+ * `deliveredAgo`: ms since the successor is in use. `next`: when to look again.
  */
 export const supersededForRevocation = (
   replaced: ReadonlyMap<LedgerEntry, LedgerEntry>,
-  holders: Holders,
+  {
+    holders,
+    deliveredAgo,
+  }: { readonly holders: Holders; readonly deliveredAgo: (entry: LedgerEntry, successor: LedgerEntry) => number },
   now: number,
 ): { readonly due: readonly LedgerEntry[]; readonly next: number | undefined } => {
   const due: LedgerEntry[] = []
   let next: number | undefined
-  for (const [entry, { createdAt, holderKey }] of replaced) {
+  for (const [entry, successor] of replaced) {
+    const { createdAt, holderKey } = successor
     // Of a certificate that no object stands for, nobody says whether it has been delivered.
     if (!isRevocable(entry, now) || holderKey === undefined) continue
-    const from = createdAt + supersedeGraceMs
+    const from = Math.max(createdAt, now - deliveredAgo(entry, successor)) + supersedeGraceMs
     if (from <= now && reportsAny(holders.find(holderKey))) due.push(entry)
     else next = Math.min(next ?? from, from)
   }

@@ -122,7 +122,7 @@ describe('what each engine makes of servers, peers and clients', () => {
     ['Cassandra', ['cassandra.yaml', 'cqlshrc', 'commands.md']],
     ['CockroachDB', ['commands.md']],
     ['ClickHouse', ['server.xml', 'client.xml', 'users.xml', 'jdbc.properties', 'commands.md']],
-    ['Kafka', ['server.properties', 'client.properties', 'commands.md']],
+    ['Kafka', ['server.properties', 'admin.properties', 'client.properties', 'commands.md']],
     ['Elasticsearch', ['elasticsearch.yml', 'commands.md']],
     ['OpenSearch', ['opensearch.yml', 'commands.md']],
     ['Etcd', ['etcd.yaml', 'commands.md']],

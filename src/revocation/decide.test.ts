@@ -33,6 +33,7 @@ const present: Present = {
   ours: true,
   owner: 'CertificateAuthority/ca',
   list: list(),
+  former: [],
   drift: [],
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LedgerEntry, Revocation } from '../ledger/entry.ts'
 import { entryOf } from '../ledger/testing.ts'
 import type { ParsedRevocationList, RevokedEntry } from '../pki/revocation/revocation-list.ts'
-import { contentHash, listedEntries } from './entries.ts'
+import { contentHash, listedEntries, outdated } from './entries.ts'
 
 const day = 24 * 3_600_000
 const now = Date.parse('2026-11-21T00:00:00Z')
@@ -52,6 +52,33 @@ describe('the entries of a list', () => {
       { serialNumber: '02', revokedAt: now - 5000 },
       { serialNumber: '03', revokedAt: now, reason: 'keyCompromise' },
     ])
+  })
+
+  it('have dates that a list can hold, whatever a person wrote', () => {
+    const [time, invalidityTime] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('0000-02-01T00:00:00Z')]
+    const earliest = Date.parse('1950-01-01T00:00:00Z')
+    const ledger = [
+      revoked('01', { time, invalidityTime }),
+      revoked('02', { time: Date.parse('9999-12-31T23:59:59Z') }),
+    ]
+    const entries = listedEntries(ledger, key, undefined, duration, now)
+    expect(entries).toEqual([
+      { serialNumber: '01', revokedAt: earliest, reason: 'keyCompromise', invalidityTime: earliest },
+      { serialNumber: '02', revokedAt: now, reason: 'keyCompromise' },
+    ])
+    expect(outdated(before(now, ...entries), ledger, key)).toBeUndefined()
+  })
+
+  it('name a serial number once, for good where one of its entries does', () => {
+    const hold = { reason: 'certificateHold' } as const
+    for (const ledger of [
+      [revoked('01', hold), revoked('01'), entryOf('01')],
+      [entryOf('01'), revoked('01'), revoked('01', hold)],
+    ]) {
+      const entries = listedEntries(ledger, key, before(now - day, { serialNumber: '01', revokedAt: 0 }), duration, now)
+      expect(entries.map(({ serialNumber, reason }) => [serialNumber, reason])).toEqual([['01', 'keyCompromise']])
+      expect(outdated(before(now, ...entries), ledger, key)).toBeUndefined()
+    }
   })
 
   it('keep their date from list to list, whatever the clock of the mark said', () => {

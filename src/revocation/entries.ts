@@ -19,12 +19,26 @@ interface Revoked extends LedgerEntry {
 const second = 1000
 const wholeSeconds = (instant: number): number => Math.floor(instant / second) * second
 
+/** Before it a UTCTime cannot say when (RFC 5280 §4.1.2.5.1): what a person wrote must not keep the whole list from being made. */
+const earliest = Date.UTC(1950, 0)
+const dated = (instant: number): number => wholeSeconds(Math.max(instant, earliest))
+
 /** A CA of one name may have had several keys, each with a list of its own. */
 const isSignedBy = ({ authorityKeyId }: LedgerEntry, { keyId }: ListKey): boolean =>
   authorityKeyId === undefined || keyId === '' || authorityKeyId === keyId
 
-export const revokedBy = (ledger: readonly LedgerEntry[], key: ListKey): Revoked[] =>
-  ledger.filter((entry): entry is Revoked => entry.revocation !== undefined && isSignedBy(entry, key))
+/** One for each serial number. Of several, which only hands other than ours can have made, one that is final. */
+const revokedBy = (ledger: readonly LedgerEntry[], key: ListKey): Revoked[] => {
+  const found = new Map<string, Revoked>()
+  for (const entry of ledger) {
+    if (!isRevoked(entry) || !isSignedBy(entry, key)) continue
+    const other = found.get(entry.serialNumber)
+    if (other === undefined || other.revocation.reason === 'certificateHold') found.set(entry.serialNumber, entry)
+  }
+  return [...found.values()]
+}
+
+const isRevoked = (entry: LedgerEntry): entry is Revoked => entry.revocation !== undefined
 
 /**
  * The entries of a list made now. A certificate that has ended stays until a list made in the ordinary course after its
@@ -45,7 +59,7 @@ export const listedEntries = (
   const listed = revoked.map(({ serialNumber, revocation }) =>
     entryOf(serialNumber, revocation, before.get(serialNumber)?.revokedAt, now),
   )
-  const known = new Map(ledger.map((entry) => [entry.serialNumber, entry]))
+  const known = new Map([...ledger, ...revokedBy(ledger, key)].map((entry) => [entry.serialNumber, entry]))
   const carried = [...before.values()].filter(({ serialNumber, reason }) => {
     if (reason === 'certificateHold') return false
     const entry = known.get(serialNumber)
@@ -62,12 +76,12 @@ const entryOf = (
   now: number,
 ): RevokedEntry => {
   const given = time !== undefined && time <= now ? time : undefined
-  const revokedAt = wholeSeconds(Math.min(given ?? before ?? seenAt ?? now, now))
+  const revokedAt = dated(Math.min(given ?? before ?? seenAt ?? now, now))
   return {
     serialNumber,
     revokedAt,
     ...(reason === 'unspecified' ? {} : { reason }),
-    ...(invalidityTime === undefined ? {} : { invalidityTime: Math.min(invalidityTime, revokedAt) }),
+    ...(invalidityTime === undefined ? {} : { invalidityTime: Math.min(dated(invalidityTime), revokedAt) }),
   }
 }
 
@@ -102,7 +116,7 @@ const saysOtherwise = (
 ): boolean =>
   (listed.reason ?? 'unspecified') !== reason ||
   (listed.invalidityTime === undefined) !== (invalidityTime === undefined) ||
-  (time !== undefined && time <= thisUpdate && listed.revokedAt !== wholeSeconds(time))
+  (time !== undefined && time <= thisUpdate && listed.revokedAt !== dated(time))
 
 /**
  * One value for all that a list of this time has to say of the ledger: the same as long as no new one is needed. Costs no

@@ -5,11 +5,14 @@ import type { LedgerEntry } from '../ledger/entry.ts'
 import type { ParsedRevocationList } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { ListKey } from './entries.ts'
+import type { FormerList } from './former.ts'
 import type { ListPolicy } from './wanted.ts'
 
 export type StoredSeen = Owned<{
   /** Where the CA's present key signed it. */
   readonly list: ParsedRevocationList | undefined
+  /** The last lists of keys before it. */
+  readonly former: readonly FormerList[]
 }>
 
 export type SignerSeen =

@@ -27,6 +27,7 @@ import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime
 import { Retryable, Terminal } from '../runtime/errors.ts'
 import { backdatedMs, decide } from './decide.ts'
 import { contentHash, listedEntries } from './entries.ts'
+import { stillNeeded } from './former.ts'
 import { gather, settledUntil } from './gather.ts'
 import { hasSignedBefore, nextNumber } from './number.ts'
 import type { Observed } from './observed.ts'
@@ -171,7 +172,11 @@ export class RevocationReconciler {
       revoked: listedEntries(ledger, key, previous, policy.durationMs, now),
     })
     const version = stored.state === 'present' ? stored : undefined
-    const map = configMapOf(authority, der, signer.spki, version)
+    const former = stored.state === 'present' ? stillNeeded(stored.former, ledger, key, now) : []
+    const list = { der, spki: signer.spki }
+    const whole = configMapOf(authority, { ...list, former }, version)
+    // Sooner without the former ones than without the present one.
+    const map = sizeOf(whole) > maxSecretBytes ? configMapOf(authority, { ...list, former: [] }, version) : whole
     refuseOversized(map, seen)
     this.#tried.set(keyOf(authority), number)
     const { metadata } = await applyOwned(
@@ -231,8 +236,11 @@ const currentFinding = (listName: string, list: ParsedRevocationList): Finding =
 
 const counted = (entries: number): string => (entries === 1 ? '1 revocation' : `${entries} revocations`)
 
-const refuseOversized = ({ data = {} }: ConfigMap, { listName }: Observed): void => {
-  const bytes = Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+const sizeOf = ({ data = {} }: ConfigMap): number =>
+  Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+
+const refuseOversized = (map: ConfigMap, { listName }: Observed): void => {
+  const bytes = sizeOf(map)
   if (bytes <= maxSecretBytes) return
   throw new Terminal(
     'RevocationListTooLarge',

@@ -1,11 +1,11 @@
 /** The ConfigMap of a CA that holds its revocation list: how it is named, written, read back and judged. */
 
-import { createHash } from 'node:crypto'
 import { ifFound } from '../cluster/errors.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { dataHash } from '../material/hash.ts'
 import { decodePem, encodePem } from '../pki/encoding/pem.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import {
   type ParsedRevocationList,
   parseRevocationList,
@@ -13,11 +13,12 @@ import {
 } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
+import { formerList, type FormerList, formerLists } from './former.ts'
 import type { StoredSeen } from './observed.ts'
 
 type Named = Pick<CertificateAuthority, 'metadata'>
 
-/** Of the present key. The list of a former key would have a name of its own. */
+/** With the list of the present key, and the last ones of former keys. */
 export const revocationListName = ({ metadata }: Named): string => `${metadata.name}-crl`
 
 /** Key of the ConfigMap: PEM, `X509 CRL`. */
@@ -31,11 +32,17 @@ const ownerOf = ({ metadata }: Named): string => `CertificateAuthority/${metadat
 /** The object to write; `previous` is the very version to write over, undefined for a new one. */
 export const configMapOf = (
   authority: Named,
-  der: Uint8Array,
-  spki: Uint8Array,
+  {
+    der,
+    spki,
+    former,
+  }: { readonly der: Uint8Array; readonly spki: Uint8Array; readonly former: readonly FormerList[] },
   previous: { readonly uid: string; readonly resourceVersion: string } | undefined,
 ): ConfigMap => {
-  const pem = encodePem('X509 CRL', der)
+  const data = Object.fromEntries([
+    [revocationListKey, encodePem('X509 CRL', der)],
+    ...former.map(({ name, pem }) => [name, pem] as const),
+  ])
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -46,16 +53,20 @@ export const configMapOf = (
       labels: { [marks.managedBy]: marks.managedByValue },
       annotations: {
         [marks.owner]: ownerOf(authority),
-        [marks.dataHash]: hashOf(pem),
+        [marks.dataHash]: hashOf(data),
         [publicKeyMark]: Buffer.from(spki).toString('base64'),
       },
       // No owner reference: a CA deleted by mistake and applied again goes on with its number.
     },
-    data: { [revocationListKey]: pem },
+    data,
   }
 }
 
-const hashOf = (pem: string): string => dataHash(new Map([[revocationListKey, Buffer.from(pem)]]))
+/** Of our keys alone: what somebody adds under others is his. */
+const hashOf = (data: Readonly<Record<string, string>>): string => {
+  const ours = [revocationListKey, ...formerLists(data).map(({ name }) => name)]
+  return dataHash(new Map(ours.map((name) => [name, Buffer.from(data[name] ?? '')])))
+}
 
 export const readConfigMap = async (
   cluster: Cluster,
@@ -82,21 +93,34 @@ export const seeStored = (authority: CertificateAuthority, map: ConfigMap | unde
     ours,
     owner,
     list: ours ? verifiedList(authority, map) : undefined,
+    former: ours ? formerIn(authority, map) : [],
     drift: [
       ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),
       ...(owner === mine ? [] : [`annotation ${marks.owner}`]),
-      ...(annotations[marks.dataHash] === hashOf(map.data?.[revocationListKey] ?? '') ? [] : ['its contents']),
+      ...(annotations[marks.dataHash] === hashOf(map.data ?? {}) ? [] : ['its contents']),
     ],
   }
+}
+
+/** Those put aside, and the one in their place until now, where the key in its mark has signed it and the CA has another. */
+const formerIn = (authority: CertificateAuthority, { data = {}, metadata }: ConfigMap): FormerList[] => {
+  const spki = Buffer.from(metadata.annotations?.[publicKeyMark] ?? '', 'base64')
+  const pem = data[revocationListKey] ?? ''
+  const isPresent = publicKeyHash(spki) === authority.status?.certificate?.publicKeyHash
+  const last = isPresent || readList(pem, spki) === undefined ? undefined : formerList(pem)
+  return [...formerLists(data), ...(last === undefined ? [] : [last])]
 }
 
 /** The list in the ConfigMap, where the key of the CA signed it. Whoever can write ConfigMaps cannot forge that. */
 const verifiedList = (authority: CertificateAuthority, map: ConfigMap): ParsedRevocationList | undefined => {
   const spki = Buffer.from(map.metadata.annotations?.[publicKeyMark] ?? '', 'base64')
-  const hash = createHash('sha256').update(spki).digest('hex')
-  if (hash !== authority.status?.certificate?.publicKeyHash) return undefined
+  if (publicKeyHash(spki) !== authority.status?.certificate?.publicKeyHash) return undefined
+  return readList(map.data?.[revocationListKey] ?? '', spki)
+}
+
+const readList = (pem: string, spki: Uint8Array): ParsedRevocationList | undefined => {
   try {
-    const [block] = decodePem(map.data?.[revocationListKey] ?? '')
+    const [block] = decodePem(pem)
     if (block?.label !== 'X509 CRL') return undefined
     const list = parseRevocationList(block.der)
     return list.unknownCritical.length === 0 && revocationListVerifies(list, spki) ? list : undefined

@@ -38,6 +38,7 @@ const waking = ({ authorities = {}, certificates = {} }: Objects = {}) => {
     authority: wake('authority'),
     passDelayMs: 7,
     deleted: ({ metadata }) => void (woken[`deleted ${metadata.name}`] = {}),
+    delivered: ({ metadata }, former) => void (woken[`delivered ${metadata.name} after ${former}`] = {}),
   })
   return (name: keyof typeof caches, change: object) => {
     handlers.get(name)?.({ initial: false, before: undefined, after: undefined, ...change } as unknown as Change<never>)
@@ -153,7 +154,7 @@ describe('a certificate', () => {
     {
       name: 'that reports another serial number has its ledger gone through',
       after: { ...before, status: { serialNumber: '02' } },
-      wakes: { 'pass pki/ca': later },
+      wakes: { 'delivered orders after undefined': {}, 'pass pki/ca': later },
     },
     {
       name: 'that asks another CA has both ledgers gone through',

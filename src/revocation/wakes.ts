@@ -28,6 +28,8 @@ export interface Wakes {
   readonly passDelayMs: number
   /** A DatabaseCertificate is gone. */
   deleted(certificate: DatabaseCertificate): void
+  /** A DatabaseCertificate reports another serial number than `former`. */
+  delivered(certificate: DatabaseCertificate, former: string | undefined): void
 }
 
 export const wakeRevocations = (caches: Caches, wakes: Wakes): void => {
@@ -74,10 +76,12 @@ const entryChanged = (caches: Caches, wakes: Wakes, { before, after, initial }: 
 }
 
 /** What a holder reports decides what is replaced: another certificate, perhaps long after its entry, or another CA. */
-const delivered = ({ pass, passDelayMs }: Wakes, before: DatabaseCertificate, after: DatabaseCertificate): void => {
+const delivered = (wakes: Wakes, before: DatabaseCertificate, after: DatabaseCertificate): void => {
   const keys = new Set([authorityOf(before), authorityOf(after)])
-  if (keys.size === 1 && before.status?.serialNumber === after.status?.serialNumber) return
-  for (const key of keys) pass(key, { afterMs: passDelayMs })
+  const former = before.status?.serialNumber
+  if (former !== after.status?.serialNumber) wakes.delivered(after, former)
+  else if (keys.size === 1) return
+  for (const key of keys) wakes.pass(key, { afterMs: wakes.passDelayMs })
 }
 
 /** But for when it was seen, which is our own mark. */

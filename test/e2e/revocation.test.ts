@@ -1,5 +1,5 @@
 /** docs/revocation.md, typed on a real API server, and what openssl says of the lists. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,8 @@ import type { CustomThing, Thing } from './support/api.ts'
 import { authority } from './support/manifests.ts'
 import { authorities, certificates, Rig } from './support/rig.ts'
 
-const page = readFileSync(fileURLToPath(new URL('../../docs/revocation.md', import.meta.url)), 'utf8')
+const repository = fileURLToPath(new URL('../../', import.meta.url))
+const page = readFileSync(join(repository, 'docs/revocation.md'), 'utf8')
 const blocks = (language: string): string[] =>
   [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, text = '']) => text)
 const commands = blocks('console').flatMap((block) =>
@@ -71,6 +72,30 @@ describe('docs/revocation.md', () => {
       expect(stdout).toMatch(/Version 2[\s\S]*X509v3 CRL Number[\s\S]*No Revoked Certificates/)
     if (before !== undefined)
       await eventually('a list of a larger number', async () => (await numberOf()) > before, { timeoutMs: 90_000 })
+  })
+
+  it('can be lived without a cluster', { timeout: 200_000 }, async () => {
+    const [script, ...others] = blocks('sh')
+    expect([others, blocks('yaml').length]).toEqual([[], 1])
+    const offline = mkdtempSync(join(folder, 'offline-'))
+    writeFileSync(join(offline, 'orders.yaml'), blocks('yaml').join('---\n'))
+    const path = `${join(repository, 'bin')}:${process.env['PATH']}`
+    const { code, stdout, stderr } = await run('sh', ['-ec', script ?? ''], {
+      cwd: offline,
+      env: { ...process.env, PATH: path },
+    })
+    expect(code, stderr).toBe(0)
+    const { stdout: serial } = await run(
+      'openssl',
+      ['x509', '-in', 'out/data/secret/orders-app-tls/tls.crt', '-serial'],
+      {
+        cwd: offline,
+      },
+    )
+    const [, listed] = /Serial Number: ([0-9A-F]+)\n[^]*Key Compromise/.exec(stdout) ?? []
+    expect(listed).toMatch(/^[0-9A-F]{32}$/)
+    // It was in use, so it was replaced.
+    expect(serial).not.toContain(listed)
   })
 
   it('leaves every entry marked as it is, and a list that openssl believes', async () => {

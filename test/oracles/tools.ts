@@ -63,6 +63,23 @@ export const pythonInterpreter = async (): Promise<string | undefined> => {
     : undefined
 }
 
+/** A version of its own: what Maven takes otherwise hangs on the machine. */
+const copyArtifact = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy'
+
+/** `GROUP:ARTIFACT:VERSION` each, without what they depend on. The class path; undefined where they cannot be had. */
+export const mavenJars = async (name: string, artifacts: readonly string[]): Promise<string | undefined> => {
+  if ((await missing('mvn', '--version')) || (await missing('java', '-version'))) return undefined
+  const digest = createHash('sha256').update(artifacts.join(' ')).digest('hex').slice(0, 16)
+  const folder = join(cacheFolder(), `${name}-${digest}`)
+  const make = `
+    folder=$1 && plugin=$2 && shift 2
+    for artifact; do mvn -q -B "$plugin" "-Dartifact=$artifact" "-DoutputDirectory=$folder" >&2; done
+    set -- "$folder"`
+  return (await once(folder, `fetching ${artifacts.join(' and ')}`, make, copyArtifact, ...artifacts))
+    ? join(folder, '*')
+    : undefined
+}
+
 export interface DebianTools {
   /** The path of a command of the packages. */
   command(name: string): string

@@ -211,6 +211,16 @@ spec: {revocation: {reason: ${reason}}}
     expect([listed(), serialOf('one') === serial]).toEqual([[[serial, 'keyCompromise']], false])
   })
 
+  it('says that a list cannot be made, though its CA is Ready', async () => {
+    const inTheWay = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca-crl, namespace: data}\ndata: {a: b}\n'
+    const { code, err } = await render(authority() + certificate('one') + inTheWay, ...state())
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/^warning {4}CertificateAuthority data\/ca: ConfigMapInTheWay: ConfigMap "ca-crl"/m),
+    ])
+    expect(err).not.toContain('not ready')
+  })
+
   it('deletes what was kept for long enough', async () => {
     const wanted = authority('  ledger: {keepExpiredFor: 10s}\n') + certificate('one', ', duration: 1h')
     await render(wanted, ...state())

@@ -19,7 +19,7 @@ import type { Manifest, Problem } from './manifests.ts'
 import { namespaceList, parseOptions, UsageError, wholeNumber } from '../shared/options.ts'
 import { makeOutput, OutputFolder } from './output.ts'
 import type { Readiness } from '../shared/readiness.ts'
-import { readinessOf } from '../shared/readiness.ts'
+import { readinessOf, warningsOf } from '../shared/readiness.ts'
 import { Session } from './session.ts'
 import type { Io, Main } from '../shared/io.ts'
 import { manifestManager, withdraw } from './withdraw.ts'
@@ -42,7 +42,8 @@ Makes everything the manifests ask for, once, and ends when all of it is Ready.
   --log-level LEVEL         debug, info, warn, error, silent (default: warn)
   --help                    this text
 
-Exit codes: 0 all is Ready, 1 something is not (each with its reason on stderr), 2 wrong usage.
+Exit codes: 0 all is Ready, 1 something is not, or a revocation list is not made (each with its reason on stderr), 2
+wrong usage.
 `
 
 const flags = {
@@ -150,6 +151,11 @@ const fill = async (
   const unready = unreadyOf(session, wanted)
   for (const { object, state, reason, message } of unready)
     journal.problem(state === 'Stalled' ? 'stalled' : 'not ready', `${named(object)}: ${reason}: ${message}`)
+  const warnings = wanted.flatMap((object) =>
+    warningsOf(presentState(session, object).object).map((warning) => ({ ...warning, object })),
+  )
+  for (const { object, reason, message } of warnings)
+    journal.problem('warning', `${named(object)}: ${reason}: ${message}`)
   const wrong = await verifyAll(session, journal)
   const written = await write(session, settings, clock)
   journal.end()
@@ -161,7 +167,7 @@ const fill = async (
   )
   if (settings.state === undefined && !settings.includeAuthorityKeys)
     journal.problem('note', 'without --state the keys of the CAs are gone now: the next render makes new CAs')
-  return unready.length > 0 || wrong.problems > 0 ? 1 : 0
+  return unready.length > 0 || warnings.length > 0 || wrong.problems > 0 ? 1 : 0
 }
 
 /** Nothing due, and nothing moved for this long: what is not Ready now waits for something that will not come. */

@@ -23,7 +23,7 @@ import { ManifestFolder } from './manifest-folder.ts'
 import { problemText } from './manifests.ts'
 import { listenAddress, namespaceList, parseOptions, publishAddress, wholeNumber } from '../shared/options.ts'
 import { OutputFolder } from './output.ts'
-import type { Readiness } from '../shared/readiness.ts'
+import { type Readiness, type Warning, warningsOf } from '../shared/readiness.ts'
 import { Session } from './session.ts'
 import type { Io, Main } from '../shared/io.ts'
 
@@ -268,12 +268,15 @@ class Run {
   /** Tells what waits and why, once, and how things stand when that has changed. */
   #settled(found: readonly Readiness[], ready: number): void {
     const waiting = new Map<string, string>()
-    for (const { object, state, reason, message } of found) {
-      if (state === 'Ready') continue
-      const key = `${object.kind}/${keyOf(object)}`
+    const tell = (verb: string, object: KubeObject, { reason, message }: Warning): void => {
+      const key = `${verb} ${object.kind}/${keyOf(object)}`
       const text = `${named(object)}: ${reason}: ${message}`
       waiting.set(key, text)
-      if (this.#told.get(key) !== text) this.#journal.problem(state === 'Stalled' ? 'stalled' : 'waiting', text)
+      if (this.#told.get(key) !== text) this.#journal.problem(verb, text)
+    }
+    for (const one of found) {
+      if (one.state !== 'Ready') tell(one.state === 'Stalled' ? 'stalled' : 'waiting', one.object, one)
+      for (const warning of warningsOf(one.object)) tell('warning', one.object, warning)
     }
     this.#told = waiting
     const { failures } = this.#exporter

@@ -7,7 +7,7 @@ import { type Condition, findCondition } from '../../resources/conditions.ts'
 import type { DatabaseCertificateStatus } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Instant } from '../../runtime/clock.ts'
-import { readinessOf } from '../shared/readiness.ts'
+import { readinessOf, type Warning, warningsOf } from '../shared/readiness.ts'
 
 /** The stable shape of `--output json`: members may be added, none is taken away. Times are RFC 3339. */
 export interface ObjectState {
@@ -31,6 +31,8 @@ export interface ObjectState {
   /** Of a profile whose servers are asked: what they serve, and the condition over all of them. */
   readonly endpoints?: DatabaseTLSProfileStatus['endpoints']
   readonly serving?: { readonly status: Condition['status']; readonly reason: string; readonly message: string }
+  /** What is wrong beside the certificate: a revocation list that cannot be made. */
+  readonly warnings?: readonly Warning[]
 }
 
 type AnyStatus = DatabaseCertificateStatus & CertificateAuthorityStatus & Pick<DatabaseTLSProfileStatus, 'endpoints'>
@@ -43,6 +45,7 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
   const at = fromTimestamp(next?.at)
   const notAfter = status.notAfter ?? status.certificate?.notAfter
   const serialNumber = status.serialNumber ?? status.certificate?.serialNumber
+  const warnings = warningsOf(object)
   const failing = state !== 'Stalled' && (status.failedAttempts ?? 0) > 0
   return {
     kind,
@@ -61,6 +64,7 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
     ...(rotates(status) ? { rotation: status.rotation } : {}),
     ...(status.endpoints === undefined ? {} : { endpoints: status.endpoints }),
     ...servingOf(status),
+    ...(warnings.length === 0 ? {} : { warnings }),
   }
 }
 

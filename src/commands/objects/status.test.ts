@@ -34,6 +34,20 @@ describe('dbtls status', () => {
       expect(out).toMatch(/Next: +renewal at 20.*\(in \d+ days\)/)
     },
   )
+  it('warns of a CA that is Ready and cannot make its list', async () => {
+    const inTheWay = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca-crl, namespace: data}\ndata: {a: b}\n---\n'
+    await folder.render(inTheWay + authorityYaml('ca', 'crl: {}'))
+    const { code, err } = await runVerb(main, ['dbca', '-n', 'data', ...folder.state])
+    const sentence = 'ConfigMap "ca-crl" was not made by dbtls'
+    expect([code, err]).toEqual([
+      0,
+      expect.stringContaining(`warning    CertificateAuthority data/ca: ConfigMapInTheWay: ${sentence}`),
+    ])
+    const { out } = await runVerb(main, ['dbca', '-n', 'data', ...folder.state, '-o', 'json'])
+    expect((JSON.parse(out) as { items: ObjectState[] }).items[0]?.warnings).toMatchObject([
+      { reason: 'ConfigMapInTheWay', message: expect.stringContaining(sentence) as string },
+    ])
+  })
   it('prints a stable shape for programs', async () => {
     await folder.render(authorityYaml() + certificateYaml())
     const { out } = await runVerb(main, ['dbcert', '-n', 'data', ...folder.state, '-o', 'json'])

@@ -29,6 +29,7 @@ import {
   targetUsage,
   targetVerb,
 } from '../shared/target.ts'
+import type { Warning } from '../shared/readiness.ts'
 import type { Target } from '../shared/target.ts'
 import { relative, timeInWords } from '../shared/times.ts'
 
@@ -61,9 +62,12 @@ export const main = targetVerb('status', usage, flags, async (target, values, wo
   const ready = states.every(({ state }) => state === 'Ready')
   if (form !== 'table') writeValue(io, form, { ready, items: states })
   else show(io, states, words[0]?.includes('/') === true, target, now)
-  for (const { kind, namespace, name, state, reason, message } of states)
-    if (state !== 'Ready')
-      writeProblem(io, `${state.toLowerCase().padEnd(10)} ${kind} ${namespace}/${name}: ${reason}: ${message}`)
+  for (const { kind, namespace, name, state, reason, message, warnings = [] } of states) {
+    const tell = (verb: string, one: Warning): void =>
+      writeProblem(io, `${verb.padEnd(10)} ${kind} ${namespace}/${name}: ${one.reason}: ${one.message}`)
+    if (state !== 'Ready') tell(state.toLowerCase(), { reason, message })
+    for (const warning of warnings) tell('warning', warning)
+  }
   // What was asked for is there; whether servers use it is told, and is no failure of it.
   for (const { kind, namespace, name, serving } of states)
     if (serving !== undefined && serving.status !== 'True')

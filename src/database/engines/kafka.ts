@@ -47,6 +47,19 @@ const serverProperties = (context: Context): string =>
     isAtLeast(context.version, '3.7') ? 'ssl.allow.san.changes=true' : undefined,
   )
 
+/** A broker as a client of the others: it is a super user, so these are what accounts and configurations are changed with. */
+const adminProperties = (context: Context): string =>
+  lines(
+    ...mountNote(context),
+    `bootstrap.servers=${uriHost(context.host)}:${context.port}`,
+    'security.protocol=SSL',
+    'ssl.truststore.type=PEM',
+    `ssl.truststore.location=${context.server.files.trust}`,
+    'ssl.keystore.type=PEM',
+    `ssl.keystore.location=${context.server.files.combined}`,
+    'ssl.endpoint.identification.algorithm=https',
+  )
+
 const clientProperties = (context: Context, client: Client): string =>
   lines(
     clientNote(client),
@@ -92,7 +105,9 @@ const commands = (context: Context): string =>
         ...(client.username === undefined || client.subject === undefined
           ? []
           : [
-              'Its rights, where an authorizer is set:',
+              context.managed
+                ? 'Its rights, where an authorizer is set; `admin.properties` are those of an administrator:'
+                : 'Its rights, where an authorizer is set. `admin.properties` of this ConfigMap makes it a command of the brokers, for one of their pods:',
               '',
               fenced(
                 'sh',
@@ -119,8 +134,9 @@ const commands = (context: Context): string =>
   )
 
 const reloadNotes = (context: Context): string[] => [
-  'After a renewal, for each broker and listener; the same path again makes it read the file. The answer comes before the broker has',
-  'done it, and a refusal is in its log alone, so look at what it serves:',
+  'After a renewal, on each broker, with its number and for any one listener; the same path again makes it read the files of all.',
+  'The answer comes before the broker has done it, its network threads do it one after the other, and a refusal is in its log alone, so',
+  'look more than once at what it serves:',
   '',
   fenced(
     'sh',
@@ -129,7 +145,7 @@ const reloadNotes = (context: Context): string[] => [
       '--bootstrap-server',
       `${uriHost(context.host)}:${context.port}`,
       '--command-config',
-      'client.properties',
+      'admin.properties',
       '--entity-type',
       'brokers',
       '--entity-name',
@@ -160,7 +176,10 @@ export const kafka: Definition = {
   serverItems: combinedItems,
   clientItems: clientItems(combinedItems),
   reload: () => ({ leaf: 'Command', authority: 'Command', statements: [], onMismatch: 'KeepsOldSilently' }),
-  serverFiles: (context) => ({ 'server.properties': serverProperties(context) }),
+  serverFiles: (context) => ({
+    'server.properties': serverProperties(context),
+    'admin.properties': adminProperties(context),
+  }),
   clientFiles: (context) => ({
     ...perClient(context, 'client.properties', (client) => clientProperties(context, client)),
     'commands.md': commands(context),

@@ -26,8 +26,11 @@ export const cacheFolder = (): string => {
   return folder
 }
 
-/** Runs a script that fills `folder`, once; under a lock, since two test files may come here together. */
-const once = async (folder: string, what: string, script: string, ...args: string[]): Promise<boolean> => {
+/**
+ * Runs a script that fills `folder`, its `$1`, once; under a lock, since two test files may come here together. False where it
+ * could not be had.
+ */
+export const once = async (folder: string, what: string, script: string, ...args: string[]): Promise<boolean> => {
   if (existsSync(join(folder, 'complete'))) return true
   console.error(`fetching ${what}, once …`)
   const make = `[ -d "$1/complete" ] || { rm -rf "$1" && mkdir -p "$1" && ${script} && mkdir "$1/complete"; }`
@@ -38,7 +41,8 @@ const once = async (folder: string, what: string, script: string, ...args: strin
 
 const privateRoot = fileURLToPath(new URL('private-root.sh', import.meta.url))
 
-const debian = async (suite: string, packages: readonly string[]): Promise<Installation | undefined> => {
+/** Packages of a suite, the one with the program first. Undefined where they cannot be had here. */
+export const debian = async (suite: string, packages: readonly string[]): Promise<Installation | undefined> => {
   const folder = join(cacheFolder(), `${suite}-${packages[0] ?? ''}`)
   const what = `${packages.join(', ')} of Debian ${suite}`
   const script =
