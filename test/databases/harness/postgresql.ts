@@ -52,7 +52,7 @@ export const postgresql: Runner = {
   },
   async statement(place, sql) {
     const connection = ['--host', place.folder, '--port', String(place.port), '--username=postgres', '--no-psqlrc']
-    await must('psql', [...connection, '--set=ON_ERROR_STOP=1', '--dbname=postgres', `--command=${sql}`])
+    await must('psql', [...connection, '--set=ON_ERROR_STOP=1', '--dbname=postgres'], { stdin: sql })
   },
   // What pg_reload_conf() sends. It answers nothing, and says in the log alone when it kept the old files.
   reload: (_, process) => {

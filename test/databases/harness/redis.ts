@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { join } from 'node:path'
+import { must } from '../../controlplane/harness/process.ts'
 import type { Place, Runner } from './database.ts'
 
 const files = ({ volume }: Place): readonly (readonly [string, string])[] => [
@@ -9,14 +8,15 @@ const files = ({ volume }: Place): readonly (readonly [string, string])[] => [
   ['tls-ca-cert-file', volume.path('ca.crt')],
 ]
 
-/** One inline command over the server's socket file. */
-const command = async (place: Place, words: readonly string[]): Promise<string> => {
-  const socket = connect(join(place.folder, 'socket'))
-  socket.write(`${words.join(' ')}\r\n`)
-  const [answer] = (await once(socket, 'data')) as [Buffer]
-  socket.destroy()
-  return answer.toString('utf8').trim()
-}
+/** Commands, a line each, over the server's socket file. */
+const statement =
+  (client: string) =>
+  async (place: Place, text: string): Promise<void> => {
+    const [command, ...args] = place.installation.start(client)
+    const { stdout } = await must(command, [...args, '-s', join(place.folder, 'socket')], { stdin: text })
+    const refused = stdout.split('\n').find((line) => /^[A-Z]+ /.test(line))
+    if (refused !== undefined) throw new Error(`${text}: ${refused}`)
+  }
 
 /** What the ConfigMap says where there is one; the path of a configuration comes before all options. */
 const tls = (place: Place, configuration: string): string[] =>
@@ -27,20 +27,19 @@ const tls = (place: Place, configuration: string): string[] =>
       ]
     : [join(place.config, configuration)]
 
-const runner = (program: string, configuration: string): Runner => ({
+const runner = (name: 'redis' | 'valkey'): Runner => ({
   dialect: 'redis',
   command: (place) => [
-    ...place.installation.start(program),
-    ...tls(place, configuration),
-    ...['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    ...place.installation.start(`/usr/bin/${name}-server`),
+    ...tls(place, `${name}.conf`),
+    // Why a connection was ended is said there.
+    ...['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--loglevel', 'verbose'],
     ...['--unixsocket', join(place.folder, 'socket'), '--dir', join(place.folder, 'data')],
   ],
   // Certificate and key in one command; the same paths are read anew.
-  async reload(place) {
-    const answer = await command(place, ['CONFIG', 'SET', ...files(place).flat()])
-    if (answer !== '+OK') throw new Error(`CONFIG SET: ${answer}`)
-  },
+  reload: (place) => statement(`/usr/bin/${name}-cli`)(place, `CONFIG SET ${files(place).flat().join(' ')}`),
+  statement: statement(`/usr/bin/${name}-cli`),
 })
 
-export const redis = runner('/usr/bin/redis-server', 'redis.conf')
-export const valkey = runner('/usr/bin/valkey-server', 'valkey.conf')
+export const redis = runner('redis')
+export const valkey = runner('valkey')
