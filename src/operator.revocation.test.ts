@@ -398,6 +398,20 @@ describe('a certificate that is deleted', () => {
     await reported(cluster, 'with it', naming(serial))
   })
 
+  it('is revoked when a hold is taken back that was on it then', async () => {
+    const { clock, cluster, serial, operator } = await withList({ onDelete: 'Revoke' })
+    await revoke(cluster, serial, { reason: 'certificateHold' })
+    await reported(cluster, 'with the hold', naming(serial))
+    await remove(cluster)
+    await clock.advance(3_600_000)
+    await quiet(operator)
+    await revoke(cluster, serial)
+    await clock.advance(3_600_000)
+    await quiet(operator)
+    await clock.advance(3_600_000)
+    expect((await entryOf(cluster, serial)).spec.revocation?.reason).toBe('cessationOfOperation')
+  })
+
   it('is left alone where the CA keeps it', async () => {
     const { clock, cluster, serial, operator } = await withList({ onDelete: 'Keep' })
     await remove(cluster)
@@ -511,5 +525,23 @@ describe('an authority whose own certificate is revoked', () => {
     expect((await getCertificate(cluster)).status?.serialNumber).toBeUndefined()
     await revoke(cluster, serial, undefined)
     await ready(cluster)
+  })
+})
+
+describe('a certificate that asks another CA', () => {
+  it('has the former one superseded, and revoked where that CA says so', async () => {
+    const { clock, cluster, serial, operator } = await withList({ onSupersede: 'Revoke' })
+    await put(cluster, authority({}, 'cb'))
+    await authorityReady(cluster, 'cb')
+    await put(cluster, certificate({ authorityRef: { name: 'cb' } }))
+    await until('another one', async () => (await getCertificate(cluster)).status?.serialNumber !== serial)
+    expect((await entryOf(cluster, serial)).spec.revocation).toBeUndefined()
+    await clock.advance(11 * minute)
+    await quiet(operator)
+    await clock.advance(11 * minute)
+    const list = await reported(cluster, 'with the former one', naming(serial))
+    expect(list.revoked[0]?.reason).toBe('superseded')
+    const now = (await getCertificate(cluster)).status?.serialNumber
+    expect((await entryOf(cluster, now)).spec.revocation).toBeUndefined()
   })
 })

@@ -16,6 +16,7 @@ import type { ReconcileContext, Result } from '../runtime/controller.ts'
 import { Deliveries } from './deliveries.ts'
 import type { EntryState, LedgerEntry } from './entry.ts'
 import { cachedHolders, liveHolder } from './holders.ts'
+import { findEntry } from './record.ts'
 import { type FindSuccessor, reporterOf, successorsIn } from './replaced.ts'
 import {
   deleteGraceMs,
@@ -159,7 +160,13 @@ export class LedgerKeeper {
 
   #replaced(key: string, entries: readonly LedgerEntry[]): Judged {
     const { caches } = this.#context
-    const successorOf = successorsIn(entries, isUnique(caches.authorities.store.get(key)))
+    const successorOf = successorsIn(entries, {
+      uniqueCommonName: isUnique(caches.authorities.store.get(key)),
+      findIn: (authority, serialNumber) => {
+        const [namespace = '', name = ''] = authority.split('/')
+        return findEntry(caches, { namespace, name }, serialNumber)
+      },
+    })
     return { successorOf, replaced: replacements(entries, cachedHolders(caches), successorOf) }
   }
 

@@ -30,7 +30,7 @@ const reporting = (reports: Reports): Holders => ({
   },
 })
 const replacedIn = (entries: readonly LedgerEntry[], reports: Reports = {}, unique = false) =>
-  replacements(entries, reporting(reports), successorsIn(entries, unique))
+  replacements(entries, reporting(reports), successorsIn(entries, { uniqueCommonName: unique }))
 const serials = (replaced: ReadonlyMap<LedgerEntry, LedgerEntry>) =>
   [...replaced].map(([one, by]) => `${one.serialNumber} by ${by.serialNumber}`).toSorted()
 
@@ -92,6 +92,36 @@ describe('what is replaced', () => {
     const found = replacedIn(entries, { 'data/d': { serial: '4' } }, unique)
     expect([...found.keys()].map(({ serialNumber }) => serialNumber).toSorted()).toEqual(replaced)
     expect([...found.values()].every((one) => one === taker)).toBe(true)
+  })
+})
+
+describe('the certificate of a holder that asks another CA', () => {
+  const former = entry('1')
+  const next = entry('9', { authority: 'pki/cb', createdAt: now })
+  const found = (reports: Reports, there: LedgerEntry | undefined = next) => {
+    const findIn = (authority: string, serial: string) =>
+      there?.authority === authority && there.serialNumber === serial ? there : undefined
+    return serials(replacements([former], reporting(reports), successorsIn([former], { findIn })))
+  }
+  it.each([
+    { name: 'is replaced by the one it reports', reports: { serial: '9', asks: 'pki/cb' }, replaced: ['1 by 9'] },
+    { name: 'is not while it is the one reported', reports: { serial: '1', asks: 'pki/cb' }, replaced: [] },
+    { name: 'is not while none is reported', reports: { serial: undefined, asks: 'pki/cb' }, replaced: [] },
+    { name: 'is not by what no ledger has', reports: { serial: '8', asks: 'pki/cb' }, replaced: [] },
+    {
+      name: 'is not by what another holder has',
+      reports: { serial: '9', asks: 'pki/cb' },
+      there: { ...next, holderKey: 'data/other' },
+      replaced: [],
+    },
+    {
+      name: 'is not by an older one',
+      reports: { serial: '9', asks: 'pki/cb' },
+      there: { ...next, createdAt: former.createdAt - 1, notBefore: former.createdAt - 1 - 5 * minute },
+      replaced: [],
+    },
+  ])('$name', ({ reports, there, replaced }) => {
+    expect(found({ 'data/orders': reports }, there)).toEqual(replaced)
   })
 })
 
@@ -269,7 +299,7 @@ describe('a name that passes between x, the newer one, and y', () => {
         ['data/x', ofX],
         ['data/y', ofY],
       ])
-      expect(verdictOfReplaced(y1, taken, successorsIn(history, true), holders)).toBe(verdict)
+      expect(verdictOfReplaced(y1, taken, successorsIn(history, { uniqueCommonName: true }), holders)).toBe(verdict)
     },
   )
 })

@@ -35,13 +35,22 @@ export const reporterOf = ({ holderKey, serialNumber }: LedgerEntry, holders: Ho
 /** The entry that has taken the place of this one, as things are with these holders. */
 export type FindSuccessor = (entry: LedgerEntry, holders: Holders) => LedgerEntry | undefined
 
-/**
- * Over the whole ledger of one CA, whose serial numbers are its own; `uniqueCommonName` is its policy's: a name then passes
- * from one holder to another.
- */
-export const successorsIn = (entries: readonly LedgerEntry[], uniqueCommonName = false): FindSuccessor => {
+/** The entry of a serial number in the ledger of any CA, by `namespace/name`. */
+export type FindIn = (authority: string, serialNumber: string) => LedgerEntry | undefined
+
+export interface Rules {
+  /** policy.uniqueCommonName: a name passes from one holder to another. */
+  readonly uniqueCommonName?: boolean
+  /** Where holders are looked for that have gone to another CA. */
+  readonly findIn?: FindIn
+}
+
+/** Over the whole ledger of one CA, whose serial numbers are its own. */
+export const successorsIn = (
+  entries: readonly LedgerEntry[],
+  { uniqueCommonName = false, findIn = () => undefined }: Rules = {},
+): FindSuccessor => {
   const named = groupBy(entries, ({ supersedes }) => supersedes)
-  if (named.size === 0) return () => undefined
   const takenBy = uniqueCommonName ? takersIn(entries, named) : () => undefined
   return (entry, holders) => {
     const { holderKey, serialNumber } = entry
@@ -50,8 +59,21 @@ export const successorsIn = (entries: readonly LedgerEntry[], uniqueCommonName =
       holderKey === undefined || reporter !== undefined
         ? undefined
         : named.get(serialNumber)?.find((successor) => successor.holderKey === holderKey)
-    return own ?? takenBy(entry, holders)
+    return own ?? takenBy(entry, holders) ?? (reporter === undefined ? movedTo(entry, holders, findIn) : undefined)
   }
+}
+
+/** What its holder reports of another CA, which it asks now. */
+const movedTo = (entry: LedgerEntry, holders: Holders, findIn: FindIn): LedgerEntry | undefined => {
+  const { holderKey, authority } = entry
+  if (holderKey === undefined) return undefined
+  for (const { asks, serialNumber } of holders.find(holderKey)) {
+    if (asks === undefined || asks === authority || serialNumber === undefined) continue
+    const there = findIn(asks, serialNumber)
+    // Entries are dated to the second.
+    if (there?.holderKey === holderKey && !(issuedAt(there) < issuedAt(entry))) return there
+  }
+  return undefined
 }
 
 /** There may be several of one name, from the time before the CA gave each to one alone. */

@@ -19,6 +19,7 @@ const waking = ({ authorities = {}, certificates = {} }: Objects = {}) => {
     store: {
       get: (key: string) => (Object.hasOwn(objects, key) ? objects[key] : undefined),
       by: () => Object.values(objects),
+      keys: () => Object.keys(objects),
     },
   })
   const caches = {
@@ -75,10 +76,15 @@ describe('a ledger entry', () => {
     },
     { name: 'that got our mark wakes nothing', before: revoked, after: marked, wakes: {} },
     {
-      name: 'whose revocation is taken back wakes list, marks and its holder',
+      name: 'whose revocation is taken back wakes list, marks, its holder, and the quiet pass',
       before: marked,
       after: { ...valid, marked: 'Revoked' as const },
-      wakes: { 'list data/ca': soon, 'marks data/ca': later, 'certificate data/orders': user },
+      wakes: {
+        'list data/ca': soon,
+        'marks data/ca': later,
+        'pass data/ca': { afterMs: 7 },
+        'certificate data/orders': user,
+      },
     },
     {
       name: 'that is revoked and gone wakes the list and its holder',
@@ -165,6 +171,22 @@ describe('a certificate', () => {
     expect(waking()('certificates', { before, after })).toEqual(wakes)
     expect(waking()('certificates', { before: undefined, after, initial: true })).toEqual({})
   })
+})
+
+it('a certificate that reports another CA has every ledger gone through, and one that got its first does not', () => {
+  const of = (serialNumber?: string, authorityFingerprint?: string) => ({
+    metadata: { name: 'orders', namespace: 'data', uid: '1' },
+    spec: { authorityRef: { name: 'cb' } },
+    status: { serialNumber, authorityFingerprint },
+  })
+  const passes = (before: object): string[] => {
+    const authorities = { 'data/ca': {}, 'data/cb': {} }
+    const woken = waking({ authorities })('certificates', { before, after: of('02', 'b') })
+    return Object.keys(woken).filter((key) => key.startsWith('pass'))
+  }
+  expect(passes(of('01', 'a')).toSorted()).toEqual(['pass data/ca', 'pass data/cb'])
+  expect(passes(of('01', 'b'))).toEqual(['pass data/cb'])
+  expect(passes(of())).toEqual(['pass data/cb'])
 })
 
 describe('an authority', () => {

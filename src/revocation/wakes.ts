@@ -36,7 +36,7 @@ export const wakeRevocations = (caches: Caches, wakes: Wakes): void => {
   caches.ledger.onChange((change) => entryChanged(caches, wakes, change))
   caches.authorities.onChange((change) => authorityChanged(caches, wakes, change))
   caches.certificates.onChange(({ before, after, initial }) => {
-    if (!initial && before !== undefined && after !== undefined) delivered(wakes, before, after)
+    if (!initial && before !== undefined && after !== undefined) delivered(caches, wakes, before, after)
     if (before === undefined || before.metadata.uid === after?.metadata.uid) return
     wakes.deleted(before)
     wakes.pass(authorityOf(before), { afterMs: deleteGraceMs })
@@ -63,7 +63,9 @@ const entryChanged = (caches: Caches, wakes: Wakes, { before, after, initial }: 
   const entry = after ?? before
   if (entry === undefined) return
   // Coalesced: one pass for all entries of a CA. What has ended or was replaced is found in it.
-  if (before === undefined) wakes.pass(entry.authority, { afterMs: wakes.passDelayMs })
+  // A hold that was taken back may be of what was deleted or replaced meanwhile.
+  const isFreed = before?.revocation !== undefined && after !== undefined && after.revocation === undefined
+  if (before === undefined || isFreed) wakes.pass(entry.authority, { afterMs: wakes.passDelayMs })
   if (after !== undefined && (after.marked === 'Revoked') !== (after.revocation !== undefined))
     wakes.marks(entry.authority, { afterMs: marksDelayMs })
   if (initial || isSame(before, after)) return
@@ -76,11 +78,15 @@ const entryChanged = (caches: Caches, wakes: Wakes, { before, after, initial }: 
 }
 
 /** What a holder reports decides what is replaced: another certificate, perhaps long after its entry, or another CA. */
-const delivered = (wakes: Wakes, before: DatabaseCertificate, after: DatabaseCertificate): void => {
+const delivered = (caches: Caches, wakes: Wakes, before: DatabaseCertificate, after: DatabaseCertificate): void => {
   const keys = new Set([authorityOf(before), authorityOf(after)])
   const former = before.status?.serialNumber
   if (former !== after.status?.serialNumber) wakes.delivered(after, former)
   else if (keys.size === 1) return
+  // It reports another CA than before: that of the one it had is not in its spec any more.
+  const signer = before.status?.authorityFingerprint
+  if (signer !== undefined && signer !== after.status?.authorityFingerprint)
+    for (const key of caches.authorities.store.keys()) keys.add(key)
   for (const key of keys) wakes.pass(key, { afterMs: wakes.passDelayMs })
 }
 
