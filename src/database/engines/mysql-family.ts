@@ -195,6 +195,8 @@ export const clientCommands = (context: Context, notes: readonly string[]): stri
       '',
     ],
     [
+      'Programs: mysql2 for Node looks at the name of the server with `ssl: { verifyIdentity: true }` alone, and takes any without it.',
+      '',
       'Once connected, this shows the cipher in use, and must not be empty:',
       '',
       fenced('sql', "SHOW SESSION STATUS LIKE 'Ssl_cipher';"),

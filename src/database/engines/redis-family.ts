@@ -52,7 +52,9 @@ export const commands = (program: string, context: Context, statement: string, n
       '',
       fenced('sh', redisCommand(program, context, client)),
       '',
-      'For libraries, with the files above:',
+      client.username === undefined
+        ? 'For libraries, with the files above:'
+        : 'For libraries, with the files above, and the password behind the user (`user:PASSWORD@`), where all of them find it:',
       '',
       fenced('text', uri(context, client)),
       '',

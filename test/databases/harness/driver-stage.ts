@@ -23,6 +23,8 @@ export interface DriverSpec {
   readonly spec: object
   /** As the administrator, before anybody connects. */
   readonly statements: (stage: DriverStage) => readonly string[]
+  /** Of the server, besides its configuration. */
+  readonly args?: readonly string[]
 }
 
 /** Of a CA of the same name that nobody here knows. */
@@ -76,12 +78,15 @@ export class DriverStage implements AsyncDisposable {
   }
 
   /** Undefined where the product cannot be had here. */
-  static async open({ product, spec, statements }: DriverSpec, reaper: Reaper): Promise<DriverStage | undefined> {
+  static async open(
+    { product, spec, statements, args = [] }: DriverSpec,
+    reaper: Reaper,
+  ): Promise<DriverStage | undefined> {
     const port = await freePort()
     const place = { topology: { services: ['orders'] }, connection: { host, port, database: 'orders' } }
     const world = await ProfileWorld.start({ reaper, spec: { ...place, ...spec } })
     const { volume, files } = world.server
-    const database = await Database.start(product, volume, reaper, { port, config: files })
+    const database = await Database.start(product, volume, reaper, { port, config: files, args })
     if (database === undefined) {
       await world[Symbol.asyncDispose]()
       return undefined
