@@ -12,6 +12,7 @@ for values in \
   replicaCount=1,operator.leaderElection=false \
   publish.enabled=false \
   "signer.enabled=true,namespaces={orders}" \
+  "rollout.enabled=true" \
   'namespaces={orders,billing}' \
   'probe.allow={192.168.7.0/24},probe.deny={10.0.0.1,fd00::/8},probe.otherNamespaces=true' \
   probe.enabled=false \

@@ -20,7 +20,9 @@ import { registerResourceMetrics } from './control/metrics.ts'
 import type { Enqueue } from './control/wakes.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { LiveEndpoints, type LiveOptions } from './profile/endpoints/live.ts'
+import { Permission } from './profile/endpoints/permitted.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
+import { ProfileReloads } from './profile/reload/reloads.ts'
 import { wakeProfiles } from './profile/wakes.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
@@ -61,7 +63,7 @@ export interface OperatorOptions {
   readonly isLastPass?: boolean | undefined
   /** Sign approved CertificateSigningRequests of `dbtls.dev/<namespace>.<ca>`. Default: false. */
   readonly signsRequests?: boolean | undefined
-  /** Which servers are asked what they serve. Default: none. */
+  /** Which servers are asked what they serve, and told to read renewed certificates. Default: none. */
   readonly probes?: Pick<LiveOptions, 'rules' | 'shortestMs'> | undefined
 }
 
@@ -80,6 +82,7 @@ export class Operator {
     readonly trust: Controller
     readonly withdrawal: Controller
     readonly signing?: Controller
+    readonly reloads?: Controller
   }
   readonly #endpoints: LiveEndpoints | undefined
   readonly #signingRequests: Informer<CertificateSigningRequest> | undefined
@@ -123,7 +126,15 @@ export class Operator {
         // Endpoints are asked side by side, and one look tells of them all.
         wake: (key) => this.#controllers.profiles.enqueue(key, { afterMs: 500 }),
       })
-    const profiles = new ProfileReconciler(context, { sources, endpoints: this.#endpoints })
+    const reloads =
+      options.probes &&
+      new ProfileReloads(context, {
+        permits: new Permission(options.probes.rules),
+        trustOf: this.trustOf,
+        wake: (key) => this.#controllers.profiles.enqueue(key),
+        enqueue: (key) => this.#controllers.reloads?.enqueue(key),
+      })
+    const profiles = new ProfileReconciler(context, { sources, endpoints: this.#endpoints, reloads })
     this.#signingRequests =
       options.signsRequests === true ? createRequestCache({ cluster, clock, random, log }) : undefined
     const signing = this.#signingRequests && new SigningReconciler(context, keyring, this.#signingRequests)
@@ -140,6 +151,7 @@ export class Operator {
       revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
       withdrawal: this.#controller('keywithdrawal', (key, about) => withdrawal.reconcile(key, about), 2),
+      ...(reloads && { reloads: this.#controller('profilereload', (key, about) => reloads.reconcile(key, about), 4) }),
       ...(signing && { signing: this.#controller('signingrequest', (key, about) => signing.reconcile(key, about), 1) }),
     }
     this.#wake(keeper)

@@ -72,6 +72,8 @@ export const marks = {
   profile: 'dbtls.dev/profile',
   authority: 'dbtls.dev/authority',
   state: 'dbtls.dev/state',
+  /** On a pod template: for which certificates and CAs its pods were restarted. */
+  restartedFor: 'dbtls.dev/restarted-for',
 } as const
 
 /** Field manager of server-side apply; a stable name, because it owns what it wrote. */

@@ -263,11 +263,12 @@ const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
 }
 
 const reloadOf = (
-  { profile: { spec }, definition, managed, holder, findings }: Shared,
+  { profile, definition, managed, holder, findings }: Shared,
   version: Version | undefined,
   servers: readonly ServerPart[],
   mountPath: string | undefined,
 ): Expansion['reload'] => {
+  const { spec } = profile
   if (version === undefined || mountPath === undefined) return undefined
   const strategy = spec.reload?.strategy ?? 'None'
   if (managed && strategy !== 'None') {
@@ -288,5 +289,41 @@ const reloadOf = (
     })
     return undefined
   }
-  return { ...reload, strategy }
+  return reloadFits(profile, reload, servers, findings) ? { ...reload, strategy } : undefined
+}
+
+/** Whether what spec.reload names is there. */
+const reloadFits = (
+  { spec }: DatabaseTLSProfile,
+  { leaf, authority }: Reload,
+  servers: readonly ServerPart[],
+  findings: Findings,
+): boolean => {
+  const { strategy = 'None', client, workloads } = spec.reload ?? {}
+  const { length } = findings.refusals
+  if (strategy === 'SQL' && client !== undefined && !(spec.clients ?? []).some(({ name }) => name === client))
+    findings.refuse('spec.reload.client', {
+      problem: `no client is called "${client}"`,
+      cure: 'name one of spec.clients, or leave it out',
+    })
+  if (strategy !== 'Rollout') return findings.refusals.length === length
+  const parts = new Set(['server', ...servers.map(({ part }) => part)])
+  for (const [index, { component }] of (workloads ?? []).entries())
+    if (component !== undefined && !parts.has(component))
+      findings.refuse(`spec.reload.workloads[${index}].component`, {
+        problem: `no component "${component}" has a certificate`,
+        cure: 'name one of spec.components, or leave it out for the server',
+      })
+  const sets = [spec.topology, ...(spec.components ?? [])].some((one) => one?.statefulSet !== undefined)
+  if (workloads === undefined && !sets)
+    findings.refuse('spec.reload.workloads', {
+      problem: 'nothing says what to restart',
+      cure: 'list the workloads, or set topology.statefulSet',
+    })
+  if (leaf === 'Automatic' && authority === 'Automatic')
+    findings.warn('spec.reload.strategy', {
+      problem: `${spec.engine} reads renewed files by itself, so nothing is restarted`,
+      cure: 'set None',
+    })
+  return findings.refusals.length === length
 }

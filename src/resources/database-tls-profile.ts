@@ -116,11 +116,17 @@ const client = z.object({
   java: z.boolean().default(false).meta({ description: 'Adds keystore and truststore for a JVM.' }),
 })
 
+const workload = z.object({
+  kind: z.enum(['StatefulSet', 'Deployment']).meta({ description: 'What it is.' }),
+  name: objectName('Its name, in the namespace of the profile.'),
+  component: namespaceName('Component of the engine whose certificate its pods have. Default: the server.').optional(),
+})
+
 interface SpecValue {
   engine: string
   server?: unknown
   connection?: { protocol?: string }
-  reload?: { strategy: string; credentialsSecretRef?: unknown }
+  reload?: { strategy: string; credentialsSecretRef?: unknown; client?: unknown }
 }
 
 export const databaseTLSProfileSpec = z
@@ -215,12 +221,29 @@ export const databaseTLSProfileSpec = z
         strategy: z
           .enum(['SQL', 'Rollout', 'None'])
           .default('None')
-          .meta({ description: 'How servers learn of new files.' }),
+          .meta({ description: 'How servers learn of new files: see docs/reload.md.' }),
         credentialsSecretRef: z
-          .object({ name: objectName('Name of the Secret, in the same namespace; keys username and password.') })
+          .object({
+            name: objectName(
+              'Name of the Secret, in the same namespace; keys username and password, and tls.crt and tls.key where the account shows a certificate of its own.',
+            ),
+          })
           .optional()
           .meta({ description: 'Account for strategy SQL.' }),
+        client: namespaceName(
+          'A client of this profile whose certificate the account shows; its user too, where credentialsSecretRef names none.',
+        ).optional(),
         endpoints,
+        workloads: z
+          .array(workload)
+          .max(32)
+          .optional()
+          .meta({
+            description:
+              'What strategy Rollout restarts, in this order. Default: the StatefulSets of topology and components.',
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['kind', 'name'],
+          }),
       })
       .optional()
       .meta({ description: 'What follows a new certificate.' }),
@@ -250,11 +273,12 @@ export const databaseTLSProfileSpec = z
         holds: (self) => self.engine === 'External' || self.connection?.protocol === undefined,
       }),
       rule<SpecValue>({
-        rule: "!has(self.reload) || self.reload.strategy != 'SQL' || has(self.reload.credentialsSecretRef)",
-        message: 'strategy SQL needs credentialsSecretRef, the account that reloads',
+        rule: "!has(self.reload) || self.reload.strategy != 'SQL' || has(self.reload.credentialsSecretRef) || has(self.reload.client)",
+        message: 'strategy SQL needs credentialsSecretRef or client, the account that reloads',
         fieldPath: '.reload.credentialsSecretRef',
         reason: 'FieldValueRequired',
-        holds: (self) => self.reload?.strategy !== 'SQL' || self.reload.credentialsSecretRef !== undefined,
+        holds: ({ reload }) =>
+          reload?.strategy !== 'SQL' || reload.credentialsSecretRef !== undefined || reload.client !== undefined,
       }),
     ],
   })
@@ -292,6 +316,25 @@ export const databaseTLSProfileStatus = z.object({
     .max(2048)
     .optional()
     .meta({ description: 'What the servers serve.' }),
+  reload: z
+    .object({
+      trustBundleHash: text(64, 'Of the CAs that every server has loaded, as far as that is known.').optional(),
+      message: text(4096, 'A sentence for people, where something is left to do.').optional(),
+      pending: z
+        .array(
+          z.object({
+            name: text(300, 'HOST:PORT of a server, or KIND/NAME of a workload.'),
+            reason: text(64, 'One word for programs.'),
+            since: statusTime('When what it has not taken up was delivered.').optional(),
+            message: text(2048, 'A sentence for people.'),
+          }),
+        )
+        .max(64)
+        .optional()
+        .meta({ description: 'What has not taken up the files yet.' }),
+    })
+    .optional()
+    .meta({ description: 'What follows a new certificate.' }),
 })
 export type DatabaseTLSProfileStatus = z.output<typeof databaseTLSProfileStatus>
 

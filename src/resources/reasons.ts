@@ -87,6 +87,13 @@ export const reasons = {
     'Some certificates of the profile are not Ready; the message names the first of them with their reasons.',
   ConfigMapTooLarge:
     'The ConfigMap would be larger than Kubernetes stores (1 MiB). Make a profile for each part of the clients.',
+  ReloadFailed:
+    'A server has not taken up what was delivered; status.reload.pending says which, why and since when. It is tried again with growing delays.',
+  ReloadRefused:
+    'The account of spec.reload may not log in or may not reload, or the operator may not restart the workload. The message says what to change; it is tried again now and then.',
+  ReloadByHand:
+    'Servers serve another certificate than the one that was delivered, and spec.reload leaves it to people to have them read their files.',
+  Reloaded: 'Servers serve what was delivered, after they were told to read their files or were restarted.',
   Applied: 'DatabaseCertificates or ConfigMaps of the profile were made, changed or removed.',
   Served:
     'On condition Serving: every endpoint serves a certificate that clients take; of servers that dbtls makes certificates for, the current one.',

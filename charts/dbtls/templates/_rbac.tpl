@@ -24,6 +24,11 @@ are made for profiles, and removed when a profile asks for them no longer.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- if .Values.rollout.enabled }}
+- apiGroups: [apps]
+  resources: [statefulsets, deployments]
+  verbs: [get, patch]
+{{- end }}
 {{- end }}
 
 {{/* Labels of namespaces, for a CA's allowedNamespaces.selector: only where the operator serves the whole cluster. */}}

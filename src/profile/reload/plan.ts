@@ -1,0 +1,176 @@
+/** A profile and what was issued for it → which servers and workloads should have taken up what. Pure. */
+
+import { hash } from 'node:crypto'
+import { parseEndpoint } from '../../database/connect/address.ts'
+import type { DialectName } from '../../database/connect/dialects/table.ts'
+import type { Reload } from '../../database/engines/engine.ts'
+import { engineOf } from '../../database/engines/external.ts'
+import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
+import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
+import type { ProfileView } from '../collaborators.ts'
+
+/** A certificate as it was delivered. */
+export interface Delivered {
+  readonly serial: string
+  readonly secretName: string
+  /** When it was signed, ms since the epoch; undefined where the ledger does not know. */
+  readonly since: number | undefined
+}
+
+export interface PlannedServer {
+  /** HOST:PORT as the profile has it. */
+  readonly address: string
+  readonly host: string
+  readonly port: number
+  readonly dialect: DialectName
+  /** What its certificate is verified for. */
+  readonly serverName: string
+  /** It may serve any of these; never empty. */
+  readonly delivered: readonly Delivered[]
+}
+
+export interface PlannedWorkload {
+  readonly kind: 'StatefulSet' | 'Deployment'
+  readonly name: string
+  /** What its pods should have been started with, as the annotation says it: an empty part does not matter to them. */
+  readonly goal: Goal
+  /** Addresses of its servers that can be asked; the same serials as theirs. */
+  readonly servers: readonly PlannedServer[]
+  readonly since: number | undefined
+}
+
+export interface Goal {
+  readonly leaf: string
+  readonly trust: string
+}
+
+export interface ReloadPlan {
+  readonly engine: string
+  readonly strategy: 'SQL' | 'Rollout' | 'None'
+  readonly reload: Reload
+  readonly servers: readonly PlannedServer[]
+  readonly workloads: readonly PlannedWorkload[]
+  /** Of the CAs that servers are to trust; undefined while that is not known. */
+  readonly trustHash: string | undefined
+}
+
+/** When a certificate's CA signed this number, ms since the epoch. */
+export type FindIssued = (certificate: DatabaseCertificate, serialNumber: string) => number | undefined
+
+/** More servers than these have their own means. */
+const mostServers = 64
+
+/** undefined where there is nothing to reload. `clientTrustHash`: of the CA for clients alone, where there is one. */
+export const planOf = (
+  { profile, expansion, certificates }: ProfileView,
+  clientTrustHash: string | undefined,
+  findIssued: FindIssued,
+): ReloadPlan | undefined => {
+  const { reload } = expansion
+  if (reload === undefined) return undefined
+  const delivered = (part: string): readonly Issued[] =>
+    expansion.certificates.flatMap((wanted) => {
+      const certificate = wanted.part === part ? certificates.get(wanted.name) : undefined
+      const serial = certificate?.status?.serialNumber
+      if (certificate === undefined || serial === undefined) return []
+      return { certificate, serial, secretName: certificate.spec.secret.name, since: findIssued(certificate, serial) }
+    })
+  const issued = delivered('server')
+  const trustHash = trustHashOf(profile, issued, clientTrustHash)
+  const servers = serversOf({ profile, expansion }, issued)
+  return {
+    engine: profile.spec.engine,
+    ...{ strategy: reload.strategy, reload, servers, trustHash },
+    workloads: reload.strategy === 'Rollout' ? workloadsOf(profile, reload, delivered, servers, trustHash) : [],
+  }
+}
+
+interface Issued extends Delivered {
+  readonly certificate: DatabaseCertificate
+}
+
+const trustHashOf = (
+  { spec }: DatabaseTLSProfile,
+  issued: readonly Issued[],
+  clientTrustHash: string | undefined,
+): string | undefined => {
+  const hashes = new Set(issued.map(({ certificate }) => certificate.status?.trustBundleHash))
+  const [own] = hashes
+  // In the middle of a change each certificate has its own.
+  if (own === undefined || hashes.size > 1) return undefined
+  if (spec.clientAuthorityRef === undefined) return own
+  return clientTrustHash === undefined ? undefined : short(`${own} ${clientTrustHash}`, 64)
+}
+
+const short = (text: string, length: number): string => hash('sha256', text, 'hex').slice(0, length)
+
+const serversOf = (
+  { profile, expansion }: Pick<ProfileView, 'profile' | 'expansion'>,
+  issued: readonly Issued[],
+): readonly PlannedServer[] => {
+  const { definition } = engineOf(profile.spec)
+  const given = profile.spec.reload?.endpoints ?? []
+  const all =
+    given.length > 0
+      ? given.map((address) => ({ address, dialect: definition.dialect }))
+      : expansion.endpoints.filter(({ part }) => part === 'server')
+  const planned = new Map<string, PlannedServer>()
+  for (const { address, dialect } of all) {
+    const where = parseEndpoint(address)
+    if (where === undefined || issued.length === 0) continue
+    const meant = issued.filter(({ certificate }) => isFor(certificate, where.host))
+    const delivered = (meant.length > 0 ? meant : issued).map(({ serial, secretName, since }) => ({
+      ...{ serial, secretName, since },
+    }))
+    // A name that the policy of the CA has left out of the certificate; clients use another then.
+    const usual = meant.length > 0 || given.length > 0 ? undefined : nameIn(issued[0]?.certificate)
+    planned.set(address, { address, dialect, ...where, serverName: usual ?? where.host, delivered })
+  }
+  return [...planned.values()].slice(0, mostServers)
+}
+
+const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
+  const name = host.toLowerCase().replace(/\.$/, '')
+  const above = name.replace(/^[^.]+/, '*')
+  return [...(spec.dnsNames ?? []), ...(spec.ipAddresses ?? [])].some((one) => one === name || one === above)
+}
+
+const nameIn = (certificate: DatabaseCertificate | undefined): string | undefined =>
+  certificate?.spec.dnsNames?.find((name) => !name.startsWith('*') && name !== 'localhost')
+
+/** Those that are named, or the StatefulSets of the topology and of the components. */
+const workloadsOf = (
+  { spec }: DatabaseTLSProfile,
+  { leaf, authority }: Reload,
+  delivered: (part: string) => readonly Issued[],
+  servers: readonly PlannedServer[],
+  trustHash: string | undefined,
+): readonly PlannedWorkload[] => {
+  const usual = [
+    ...(spec.topology?.statefulSet === undefined ? [] : [{ name: spec.topology.statefulSet.name, part: 'server' }]),
+    ...(spec.components ?? []).flatMap(({ name, statefulSet }) =>
+      statefulSet === undefined ? [] : [{ name: statefulSet.name, part: name }],
+    ),
+  ].map((one) => ({ kind: 'StatefulSet' as const, ...one }))
+  const given = spec.reload?.workloads?.map(({ kind, name, component = 'server' }) => ({ kind, name, part: component }))
+  const parts = new Map<string, { readonly kind: PlannedWorkload['kind']; readonly name: string; part: string[] }>()
+  for (const { kind, name, part } of given ?? usual) {
+    const key = `${kind}/${name}`
+    parts.set(key, { kind, name, part: [...(parts.get(key)?.part ?? []), part] })
+  }
+  return [...parts.values()].flatMap(({ kind, name, part }) => {
+    const issued = part.flatMap(delivered)
+    if (issued.length === 0 || trustHash === undefined) return []
+    const serials = issued.map(({ serial }) => serial).toSorted()
+    return {
+      ...{ kind, name },
+      // What the servers read by themselves is no reason to restart them.
+      goal: {
+        leaf: leaf === 'Automatic' ? '' : short(serials.join(' '), 16),
+        trust: authority === 'Automatic' ? '' : trustHash.slice(0, 16),
+      },
+      servers: part.includes('server') ? servers : [],
+      since: Math.max(...issued.map(({ since }) => since ?? 0)) || undefined,
+    }
+  })
+}

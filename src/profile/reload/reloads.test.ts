@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest'
+import { ApiError } from '../../cluster/errors.ts'
+import { stubContext } from '../../control/testing.ts'
+import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
+import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
+import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
+import { secrets as secretKind } from '../../resources/core.ts'
+import { silentLogger } from '../../runtime/log.ts'
+import type { EndpointSeen, ProfileView } from '../collaborators.ts'
+import { expand } from '../expand.ts'
+import { ProfileReloads } from './reloads.ts'
+import type { Came, Visit } from './server.ts'
+import { arrivalMs } from './decide.ts'
+
+const key = 'data/orders'
+const about = { signal: new AbortController().signal, log: silentLogger(), reconcileId: '1' }
+
+const profileOf = (spec: object, status?: object): DatabaseTLSProfile =>
+  ({
+    ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseTLSProfile' },
+    metadata: { name: 'orders', namespace: 'data', uid: 'u', generation: 1 },
+    spec: { authorityRef: { name: 'ca' }, topology: { statefulSet: { name: 'db', replicas: 2 } }, ...spec },
+    ...(status === undefined ? {} : { status }),
+  }) as unknown as DatabaseTLSProfile
+
+const sql = { engine: 'MySQL', reload: { strategy: 'SQL', credentialsSecretRef: { name: 'admin' } } }
+
+interface WorldOptions {
+  readonly secret?: Readonly<Record<string, string>> | null
+  readonly status?: object
+}
+
+const world = (spec: object, { secret = { username: 'root', password: 'geheim' }, status }: WorldOptions = {}) => {
+  const woken: string[] = []
+  const queued: string[] = []
+  const visits: Visit[] = []
+  const get = (resource: unknown): Promise<unknown> => {
+    if (resource !== secretKind) return Promise.reject(new Error('unexpected read'))
+    if (secret === null) return Promise.reject(new ApiError({ status: 404, reason: 'NotFound', message: 'not found' }))
+    const data = Object.entries(secret).map(([name, value]) => [name, Buffer.from(value).toString('base64')])
+    return Promise.resolve({ data: Object.fromEntries(data) as Record<string, string> })
+  }
+  const { context, stores, clock, events } = stubContext({ get })
+  const profile = profileOf(spec, status)
+  stores.profiles.set(key, profile)
+  stores.authorities.set('data/ca', { metadata: { name: 'ca', namespace: 'data' } } as CertificateAuthority)
+  const expansion = expand(profile)
+  let answer: (visit: Visit) => Came = () => ({ told: false, lost: false })
+  const reloads = new ProfileReloads(context, {
+    trustOf: () => Promise.resolve([]),
+    wake: (one) => void woken.push(one),
+    enqueue: (one) => void queued.push(one),
+    permits: { name: (host) => ({ name: host }), refusal: () => undefined },
+    visit: (visiting) => {
+      visits.push(visiting)
+      return Promise.resolve(answer(visiting))
+    },
+  })
+  const certificate = (serialNumber: string, trustBundleHash = 't1') =>
+    ({
+      ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseCertificate' },
+      metadata: { name: 'orders-server', namespace: 'data' },
+      spec: { ...expansion.certificates[0]?.spec, authorityRef: { name: 'ca' } },
+      status: { serialNumber, trustBundleHash },
+    }) as unknown as DatabaseCertificate
+  const deliver = (serial: string, trust?: string): ProfileView => ({
+    ...{ key, profile, expansion },
+    certificates: new Map([['orders-server', certificate(serial, trust)]]),
+  })
+  const shown = (...serials: readonly (string | undefined)[]): readonly EndpointSeen[] =>
+    expansion.endpoints.map((endpoint, index) => {
+      const servedSerial = serials[index]
+      return { endpoint, ...(servedSerial === undefined ? {} : { servedSerial, seenAt: clock.now() }) }
+    })
+  const run = async (most = 20): Promise<void> => {
+    for (let count = 0; count < most; count += 1) {
+      const { requeueAfterMs } = await reloads.reconcile(key, about)
+      if (requeueAfterMs === undefined || requeueAfterMs > 1) return
+    }
+    throw new Error('it does not come to rest')
+  }
+  return {
+    ...{ reloads, deliver, shown, run, woken, queued, visits, clock, events, expansion },
+    answers: (next: (visit: Visit) => Came) => void (answer = next),
+  }
+}
+
+const told = (visits: readonly Visit[]) =>
+  visits.flatMap(({ server, tell }) => (tell === undefined ? [] : server.address))
+
+describe('a profile with strategy SQL', () => {
+  it('leaves servers alone that show what was delivered', async () => {
+    const { reloads, deliver, shown, run, queued, visits } = world(sql)
+    expect(reloads.look(deliver('A'), shown('A', 'A'))).toEqual({
+      ...{ facts: { reload: { trustBundleHash: 't1' } }, findings: [], notes: [] },
+    })
+    await run()
+    expect([queued, visits]).toEqual([[], []])
+  })
+  it('tells each server that shows a former certificate, one after the other, and says so once', async () => {
+    const { reloads, deliver, shown, run, queued, visits, answers, woken, events } = world(sql)
+    const verdict = reloads.look(deliver('B'), shown('A', 'A'))
+    expect(verdict.findings).toEqual([])
+    expect(verdict.notes.join()).toContain('It shows A, and is told')
+    expect(queued).toEqual([key])
+    answers(() => ({ served: 'B', told: true, lost: false }))
+    await run()
+    expect(told(visits)).toEqual(['db-0', 'db-1'].map((pod) => `${pod}.db.data.svc.cluster.local:3306`))
+    expect(visits[0]?.tell).toMatchObject({
+      ...{ statements: ['ALTER INSTANCE RELOAD TLS'], always: false },
+      account: { username: 'root', password: 'geheim' },
+    })
+    expect(woken.length).toBeGreaterThan(0)
+    expect(reloads.look(deliver('B'), shown('A', 'A')).facts).toEqual({ reload: { trustBundleHash: 't1' } })
+    expect(events.map(({ reason }) => reason)).toEqual(['Reloaded', 'Reloaded'])
+    await run()
+    expect(visits.length).toBe(2)
+  })
+  it('asks by itself where nobody else does', async () => {
+    const { reloads, deliver, run, visits, answers } = world(sql)
+    reloads.look(deliver('B'), [])
+    answers(() => ({ served: 'B', told: false, lost: false }))
+    await run()
+    expect(visits.map(({ tell }) => tell)).toEqual([undefined, undefined])
+  })
+  it('tells again while the files have not come, and says late that they did not', async () => {
+    const { reloads, deliver, shown, run, answers, visits, clock } = world(sql)
+    reloads.look(deliver('B'), shown('A', 'B'))
+    answers(() => ({ served: 'A', told: true, lost: false }))
+    await run()
+    expect(told(visits).length).toBe(1)
+    expect(reloads.look(deliver('B'), shown('A', 'B')).notes.join()).toContain('may not have come to its pod yet')
+    for (let count = 0; count < 8; count += 1) {
+      clock.setNow(clock.now() + 700_000)
+      await run()
+    }
+    const { findings, facts } = reloads.look(deliver('B'), shown('A', 'B'))
+    expect(findings).toMatchObject([{ cure: 'Wait', reason: 'ReloadFailed' }])
+    expect(findings[0]?.message).toContain('it keeps what it had')
+    expect(facts.reload?.pending).toMatchObject([{ reason: 'KeptOld' }])
+  })
+  it.each([
+    ['LoginRefused', 'nobody may log in', 'ReloadRefused', /Nobody may log in\. Correct username and password/],
+    ['PrivilegeMissing', 'the account may not run it', 'ReloadRefused', /grant it CONNECTION_ADMIN/],
+    ['CertificateRefused', 'it wants one', 'ReloadRefused', /spec\.reload\.client/],
+  ] as const)('stalls with %s until it is mended', async (reason, message, condition, words) => {
+    const { reloads, deliver, shown, run, answers, clock } = world(sql)
+    reloads.look(deliver('B'), shown('A', 'B'))
+    answers(() => ({ served: 'A', told: false, lost: false, failure: { reason, message } }))
+    await run()
+    const { findings } = reloads.look(deliver('B'), shown('A', 'B'))
+    expect(findings).toMatchObject([{ cure: 'Stall', reason: condition, message: expect.stringMatching(words) }])
+    answers(() => ({ served: 'B', told: true, lost: false }))
+    clock.setNow(clock.now() + 60_000)
+    await run()
+    expect(reloads.look(deliver('B'), shown('A', 'B')).findings).toEqual([])
+  })
+  it.each([
+    ['no Secret', null, /Secret "admin" of spec\.reload\.credentialsSecretRef does not exist; create it/],
+    ['an empty one', {}, /has neither username nor password/],
+  ] as const)('says so where there is %s of the account', async (_, secret, words) => {
+    const { reloads, deliver, shown, run } = world(sql, { secret })
+    reloads.look(deliver('B'), shown('A', 'B'))
+    await run()
+    const { findings } = reloads.look(deliver('B'), shown('A', 'B'))
+    expect(findings).toMatchObject([{ cure: 'Stall', reason: 'ReloadRefused', message: expect.stringMatching(words) }])
+  })
+  it('tells no other server while one that was told does not answer', async () => {
+    const { reloads, deliver, shown, run, answers, visits, clock } = world(sql)
+    reloads.look(deliver('B'), shown('A', 'A'))
+    answers(({ tell }) => (tell === undefined ? { told: false, lost: false } : { told: true, lost: true }))
+    await run()
+    clock.setNow(clock.now() + 60_000)
+    await run()
+    expect(told(visits).length).toBe(1)
+    const { findings } = reloads.look(deliver('B'), shown('A', 'A'))
+    expect(findings).toMatchObject([
+      { reason: 'ReloadFailed', message: expect.stringContaining('No other server is told') },
+    ])
+    answers(() => ({ served: 'B', told: true, lost: false }))
+    clock.setNow(clock.now() + 60_000)
+    await run()
+    expect(told(visits).length).toBe(2)
+  })
+  it('tells every server of changed CAs, at once and when they must have come, and remembers that in status', async () => {
+    const { reloads, deliver, shown, run, answers, visits, clock } = world(sql)
+    reloads.look(deliver('A', 't1'), shown('A', 'A'))
+    expect(reloads.look(deliver('A', 't2'), shown('A', 'A')).facts.reload?.trustBundleHash).toBe('t1')
+    answers(() => ({ served: 'A', told: true, lost: false }))
+    await run()
+    expect(told(visits).length).toBe(2)
+    expect(visits.every(({ tell }) => tell?.always)).toBe(true)
+    clock.setNow(clock.now() + arrivalMs)
+    await run()
+    expect(told(visits).length).toBe(4)
+    expect(reloads.look(deliver('A', 't2'), shown('A', 'A')).facts).toEqual({ reload: { trustBundleHash: 't2' } })
+    await run()
+    expect(visits.length).toBe(4)
+  })
+  it('goes on after a restart of the operator where status says that servers lack CAs', async () => {
+    const { reloads, deliver, shown, run, answers, visits } = world(sql, {
+      status: { reload: { trustBundleHash: 't1' } },
+    })
+    reloads.look(deliver('A', 't2'), shown('A', 'A'))
+    answers(() => ({ served: 'A', told: true, lost: false }))
+    await run()
+    expect(told(visits).length).toBe(2)
+  })
+  it('forgets a profile that is gone', async () => {
+    const { reloads, deliver, shown, run, visits } = world(sql)
+    reloads.look(deliver('B'), shown('A', 'A'))
+    reloads.forget(key)
+    await run()
+    expect(visits).toEqual([])
+  })
+})
+
+describe('a profile with strategy None', () => {
+  it.each([
+    ['MySQL', /show a former certificate\. MySQL: Run on each server: ALTER INSTANCE RELOAD TLS\./],
+    ['Etcd', /Etcd: It reads them by itself within minutes\./],
+    ['CockroachDB', /Send SIGHUP to each server/],
+    ['Kafka', /Run the command of commands\.md/],
+  ])('%s: says what is left to do, and does nothing', async (engine, words) => {
+    const { reloads, deliver, shown, run, queued, visits } = world({ engine })
+    const { findings, notes } = reloads.look(deliver('B'), shown('A', 'A'))
+    expect(findings).toEqual([])
+    expect(notes.join()).toMatch(words)
+    await run()
+    expect([queued, visits]).toEqual([[], []])
+  })
+  it('says that CAs have changed until every server shows a certificate that came later', () => {
+    const { reloads, deliver, shown } = world({ engine: 'Etcd' })
+    reloads.look(deliver('A', 't1'), shown('A', 'A'))
+    expect(reloads.look(deliver('A', 't2'), shown('A', 'A')).notes.join()).toMatch(
+      /CAs .* have changed\. Etcd: Restart the servers/,
+    )
+  })
+})

@@ -1,0 +1,155 @@
+/** What is done with one server: it is asked what it shows, or told to read its files and then asked. */
+
+import { addressesOf, type Lookup } from '../../database/connect/address.ts'
+import { FaultError } from '../../database/connect/fault.ts'
+import { probe, type Sight } from '../../database/connect/probe.ts'
+import { execute, takesStatements } from '../../database/reload/execute.ts'
+import type { Account } from '../../database/reload/order.ts'
+import { ReloadError } from '../../database/reload/reload-error.ts'
+import { encodePem } from '../../pki/encoding/pem.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Attempt } from './decide.ts'
+import type { PlannedServer } from './plan.ts'
+
+/** Which servers the operator may turn to for a profile. */
+export interface Permits {
+  /** What to look up, or why not. */
+  readonly name: (
+    host: string,
+    place: { readonly namespace: string; readonly clusterDomain: string },
+  ) => { readonly name: string } | { readonly refused: string }
+  /** Why this address is left alone; undefined where it is not. */
+  readonly refusal: (address: string) => string | undefined
+}
+
+export interface Visit {
+  readonly clock: Clock
+  readonly server: PlannedServer
+  /** Of the profile. */
+  readonly place: { readonly namespace: string; readonly clusterDomain: string }
+  readonly permits: Permits
+  readonly lookup?: Lookup | undefined
+  /** DER. */
+  readonly roots: readonly Uint8Array[]
+  readonly signal: AbortSignal
+  /** Absent: the servers are only asked. */
+  readonly tell?:
+    | {
+        readonly account: Account
+        readonly statements: readonly string[]
+        /** Also where it shows what was delivered. */
+        readonly always: boolean
+      }
+    | undefined
+}
+
+export interface Came {
+  /** What it shows, upper-case hex; where several stand behind the name, the first that is not among the delivered. */
+  readonly served?: string | undefined
+  readonly told: boolean
+  readonly lost: boolean
+  readonly failure?: Attempt['failure']
+}
+
+/** Some servers take the statement and act on it a moment later: asked so often, so far apart, ms. */
+const proofs = { most: 8, everyMs: 400 } as const
+
+/** Rejects for what is no fault of a server alone. */
+export const visit = async (visiting: Visit): Promise<Came> => {
+  const { server, place, permits, lookup, signal, tell } = visiting
+  const asked = permits.name(server.host, place)
+  if ('refused' in asked) return unreachable(asked.refused)
+  let addresses: readonly string[]
+  try {
+    addresses = await addressesOf({ host: asked.name, port: server.port }, { signal, ...(lookup && { lookup }) })
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof FaultError)) throw error
+    return unreachable(error.message)
+  }
+  let came: Came = { told: false, lost: false }
+  let told = tell !== undefined
+  // One name may stand for many servers; the first that is not as it should be is told of.
+  for (const address of addresses) {
+    const refusal = permits.refusal(address)
+    if (refusal !== undefined) return unreachable(`${address}: ${refusal}`)
+    came = await (tell === undefined ? ask(visiting, address) : tellOne(visiting, address, tell))
+    told &&= came.told
+    if (came.failure !== undefined || came.lost || came.served === undefined || !isDelivered(server, came.served)) break
+  }
+  return { ...came, told: told && came.told }
+}
+
+const unreachable = (message: string): Came => ({
+  told: false,
+  lost: false,
+  failure: { reason: 'Unreachable', message },
+})
+
+const isDelivered = ({ delivered }: PlannedServer, serial: string): boolean =>
+  delivered.some((one) => one.serial === serial)
+
+const look = ({ clock, server, roots, signal, tell }: Visit, address: string): Promise<Sight> => {
+  const { port, dialect, serverName } = server
+  const certificate = tell?.account.certificate
+  return probe({ address, port, dialect, serverName, roots }, { clock, signal, certificate })
+}
+
+const ask = async (visiting: Visit, address: string): Promise<Came> => {
+  const { served, fault } = await look(visiting, address)
+  visiting.signal.throwIfAborted()
+  if (served !== undefined) return { served: served.serialNumber, told: false, lost: false }
+  return unreachable(fault?.message ?? 'it shows no certificate')
+}
+
+const tellOne = async (
+  visiting: Visit,
+  address: string,
+  { account, statements, always }: NonNullable<Visit['tell']>,
+): Promise<Came> => {
+  const { clock, server, roots, signal } = visiting
+  const { port, dialect, serverName } = server
+  if (!takesStatements(dialect)) throw new Error(`nothing is known to tell in ${dialect}`)
+  const before = await look(visiting, address)
+  signal.throwIfAborted()
+  const { served, fault, problems = [] } = before
+  if (served === undefined) return unreachable(fault?.message ?? 'it shows no certificate')
+  const { serialNumber } = served
+  // Somebody else has told it, or it was restarted.
+  if (!always && isDelivered(server, serialNumber)) return { served: serialNumber, told: true, lost: false }
+  // No password goes to a server that clients would not trust.
+  if (problems.length > 0)
+    return {
+      ...{ served: serialNumber, told: false, lost: false },
+      failure: {
+        reason: 'ServerNotVerified',
+        message: `of the certificate that the server shows: ${problems.join('; ')}`,
+      },
+    }
+  const order = {
+    ...{ address, port, serverName, account, statements },
+    roots: roots.map((root) => encodePem('CERTIFICATE', root)),
+  }
+  try {
+    await execute(dialect, order, { clock, signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof ReloadError)) throw error
+    const { reason, message } = error
+    return { served: serialNumber, told: false, lost: false, failure: { reason, message } }
+  }
+  return prove(visiting, address)
+}
+
+/** Whether it shows now what was delivered, and shows anything at all. */
+const prove = async (visiting: Visit, address: string): Promise<Came> => {
+  let seen: Sight | undefined
+  for (let count = 0; count < proofs.most; count += 1) {
+    if (count > 0) await visiting.clock.sleep(proofs.everyMs, visiting.signal)
+    seen = await look(visiting, address)
+    visiting.signal.throwIfAborted()
+    if (seen.served !== undefined && isDelivered(visiting.server, seen.served.serialNumber)) break
+  }
+  if (seen?.served !== undefined) return { served: seen.served.serialNumber, told: true, lost: false }
+  return { told: true, lost: true }
+}
