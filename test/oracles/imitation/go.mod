@@ -1,0 +1,3 @@
+module dbtls.dev/imitation
+
+go 1.25.0
