@@ -2,8 +2,9 @@
  * Real servers, started from exactly the Secret and the ConfigMap of a profile, and reached by exactly the command lines it gives:
  * who is let in, who is refused, and what a renewal, a change of CA and a broken pair do to those who connect meanwhile.
  */
-import { readFileSync } from 'node:fs'
 import { X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ClientCertificate, probe, type Target } from '../../src/database/connect/probe.ts'
 import { certificatesOf } from '../../src/pki/encoding/pem.ts'
@@ -67,6 +68,14 @@ describe.each(scenarios)('$product', (scenario) => {
         expect(shown, line).toMatch(scenario.welcome[name] ?? /^$/)
         expect(code, shown).toBe(0)
       }
+    })
+
+  const { own } = scenario
+  if (own !== undefined)
+    live(`lets a client in by its ${own.key} alone`, async (stage) => {
+      const path = join(stage.world.folder, own.key)
+      writeFileSync(path, stage.world.client('app').files[own.key] ?? '', { mode: 0o600 })
+      expect((await stage.type(own.line(path))).shown).toMatch(scenario.welcome['app'] ?? /^$/)
     })
 
   for (const { name, client, change, says, log } of scenario.refused)

@@ -80,8 +80,9 @@ const notes = ({ managed, components }: Context): string[] =>
         '`require_secure_transport` belongs into the parameters of the managed server; `accounts.sql` demands TLS of each account.',
       ]
     : [
-        '`server.cnf` refuses plain connections from MariaDB 10.5 on, `accounts.sql` says what each account must show. A client',
-        'certificate that the server does not trust costs the connection even where none is demanded.',
+        // 1045 was seen with 10.11, 3159 with 11.8.
+        '`server.cnf` refuses plain connections from MariaDB 10.5 on (error 1045, in later versions 3159), `accounts.sql` says what each',
+        'account must show. A client certificate that the server does not trust costs the connection even where none is demanded.',
         '',
         'After a renewal, also of the CA:',
         '',

@@ -55,8 +55,8 @@ const managedNotes = [
   'connection is refused with error 3159. `accounts.sql` demands TLS of each account besides.',
 ]
 const ownNotes = [
-  '`server.cnf` refuses plain connections (error 3159), `accounts.sql` says what each account must show. A client certificate that the',
-  'server does not trust costs the connection even where none is demanded.',
+  '`server.cnf` refuses plain connections (error 3159; error 1045 where the account itself demands TLS), `accounts.sql` says what each',
+  'account must show. A client certificate that the server does not trust costs the connection even where none is demanded.',
   '',
   'After a renewal, also of the CA:',
   '',

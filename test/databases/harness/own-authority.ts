@@ -26,11 +26,12 @@ export class OwnAuthority {
     return new OwnAuthority(name, namespace, await makeAuthority('Orders CA'), await makeAuthority('Orders CA'))
   }
 
-  get object(): KubeObject {
+  object(policy: object | undefined): KubeObject {
     const { name, namespace } = this
+    const source = { secret: { name: `${name}-files` } }
     return {
       ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'CertificateAuthority', metadata: { name, namespace } },
-      spec: { source: { secret: { name: `${name}-files` } } },
+      spec: policy === undefined ? { source } : { source, policy },
     } as unknown as KubeObject
   }
 

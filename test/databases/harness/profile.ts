@@ -32,6 +32,8 @@ export interface ProfileInit {
   readonly name?: string
   /** CAs of one's own, Secrets, ConfigMaps, as manifests. Without a CA the profile gets one of which `trust` can be told. */
   readonly objects?: readonly object[]
+  /** spec.policy of that CA. */
+  readonly policy?: object
   readonly reaper: Reaper
 }
 
@@ -77,7 +79,8 @@ export class ProfileWorld implements AsyncDisposable {
     const own = brings ? undefined : await OwnAuthority.make('orders-ca', namespace)
     const world = new ProfileWorld(init, session, own)
     await session.start()
-    for (const object of own === undefined ? [] : [own.secret('Former'), own.object]) await world.apply(object)
+    for (const object of own === undefined ? [] : [own.secret('Former'), own.object(init.policy)])
+      await world.apply(object)
     for (const object of given) await world.apply(object)
     await world.#mount()
     return world

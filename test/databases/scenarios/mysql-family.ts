@@ -41,7 +41,7 @@ const shell = async (own: Installation): Promise<Awaited<ReturnType<Scenario['sh
   }
 }
 
-const prompt = /(mysql|(MySQL|MariaDB) \[\w+\])> $/
+const prompt = /(mysql|(MySQL|MariaDB) \[\S+\])> $/
 
 /** mysqlCommand and mariadbCommand say it in their own ways. */
 const plain = (line: string): string =>
@@ -60,6 +60,8 @@ const scenario = (product: Product, version: string, plainRefusal: RegExp): Scen
   return {
     product,
     spec: { engine, version, clients },
+    // So that a subject has an order: /O=Acme/CN=app.
+    policy: { subject: { commonName: 'Optional', organizations: 'Match' } },
     shell,
     prepare,
     line: /^(mysql|mariadb) /,
@@ -73,6 +75,10 @@ const scenario = (product: Product, version: string, plainRefusal: RegExp): Scen
       ops: /I am ops@%[^]*Ssl_cipher +\| TLS_/,
       audit: /I am o'audit@%[^]*Ssl_cipher +\| TLS_/,
       old: /I am old@%[^]*Ssl_cipher +\| TLS_/,
+    },
+    own: {
+      key: 'client.cnf',
+      line: (path) => `${engine === 'MySQL' ? 'mysql' : 'mariadb'} --defaults-file=${path} --password`,
     },
     refused: [
       {

@@ -52,6 +52,7 @@ const scenario = (product: Product, version: string): Scenario => ({
     audit: /I am Audit "o'neil" \| TLSv1\.3/,
     old: /I am old \| TLSv1\.3/,
   },
+  own: { key: 'client.conf', line: (path) => `PGSERVICEFILE=${path} psql service=app` },
   refused: [
     {
       ...{ name: 'a plain connection', client: 'ops', change: plain },

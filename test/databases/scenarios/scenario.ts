@@ -16,6 +16,8 @@ export interface Scenario {
   readonly product: Product
   /** spec of the profile without topology and connection. */
   readonly spec: { readonly engine: string; readonly version: string; readonly clients: readonly { name: string }[] }
+  /** Of the CA. */
+  readonly policy?: object
   readonly shell: (installation: Installation) => Promise<Pick<ShellInit, 'programs' | 'env'>>
   /** Makes the accounts that the profile speaks of, and runs what it gives for them. */
   readonly prepare: (stage: Stage) => Promise<void>
@@ -24,6 +26,8 @@ export interface Scenario {
   /** What is typed once the command runs, and what has to be shown for it, for each client. */
   readonly talk?: Talk
   readonly welcome: Readonly<Record<string, RegExp>>
+  /** A file of the ConfigMap that a client's program reads by itself, and the command line that names it. */
+  readonly own?: { readonly key: string; readonly line: (path: string) => string }
   readonly refused: readonly Refusal[]
   /** A pair that does not belong together was delivered and reloaded. */
   readonly mismatch: { readonly reload: RegExp | 'Silent'; readonly log?: RegExp; readonly serves: boolean }
@@ -65,7 +69,8 @@ export class Stage implements AsyncDisposable {
       topology: { services: ['orders'] },
       connection: { host: 'orders.data.svc', port, database: 'orders' },
     }
-    const world = await ProfileWorld.start({ reaper, spec: { ...place, ...scenario.spec } })
+    const policy = scenario.policy === undefined ? {} : { policy: scenario.policy }
+    const world = await ProfileWorld.start({ reaper, spec: { ...place, ...scenario.spec }, ...policy })
     const { volume, files } = world.server
     const database = await Database.start(scenario.product, volume, reaper, { port, config: files })
     if (database === undefined) {
