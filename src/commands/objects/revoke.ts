@@ -76,7 +76,7 @@ export const main = targetVerb('revoke', usage, flags, async (target, values, wo
   for (const entry of entries) refuse(entry, wanted, now)
   for (const entry of entries) await write(target, io, entry, wanted, now)
   if (!wait) return 0
-  return untilListed(target, io, authority, serials, wanted !== undefined, timeoutMs)
+  return untilListed(target, io, authority, { entries, revoked: wanted !== undefined, timeoutMs })
 })
 
 const wantedOf = (
