@@ -55,8 +55,8 @@ export const createCaches = (shared: Shared): Caches => ({
       authority: ({ authority }) => [authority],
       commonName: ({ authority, commonName }) =>
         commonName === undefined ? [] : [commonNameKey(authority, commonName)],
-      compromisedKey: ({ authority, compromisedKey }) =>
-        compromisedKey === undefined ? [] : [compromisedKeyKey(authority, compromisedKey)],
+      compromisedKey: ({ metadata, compromisedKey }) =>
+        compromisedKey === undefined ? [] : [compromisedKeyKey(metadata.namespace ?? 'default', compromisedKey)],
     },
   }),
   secrets: new Informer<PartialObject>({

@@ -19,6 +19,7 @@ import {
   configMapOf,
   day,
   entriesOf,
+  entryOf,
   fresh,
   getCertificate,
   getSecret,
@@ -382,6 +383,37 @@ describe('a revoked certificate in use', () => {
     await anotherCertificate(cluster, second.status?.serialNumber)
     expect(text(await getSecret(cluster), 'tls.key')).not.toBe(key)
   })
+
+  it.each(['payments', 'orders'])(
+    'is not signed for such a key by another CA of the namespace either (%s)',
+    async (name) => {
+      const { cluster, clock, stop } = await withAuthority()
+      await put(cluster, authority({}, 'cb'))
+      await authorityReady(cluster, 'cb')
+      const csr = requestFor(await newKey())
+      const asks = (authorityRef: object) =>
+        name === 'payments'
+          ? asking({ inline: csr }, { authorityRef })
+          : certificate({ privateKey: { rotation: 'Never' }, authorityRef })
+      await put(cluster, asks({ name: 'ca' }))
+      const { status } = await ready(cluster, name)
+      const key = text(await getSecret(cluster, `${name}-tls`), 'tls.key')
+      await stop()
+      await revoke(cluster, status?.serialNumber, { reason: 'keyCompromise' })
+      await put(cluster, asks({ name: 'cb' }))
+      await start(cluster, clock)
+      if (name === 'payments') {
+        await until('the refusal', async () => (await messageOf(cluster, name)).includes('keyCompromise'))
+        expect((await entriesOf(cluster, name)).filter(({ spec }) => spec.authorityRef.name === 'cb')).toEqual([])
+        return
+      }
+      await until('one of the other CA', async () => {
+        const { serialNumber } = (await getCertificate(cluster, name)).status ?? {}
+        return (await entryOf(cluster, serialNumber)).spec.authorityRef.name === 'cb'
+      })
+      expect(text(await getSecret(cluster, `${name}-tls`), 'tls.key')).not.toBe(key)
+    },
+  )
 
   it('is not replaced with what was signed for its key before, and could not be delivered', async () => {
     let refuses = false

@@ -92,7 +92,8 @@ export const gather = async (
         ? undefined
         : keyHolder(context, certificate, wanted, authority),
     keyCompromised:
-      wanted?.request !== undefined && isCompromisedKey(context.caches, wanted.authority, wanted.request.spki),
+      wanted?.request !== undefined &&
+      isCompromisedKey(context.caches, [wanted.authority.namespace, metadata.namespace], wanted.request.spki),
   }
 }
 

@@ -80,7 +80,8 @@ export const reusableKey = (
 ): Uint8Array | undefined => {
   if (!wanted.reuseKey || secret.state !== 'present' || secret.leaf === undefined || isCompromised(entry))
     return undefined
-  if (isCompromisedKey(context.caches, wanted.authority, secret.leaf.spki)) return undefined
+  const ledgers = [wanted.authority.namespace, certificate.metadata.namespace]
+  if (isCompromisedKey(context.caches, ledgers, secret.leaf.spki)) return undefined
   if (!sameKey(secret.keyAlgorithm, wanted)) return undefined
   return sharersOfKey(context, certificate, secret.leaf.spki).length > 0 ? undefined : secret.privateKey
 }

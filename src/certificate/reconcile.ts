@@ -191,7 +191,8 @@ export class CertificateReconciler {
     if (kept === undefined) return undefined
     const entry = seeEntry(this.#context, wanted.authority, kept.certificate.serialNumber)
     if (entry?.state === 'Revoked') return undefined
-    if (isCompromisedKey(this.#context.caches, wanted.authority, kept.certificate.spki)) return undefined
+    const ledgers = [wanted.authority.namespace, certificate.metadata.namespace]
+    if (isCompromisedKey(this.#context.caches, ledgers, kept.certificate.spki)) return undefined
     refuseUnfit(authority, kept.certificate)
     return kept
   }

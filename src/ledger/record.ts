@@ -112,21 +112,22 @@ export const findEntry = (
 ): LedgerEntry | undefined =>
   caches.ledger.store.get(`${authority.namespace}/${entryName(authority.name, serialNumber)}`)
 
-/** Key of the ledger's index `compromisedKey`. `authority` is `namespace/name`, `hash` that of the public key. */
-export const compromisedKeyKey = (authority: string, hash: string): string => `${authority} ${hash}`
+/** Key of the ledger's index `compromisedKey`. `namespace` is that of a ledger, `hash` that of the public key. */
+export const compromisedKeyKey = (namespace: string, hash: string): string => `${namespace} ${hash}`
 
 /**
- * Whether a certificate for this key was revoked by that authority because others have the key; from memory. Forgotten with
- * the entry, when that is pruned.
+ * Whether a certificate for this key was revoked because others have the key, by any authority in these namespaces: a key is
+ * no better under another CA. Not in all, for whoever owns a ledger elsewhere could so refuse the keys of others. From memory;
+ * forgotten with the entry, when that is pruned.
  */
 export const isCompromisedKey = (
   caches: Context['caches'],
-  authority: { readonly namespace: string; readonly name: string },
+  namespaces: readonly (string | undefined)[],
   spki: Uint8Array,
 ): boolean => {
   const hash = publicKeyHash(spki)
-  return caches.ledger.store
-    .by('compromisedKey', compromisedKeyKey(`${authority.namespace}/${authority.name}`, hash))
+  return namespaces
+    .flatMap((namespace = 'default') => caches.ledger.store.by('compromisedKey', compromisedKeyKey(namespace, hash)))
     .some(({ compromisedKey }) => compromisedKey === hash)
 }
 

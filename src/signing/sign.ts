@@ -71,7 +71,7 @@ export const signRequest = async (
   const requested = requestedOf({ usages: [...usages] }, { subject: emptyName, names: [] }, request)
   if ('problems' in requested) throw invalid(requested.problems.join(' '))
   const { namespace = 'default', name } = authority.metadata
-  if (isCompromisedKey(context.caches, { namespace, name }, requested.spki))
+  if (isCompromisedKey(context.caches, [namespace], requested.spki))
     throw new Terminal('KeyInUse', compromisedKeyMessage('the request'))
   const supersedes = namesakeOf(context, authority, requested.subject)
   const { rules } = usable.policy ?? {}
@@ -118,7 +118,7 @@ export const stillFit = async (
   if (authorityFingerprint !== own.fingerprint) return undefined
   const { namespace = 'default', name, uid = '' } = authority.metadata
   if (findEntry(caches, { namespace, name }, certificate.serialNumber)?.state === 'Revoked') return undefined
-  if (isCompromisedKey(caches, { namespace, name }, certificate.spki)) return undefined
+  if (isCompromisedKey(caches, [namespace], certificate.spki)) return undefined
   if (clock.now() >= renewalTime({}, certificate.notBefore, certificate.notAfter, uid)) return undefined
   return isUnfit(usable, certificate) ? undefined : { ...signed, pem: pemOf(certificate, chain) }
 }
