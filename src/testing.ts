@@ -13,7 +13,7 @@ import { certificatesOf } from './pki/encoding/pem.ts'
 import { parseCertificate } from './pki/certificates/parse.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { findCondition, isReady } from './resources/conditions.ts'
-import { type ConfigMap, secrets, type Secret } from './resources/core.ts'
+import { type ConfigMap, configMaps, secrets, type Secret } from './resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates, type IssuedCertificate } from './resources/issued-certificate.ts'
@@ -112,6 +112,13 @@ export const writesAtRest = async ({
   return writes.slice(before)
 }
 
+/** The same after what waits for a burst to end, and without the ledger, which is gone through in its own time. */
+export const writesOfRest = async (running: Awaited<ReturnType<typeof fresh>>): Promise<readonly Write[]> => {
+  await running.clock.advance(5_000)
+  await quiet(running.operator)
+  return (await writesAtRest(running)).filter(({ plural }) => plural !== 'issuedcertificates')
+}
+
 export const namespace = 'data'
 export const authority = (spec: object = {}, name = 'ca'): KubeObject =>
   ({
@@ -168,11 +175,16 @@ export const getCertificate = (cluster: Cluster, name = 'orders'): Promise<Datab
   cluster.get(databaseCertificates, { namespace, name })
 export const getProfile = (cluster: Cluster, name = 'orders'): Promise<DatabaseTLSProfile> =>
   cluster.get(databaseTLSProfiles, { namespace, name })
-export const profileReady = (cluster: Cluster, name = 'orders'): Promise<DatabaseTLSProfile> =>
-  until(`profile ${name} to be Ready`, async () => {
-    const found = await getProfile(cluster, name)
-    return isReady(found) && found
+export const profileReady = async (cluster: Cluster, name = 'orders'): Promise<DatabaseTLSProfile> => {
+  let last: DatabaseTLSProfile | undefined
+  const look = async () => {
+    last = await getProfile(cluster, name)
+    return isReady(last) && last
+  }
+  return until(`profile ${name} to be Ready`, look).catch((error: unknown) => {
+    throw new Error(`profile ${name} says ${JSON.stringify(last?.status?.conditions)}`, { cause: error })
   })
+}
 /** The condition Ready of a profile, once it has this reason and its message these words. */
 export const profileSays = (cluster: Cluster, reason: string, words = '', name = 'orders') =>
   until(`profile ${name} to say ${reason} ${words}`, async () => {
@@ -185,6 +197,10 @@ export const profileSays = (cluster: Cluster, reason: string, words = '', name =
       found
     )
   })
+export const certificateNames = async (cluster: Cluster): Promise<string[]> =>
+  (await cluster.list(databaseCertificates, { namespace })).items.map(({ metadata }) => metadata.name).toSorted()
+export const getConfigMap = (cluster: Cluster, name = 'orders-tls-config'): Promise<ConfigMap> =>
+  cluster.get(configMaps, { namespace, name })
 export const getSecret = (cluster: Cluster, name = 'orders-tls'): Promise<Secret> =>
   cluster.get(secrets, { namespace, name })
 export const ready = (cluster: Cluster, name = 'orders'): Promise<DatabaseCertificate> =>

@@ -153,8 +153,8 @@ describe('a layout says where each part goes', () => {
 
 describe('what a layout has no place for', () => {
   it('is said of a client in Java', () => {
-    const clients = [{ name: 'app', java: true }]
-    const { warnings, configMap } = laidOut('MySQL', { preset: 'MySQLDataDirectory' }, { clients })
+    const java = [{ name: 'app', java: true }]
+    const { warnings, configMap } = laidOut('MySQL', { preset: 'MySQLDataDirectory' }, { clients: java })
     expect(warnings).toMatchObject([
       { field: 'spec.clients[0].java', problem: expect.stringContaining('no place') as string },
     ])

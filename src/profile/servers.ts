@@ -167,7 +167,7 @@ const partOf = (shared: Shared, wish: Wish): ServerPart | undefined => {
     const name = `${holder.profile}-${wish.part}${suffix}`
     const secretName = `${wish.secretName}${suffix}`
     if (!claim(shared, wish.part, name, secretName)) return []
-    const subject = fixed?.subject ?? { commonName: names === undefined ? undefined : commonNameOf(names) }
+    const subject = fixed?.subject ?? { commonName: names === undefined ? undefined : derivedCommonName(shared, names) }
     const spec = specOf(shared.profile, {
       authorityRef: shared.profile.spec.authorityRef,
       role: wish.role,
@@ -183,6 +183,12 @@ const partOf = (shared: Shared, wish: Wish): ServerPart | undefined => {
   const [first] = certificates
   if (first === undefined) return undefined
   return { ...wish, subject: first.spec.subject ?? {}, certificates }
+}
+
+/** Nobody asked for it, so it gives way to a policy that lists what a subject may hold. */
+const derivedCommonName = ({ known }: Shared, names: Names): string | undefined => {
+  const subject = known.authority?.policy?.subject
+  return subject !== undefined && subject.commonName === undefined ? undefined : commonNameOf(names)
 }
 
 interface Named {
