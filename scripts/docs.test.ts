@@ -60,6 +60,7 @@ const pages: Readonly<Record<string, Page>> = {
   'docs/endpoints.md': { yaml: 'test/e2e/endpoints.test.ts', console: 'test/e2e/endpoints.test.ts' },
   'docs/howto-openssl.md': { sh: 'test/e2e/howto.test.ts', console: 'test/e2e/howto.test.ts' },
   'docs/layouts.md': { yaml: 'src/operator.layouts.docs.test.ts' },
+  'docs/profiles.md': { yaml: 'test/e2e/profile.test.ts', console: 'test/e2e/profile.test.ts' },
   'docs/publishing.md': { yaml: manifests, console: 'test/e2e/publish.test.ts' },
   'docs/revocation.md': {
     yaml: manifests,

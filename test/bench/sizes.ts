@@ -12,6 +12,9 @@ export interface Sizes {
   readonly rendered: number
   /** Entries of a ledger, and of a revocation list. */
   readonly ledger: number
+  /** Profiles one after another, and all at once. */
+  readonly profileRuns: number
+  readonly profiles: number
 }
 
 export const fullSizes: Sizes = {
@@ -24,6 +27,8 @@ export const fullSizes: Sizes = {
   restMs: 60_000,
   rendered: 1_000,
   ledger: 10_000,
+  profileRuns: 10,
+  profiles: 200,
 }
 
 /** For a look at whether the benchmark still works; its figures prove nothing. */
@@ -37,4 +42,6 @@ export const quickSizes: Sizes = {
   restMs: 5_000,
   rendered: 100,
   ledger: 1_000,
+  profileRuns: 3,
+  profiles: 10,
 }
