@@ -45,7 +45,7 @@ const issued = async (cluster: EmbeddedCluster, name: string, layout?: string, m
   await put(cluster, {
     ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseCertificate', metadata: { name, namespace } },
     ...{ spec },
-  } as never)
+  })
   await ready(cluster, name)
   return getSecret(cluster, name)
 }
