@@ -31,7 +31,8 @@ export const servedFrom = (chain: readonly Uint8Array[], known?: Served): Served
   const [leaf] = chain
   if (leaf === undefined) return undefined
   const [before] = known?.chain ?? []
-  if (known !== undefined && before !== undefined && equal(before, leaf)) return { ...known, chain }
+  if (known !== undefined && before !== undefined && equal(before, leaf))
+    return { ...known, chain: [before, ...chain.slice(1)] }
   const parsed = parsedOrNot(leaf)
   return parsed === undefined ? leniently(leaf, chain) : strictly(parsed, chain)
 }
@@ -130,10 +131,14 @@ const sentenceOf = (code: string, served: Served): string => {
   return Object.hasOwn(sentences, code) ? (sentences[code] ?? code) : `it does not verify: ${code}`
 }
 
+/** What is known from an earlier look is not opened again. */
+const opened = new WeakMap<Uint8Array, X509Certificate>()
+
 const nameProblems = (served: Served, name: string): string[] => {
   const [leaf] = served.chain
   if (leaf === undefined) return []
-  const x509 = new X509Certificate(leaf)
+  const x509 = opened.get(leaf) ?? new X509Certificate(leaf)
+  opened.set(leaf, x509)
   // The common name is no host name to today's clients.
   const good = isIP(name) === 0 ? x509.checkHost(name, { subject: 'never' }) : x509.checkIP(name)
   return good === undefined ? [`it is not for ${name} but for ${served.names.join(', ') || 'no name'}`] : []
