@@ -15,6 +15,7 @@ export interface Sizes {
   /** Profiles one after another, and all at once. */
   readonly profileRuns: number
   readonly profiles: number
+  readonly probes: { readonly count: number; readonly intervalMs: number; readonly measuredMs: number }
 }
 
 export const fullSizes: Sizes = {
@@ -29,6 +30,7 @@ export const fullSizes: Sizes = {
   ledger: 10_000,
   profileRuns: 10,
   profiles: 200,
+  probes: { count: 500, intervalMs: 60_000, measuredMs: 120_000 },
 }
 
 /** For a look at whether the benchmark still works; its figures prove nothing. */
@@ -44,4 +46,5 @@ export const quickSizes: Sizes = {
   ledger: 1_000,
   profileRuns: 3,
   profiles: 10,
+  probes: { count: 50, intervalMs: 6000, measuredMs: 12_000 },
 }
