@@ -49,7 +49,7 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --lease-name NAME         name of the Lease (default: dbtls)
   --sweep-interval DURATION from a renewal to the mark of what it replaced in the ledger (default: 10m)
   --sign-requests           sign approved CertificateSigningRequests of the signers dbtls.dev/<namespace>.<ca>
-  --probe=false             ask no server what it serves (spec.probe of profiles)
+  --probe=false             ask no server what it serves, and have none reload (spec.probe, spec.reload of profiles)
   --probe-allow A,B         addresses or networks of servers to ask although loopback, link-local or metadata
   --probe-deny A,B          addresses or networks never to ask
   --probe-other-namespaces  ask Services and pods of other namespaces than the profile's by their names, too

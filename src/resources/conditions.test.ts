@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Condition, WantedConditions } from './conditions.ts'
-import { isReady, withConditions } from './conditions.ts'
+import { isReady, withConditions, withOtherConditions } from './conditions.ts'
 
 const at = Date.UTC(2026, 0, 31, 12, 0, 0, 999)
 const later = at + 3_600_000
@@ -76,4 +76,28 @@ describe('isReady', () => {
   ])('%s', (_, object, expected) => {
     expect(isReady(object)).toBe(expected)
   })
+})
+
+describe('conditions of other types', () => {
+  const first = withConditions(undefined, ready, at, 1)
+  const old = { status: 'False', reason: 'OldCertificateServed', message: 'a' } as const
+  const serving = withOtherConditions(first, { Serving: old }, at, 1)
+
+  it('stand beside the usual ones, which do not take them away', () => {
+    expect(types(serving)).toEqual(['Ready', 'Serving'])
+    expect(types(withConditions(serving, failing, later, 2))).toEqual(['Ready', 'Stalled', 'Serving'])
+  })
+  it('are the very same list while nothing changes', () => {
+    expect(withOtherConditions(serving, { Serving: old }, later, 1)).toBe(serving)
+    expect(withOtherConditions(first, { Serving: undefined, Other: undefined }, later, 1)).toBe(first)
+    expect(withOtherConditions(first, {}, later, 1)).toBe(first)
+  })
+  it('have the time of their own last transition', () => {
+    const reworded = withOtherConditions(serving, { Serving: { ...old, message: 'b' } }, later, 1)
+    expect(reworded[1]).toMatchObject({ message: 'b', lastTransitionTime: '2026-01-31T12:00:00Z' })
+    const good = withOtherConditions(reworded, { Serving: { ...old, status: 'True' } }, later, 2)
+    expect(good[1]).toMatchObject({ status: 'True', lastTransitionTime: '2026-01-31T13:00:00Z', observedGeneration: 2 })
+  })
+  it('go when they are wanted no longer', () =>
+    expect(types(withOtherConditions(serving, { Serving: undefined }, later, 1))).toEqual(['Ready']))
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { databaseCertificates } from '../../resources/database-certificate.ts'
+import { databaseTLSProfiles } from '../../resources/database-tls-profile.ts'
 import { main } from './status.ts'
 import { byUrgency, type ObjectState, stateOf, type WithStatus } from './status-of.ts'
 import { authorityYaml, certificateYaml, runVerb, useFolder } from '../shared/verb.fixture.ts'
@@ -47,6 +48,43 @@ describe('dbtls status', () => {
     expect((JSON.parse(out) as { items: ObjectState[] }).items[0]?.warnings).toMatchObject([
       { reason: 'ConfigMapInTheWay', message: expect.stringContaining(sentence) as string },
     ])
+  })
+  it('tells of servers that do not serve what they should, which fails nothing', async () => {
+    const message = '1 of 2 endpoints: db-0:3306: It still serves 0A and not 0B.'
+    await folder.render(authorityYaml())
+    const profile = {
+      ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseTLSProfile' },
+      metadata: { name: 'orders', namespace: 'data', generation: 1 },
+      spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, topology: { services: ['db'] }, probe: {} },
+    }
+    await folder.inState(async (cluster) => {
+      const { metadata } = await cluster.apply(databaseTLSProfiles, profile as never, {
+        fieldManager: 'x',
+        force: true,
+      })
+      const common = { observedGeneration: metadata.generation ?? 1, lastTransitionTime: '2026-11-21T18:00:00Z' }
+      const status = {
+        conditions: [
+          { ...common, type: 'Ready', status: 'True', reason: 'Ready', message: 'all there' },
+          { ...common, type: 'Serving', status: 'False', reason: 'OldCertificateServed', message },
+        ],
+        endpoints: [
+          { address: 'db-0:3306', servedSerial: '0A', message: 'It still serves 0A and not 0B.' },
+          { address: 'db-1:3306', servedSerial: '0B', message: 'It serves the current one.' },
+        ],
+      }
+      await cluster.updateStatus(databaseTLSProfiles, { ...profile, metadata, status } as never, { fieldManager: 'x' })
+    })
+    const { code, out, err } = await runVerb(main, ['dbtls/orders', '-n', 'data', ...folder.state])
+    expect([code, err]).toEqual([0, `servers    DatabaseTLSProfile data/orders: OldCertificateServed: ${message}\n`])
+    expect(out).toMatch(/State: +Ready \(Ready\)/)
+    expect(out).toMatch(/Serving: +False \(OldCertificateServed\)/)
+    expect(out).toMatch(/Endpoint: +db-0:3306: It still serves 0A and not 0B\.\nEndpoint: +db-1:3306: /)
+    const told = await runVerb(main, ['dbtls', '-n', 'data', ...folder.state, '-o', 'json'])
+    expect(JSON.parse(told.out)).toMatchObject({
+      ready: true,
+      items: [{ endpoints: [{ servedSerial: '0A' }, {}], serving: { status: 'False', message } }],
+    })
   })
   it('prints a stable shape for programs', async () => {
     await folder.render(authorityYaml() + certificateYaml())
