@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeAuthority, makePair, pemOf } from '../../src/database/connect/testing.ts'
 import { type ClientCertificate, probe, type Sight } from '../../src/database/connect/probe.ts'
 import { commaForm } from '../../src/database/engines/identity.ts'
+import { isReady } from '../../src/resources/conditions.ts'
+import { databaseCertificates } from '../../src/resources/database-certificate.ts'
+import { databaseTLSProfiles } from '../../src/resources/database-tls-profile.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
 import { Broker, host, type ListenerName, listeners } from './harness/broker.ts'
@@ -220,9 +223,22 @@ describe.skipIf(kafka === undefined)(`Kafka ${kafkaVersion}`, () => {
 
   it('takes up fewer names, and another CA in three steps that no client notices', async () => {
     const { world } = broker
-    const wanted = world.expansion.certificates.find(({ part }) => part === 'server')
-    const dnsNames = wanted?.spec.dnsNames?.filter((name) => !name.startsWith('orders-old'))
-    await broker.certificate('orders-server', { ...wanted?.spec, dnsNames })
+    const namespace = 'data'
+    const { apiVersion, kind, metadata, spec } = await world.cluster.get(databaseTLSProfiles, {
+      namespace,
+      name: 'orders',
+    })
+    await world.apply({
+      apiVersion,
+      kind,
+      metadata: { name: metadata.name },
+      spec: { ...spec, topology: { services: ['orders'] } },
+    })
+    await eventually('a certificate without the names', async () => {
+      const found = await world.cluster.get(databaseCertificates, { namespace, name: 'orders-server' })
+      const isNew = found.status?.observedGeneration === found.metadata.generation && isReady(found)
+      return isNew && found.spec.dnsNames?.includes('orders-old') === false
+    })
     const former = secret
     await using loop = new ClientLoop(() => ({ target: broker.target('SSL', secret), certificate: pairOf(secret) }))
     for (const stage of ['Both', 'NextSigns', 'Next'] as const) {
