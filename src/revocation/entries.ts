@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { LedgerEntry, Revocation } from '../ledger/entry.ts'
+import { earliestRevocation } from '../pki/revocation/plan.ts'
 import type { ParsedRevocationList, RevokedEntry } from '../pki/revocation/revocation-list.ts'
 
 /** The key whose certificates a list speaks of. */
@@ -19,9 +20,8 @@ interface Revoked extends LedgerEntry {
 const second = 1000
 const wholeSeconds = (instant: number): number => Math.floor(instant / second) * second
 
-/** Before it a UTCTime cannot say when (RFC 5280 §4.1.2.5.1): what a person wrote must not keep the whole list from being made. */
-const earliest = Date.UTC(1950, 0)
-const dated = (instant: number): number => wholeSeconds(Math.max(instant, earliest))
+/** What a person wrote must not keep the whole list from being made. */
+const dated = (instant: number): number => wholeSeconds(Math.max(instant, earliestRevocation))
 
 /** A CA of one name may have had several keys, each with a list of its own. */
 const isSignedBy = ({ authorityKeyId }: LedgerEntry, { keyId }: ListKey): boolean =>

@@ -179,6 +179,16 @@ describe('openssl goes on from the export', () => {
     expect(text).toMatch(/Serial Number: 30\n[^]*?Key Compromise\n +Invalidity Date: \n +Nov {2}1 00:00:00 2026 GMT\n/)
   })
 
+  it('-gencrl lists what a person dated before any list can say', async () => {
+    const entry = revoked(await signed('old', '0E'), 'keyCompromise', '0000-02-01T00:00:00Z')
+    const revocation = { ...entry.spec.revocation, reason: 'keyCompromise' as const, time: '0001-01-01T00:00:00Z' }
+    write(made([{ ...entry, spec: { ...entry.spec, revocation } }]))
+    ca('-gencrl', '-out', 'crl.pem')
+    expect(openssl('crl', '-in', 'crl.pem', '-noout', '-text')).toMatch(
+      /Serial Number: 0E\n +Revocation Date: Jan {2}1 00:00:00 1950 GMT\n[^]*Jan {2}1 00:00:00 1950 GMT/,
+    )
+  })
+
   it('a certificate is signed under the next counted number, and stands where the next export has it', () => {
     const request = ['-newkey', 'rsa:2048', '-nodes', '-keyout', 'k.pem', '-subj', '/O=Acme/CN=next']
     openssl('req', '-new', ...request, '-out', 'r.pem')

@@ -12,6 +12,7 @@ import {
 import type { EntryState } from '../entry.ts'
 import { fromTimestamp, toTimestamp } from '../../control/schedule.ts'
 import { type ParsedCertificate, parseCertificate } from '../../pki/certificates/parse.ts'
+import { earliestRevocation } from '../../pki/revocation/plan.ts'
 import { certificatesOf } from '../../pki/encoding/pem.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
 
@@ -34,13 +35,17 @@ export const stateOf = ({ spec, status }: IssuedCertificate, notAfter: number, n
 export const revocationOf = ({ spec, status }: IssuedCertificate, now: number): Revocation | undefined => {
   const { revocation } = spec
   if (revocation === undefined) return undefined
-  const invalidityTime = fromTimestamp(revocation.invalidityTime)
+  const invalidityTime = dated(fromTimestamp(revocation.invalidityTime))
   return {
-    time: fromTimestamp(revocation.time) ?? fromTimestamp(status?.revokedAt) ?? now,
+    time: dated(fromTimestamp(revocation.time)) ?? fromTimestamp(status?.revokedAt) ?? now,
     reason: revocation.reason,
     ...(invalidityTime === undefined ? {} : { invalidityTime }),
   }
 }
+
+/** As on our own lists. */
+const dated = (instant: number | undefined): number | undefined =>
+  instant === undefined ? undefined : Math.max(instant, earliestRevocation)
 
 /** The other way round, for a manifest. */
 export const specOf = ({ time, reason, invalidityTime }: Revocation): IssuedCertificate['spec']['revocation'] => ({

@@ -2,6 +2,9 @@
 
 import type { RevocationReason } from './reason.ts'
 
+/** Before it a UTCTime cannot say when (RFC 5280 §4.1.2.5.1), and openssl refuses a whole database for one such date. */
+export const earliestRevocation = Date.UTC(1950, 0)
+
 export interface RevokedEntry {
   /** Upper-case hex. */
   readonly serialNumber: string
