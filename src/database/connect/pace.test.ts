@@ -62,10 +62,14 @@ describe('the pace', () => {
     expect(() => new Pace({ ...options, mostDead: 4 })).toThrow(RangeError)
   })
 
-  type Action = { readonly type: 'want' | 'done' | 'soon' | 'wait'; readonly number: number; readonly flag: boolean }
+  type Action = {
+    readonly type: 'want' | 'set' | 'drop' | 'done' | 'soon' | 'wait'
+    readonly number: number
+    readonly flag: boolean
+  }
   const actions = fc.array(
     fc.record({
-      type: fc.constantFrom<Action['type']>('want', 'done', 'done', 'soon', 'wait', 'wait'),
+      type: fc.constantFrom<Action['type']>('want', 'set', 'drop', 'done', 'done', 'soon', 'wait', 'wait'),
       number: fc.nat(12),
       flag: fc.boolean(),
     }),
@@ -100,6 +104,13 @@ describe('the pace', () => {
             keys = Array.from({ length: number }, (_, index) => `${flag ? 'x' : 'y'}${index}`)
             for (const key of dead) if (!keys.includes(key) && !open.has(key)) dead.delete(key)
             pace.want(wanted(1000, ...keys), now)
+          } else if (type === 'set') {
+            keys = [...new Set([...keys, `x${number}`])]
+            pace.set(`x${number}`, flag ? 1000 : 500, now)
+          } else if (type === 'drop') {
+            keys = keys.filter((key) => key !== `x${number}`)
+            if (!open.has(`x${number}`)) dead.delete(`x${number}`)
+            pace.drop(`x${number}`)
           } else if (type === 'done') {
             const key = [...open][number % Math.max(1, open.size)]
             if (key !== undefined) finish(key, flag)

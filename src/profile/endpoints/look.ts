@@ -83,7 +83,8 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
   })
   const found = await addressesTo(asking, options)
   if (!('addresses' in found)) return done(found)
-  for (const address of found.addresses.slice(0, mostAddresses)) {
+  // DNS turns them round; what is said of them must not turn along.
+  for (const address of found.addresses.toSorted().slice(0, mostAddresses)) {
     const refusal = options.permission.refusal(address)
     visits.push(
       refusal === undefined

@@ -185,7 +185,12 @@ describe('the watch of endpoints', () => {
   })
   it('asks every address behind a name', async () => {
     await using server = await tlsServer(() => first)
-    const lookup = () => Promise.resolve(['127.0.0.1', '127.0.0.2', '169.254.1.1'])
+    let addresses = ['127.0.0.2', '169.254.1.1', '127.0.0.1']
+    // As a name server turns them round.
+    const lookup = () => {
+      addresses = [...addresses.slice(1), ...addresses.slice(0, 1)]
+      return Promise.resolve(addresses)
+    }
     await using running = watching({ lookup })
     running.follow(planOf([{ ...endpointAt(server.port), host: 'localhost', serverName: 'localhost' }]))
     expect((await running.seen()).visits).toMatchObject([
@@ -193,6 +198,8 @@ describe('the watch of endpoints', () => {
       { address: '127.0.0.2', fault: 'ConnectFailed' },
       { address: '169.254.1.1', refusal: expect.any(String) as string },
     ])
+    await until(() => running.told.looks.length > 4)
+    expect(running.told.changed).toBe(1)
   })
   it('goes on when the client cannot be read', async () => {
     await using server = await opensslServer(folder, [...required, '-CAfile', 'ca.crt'])
