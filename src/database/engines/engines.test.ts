@@ -235,7 +235,7 @@ describe('how renewed files are read', () => {
     ['OpenSearch', '3', 'Command', 'Restart', [], 'KeepsOld'],
     ['Etcd', '3.6', 'Automatic', 'Restart', [], 'LosesService'],
     ['ZooKeeper', '3.8.0', 'Restart', 'Restart', [], 'LosesService'],
-    ['ZooKeeper', '3.9', 'Automatic', 'Automatic', [], 'LosesService'],
+    ['ZooKeeper', '3.9', 'Restart', 'Restart', [], 'LosesService'],
   ])('%s %s', (engine, version, leaf, authority, statements, onMismatch) => {
     const reload = definitions[engine].reload(versionOf(version), context(engine, version))
     expect(reload).toEqual({ leaf, authority, statements, onMismatch })

@@ -1,11 +1,17 @@
 /**
- * ZooKeeper 3.6 and later. https://zookeeper.apache.org/doc/current/zookeeperAdmin.html#sc_authOptions,
+ * ZooKeeper 3.8 and later, which reads the password of a store from a file (ZOOKEEPER-4396).
+ * https://zookeeper.apache.org/doc/current/zookeeperAdmin.html#sc_authOptions,
  * https://zookeeper.apache.org/doc/current/zookeeperAdmin.html#Quorum+TLS; keys of zoo.cfg that it does not know become system
  * properties with "zookeeper." before them (QuorumPeerConfig.parseProperties).
+ *
+ * Its stores are PKCS #12, for PEM has two faults in it (both seen on 3.9.4). A PEM truststore keeps one CA of each subject
+ * (PemReader.loadTrustStore), so while a CA is replaced by one of the same name, half of all certificates are refused. And a PEM
+ * keystore is read twice, for the key and for the chain (PEMFileLoader), so a volume that changes in between gives it half of each.
  */
-import { asksAll, pkcs8Only, tlsAlone } from './demands.ts'
+import type { Item } from '../../resources/secret-items.ts'
+import { asksAll, tlsAlone } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
-import { clientItems, combinedItems } from './files.ts'
+import { below, javaItems, pemItems } from './files.ts'
 import { commaForm, freeIdentity } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
@@ -21,33 +27,45 @@ import {
   passwordNote,
   perClient,
 } from './text.ts'
-import { isAtLeast, type Version } from './version.ts'
 
-const stores = (prefix: string, keystore: string, truststore: string): string[] => [
-  `${prefix}.keyStore.location=${keystore}`,
-  `${prefix}.keyStore.type=PEM`,
-  `${prefix}.trustStore.location=${truststore}`,
-  `${prefix}.trustStore.type=PEM`,
+/** Its files name it, so it is said where it stands. */
+const passwordItem: Item = { key: 'keystore-password', content: 'Password' }
+
+interface Store {
+  readonly path: string
+  readonly folder: string
+  /** Absent: it stands in the Secret of that folder. */
+  readonly password?: string | undefined
+}
+
+/** `name`: of the properties, as `ssl.trustStore`. */
+const store = (name: string, { path, folder, password }: Store): string[] => [
+  `${name}.location=${path}`,
+  `${name}.type=PKCS12`,
+  password === undefined ? `${name}.passwordPath=${below(folder, passwordItem.key)}` : `${name}.password=${password}`,
 ]
 
-/** ZOOKEEPER-3806, in three lines. */
-const reloadsByItself = (version: Version): boolean =>
-  isAtLeast(version, '3.8.1') || (isAtLeast(version, '3.7.2') && !isAtLeast(version, '3.8'))
+/** Of the CAs by which servers know clients: their own, or those of a ConfigMap, whose password is no secret and known to clients. */
+const clientStore = ({ server: { files, folder }, clientTrust, clients }: Context): Store => {
+  if (clientTrust === files.trust) return { path: files.truststore, folder }
+  const mounted = clientTrust.replace(/\/[^/]*$/, '')
+  return { path: below(mounted, 'truststore.p12'), folder: mounted, password: clients[0]?.trust.password }
+}
 
 const zooCfg = (context: Context): string => {
-  const { combined, trust } = context.server.files
+  const { folder, files } = context.server
   return lines(
     ...mountNote(context),
     '# Leave out clientPort: that one is in the clear.',
     `secureClientPort=${context.port}`,
     'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
-    ...stores('ssl', combined, context.clientTrust),
+    ...store('ssl.keyStore', { path: files.keystore, folder }),
+    ...store('ssl.trustStore', clientStore(context)),
     `ssl.clientAuth=${asksAll(context) ? 'need' : 'want'}`,
-    reloadsByItself(context.version) ? 'client.certReload=true' : undefined,
     '# Between the servers; each looks the other up by its address too, and the name it finds has to be in the certificate.',
     'sslQuorum=true',
-    ...stores('ssl.quorum', combined, trust),
-    'sslQuorumReloadCertFiles=true',
+    ...store('ssl.quorum.keyStore', { path: files.keystore, folder }),
+    ...store('ssl.quorum.trustStore', { path: files.truststore, folder }),
   )
 }
 
@@ -57,11 +75,8 @@ const clientProperties = (client: Client): string =>
     'zookeeper.client.secure=true',
     'zookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty',
     'zookeeper.ssl.hostnameVerification=true',
-    'zookeeper.ssl.trustStore.type=PEM',
-    `zookeeper.ssl.trustStore.location=${client.trust.pem}`,
-    ...(hasCertificate(client)
-      ? ['zookeeper.ssl.keyStore.type=PEM', `zookeeper.ssl.keyStore.location=${client.files.combined}`]
-      : []),
+    ...store('zookeeper.ssl.trustStore', { ...client, path: client.trust.store, password: client.trust.password }),
+    ...(hasCertificate(client) ? store('zookeeper.ssl.keyStore', { ...client, path: client.files.keystore }) : []),
   )
 
 /** zkCli splits the ACLs of a line at commas and blanks, so a subject of several parts can only be given by a program. */
@@ -79,7 +94,7 @@ const commands = (context: Context): string =>
       return [
         `${mountWords(client)}. \`${file}\` is in this ConfigMap, and fit for \`ZKClientConfig\` too.`,
         '',
-        fenced('sh', shellCommand('zkCli.sh', '-server', server, '-client-configuration', file)),
+        fenced('sh', shellCommand('zkCli.sh', '-server', server, '-client-configuration', `./${file}`)),
         '',
         ...accessNotes(client),
         ...(client.java
@@ -90,19 +105,19 @@ const commands = (context: Context): string =>
           : []),
       ]
     },
-    context.managed ? [] : reloadNotes(context.version),
+    context.managed ? [] : reloadNotes,
   )
 
-const reloadNotes = (version: Version): string[] => [
-  reloadsByItself(version)
-    ? 'Renewed files, those of a CA too, are read as soon as they are there.'
-    : 'Between the servers renewed files are read as soon as they are there; for clients restart the servers one after the other.',
+const reloadNotes = [
+  'After a renewal restart the servers one after the other (`reload.strategy: Rollout`), and in the replacement of a CA at each step: between',
+  'the servers what was read at the start is served on. It looks for changes of the very names in zoo.cfg, which a mounted Secret never',
+  'makes. The port of clients reads renewed files at every connection, from 3.9 on.',
   'A key that does not belong to its certificate would cost new connections: never write the files one by one.',
 ]
 
 export const zookeeper: Definition = {
   engine: 'ZooKeeper',
-  versions: { oldest: '3.6', newest: '3' },
+  versions: { oldest: '3.8', newest: '3' },
   port: 2281,
   dialect: 'zookeeper',
   bareWildcards: true,
@@ -110,17 +125,13 @@ export const zookeeper: Definition = {
   serverRole: 'Peer',
   components: {},
   identity: freeIdentity,
-  refusesKey: pkcs8Only('ZooKeeper'),
   refusesRequire: tlsAlone(
     'the secure port takes TLS connections alone, and knows a client by its whole subject',
     'set require: X509, or TLS where the client logs in by SASL or digest',
   ),
-  serverItems: combinedItems,
-  clientItems: clientItems(combinedItems),
-  reload: (version) => {
-    const way = reloadsByItself(version) ? 'Automatic' : 'Restart'
-    return { leaf: way, authority: way, statements: [], onMismatch: 'LosesService' }
-  },
+  serverItems: [...pemItems, ...javaItems('server'), passwordItem],
+  clientItems: () => [...pemItems, ...javaItems(), passwordItem],
+  reload: () => ({ leaf: 'Restart', authority: 'Restart', statements: [], onMismatch: 'LosesService' }),
   serverFiles: (context) => ({ 'zoo.cfg': zooCfg(context) }),
   clientFiles: (context) => ({
     ...perClient(context, 'client.properties', clientProperties),

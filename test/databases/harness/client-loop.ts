@@ -1,6 +1,7 @@
 /** A client that opens one connection after the other, as an application without a pool would, and counts how they end. */
 import { type ClientCertificate, probe, type Target } from '../../../src/database/connect/probe.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
+import { eventually } from '../../controlplane/harness/process.ts'
 
 export interface Count {
   readonly accepted: number
@@ -36,6 +37,40 @@ export class ClientLoop implements AsyncDisposable {
     this.#stopped = true
     await this.#ended
     return { accepted: this.#accepted, refused: this.#refused }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
+
+/** One loop for each of several servers. */
+export class ClientLoops implements AsyncDisposable {
+  readonly #loops: readonly ClientLoop[]
+
+  /** Answers when each has connected. */
+  static async start(...settings: ConstructorParameters<typeof ClientLoop>[0][]): Promise<ClientLoops> {
+    const loops = new ClientLoops(settings.map((one) => new ClientLoop(one)))
+    await loops.goOn()
+    return loops
+  }
+
+  private constructor(loops: readonly ClientLoop[]) {
+    this.#loops = loops
+  }
+
+  /** Waits until each has had a few more connections. */
+  async goOn(): Promise<void> {
+    for (const loop of this.#loops) {
+      const before = loop.accepted
+      await eventually('the loop to go on', () => Promise.resolve(loop.accepted > before + 3))
+    }
+  }
+
+  /** Ends them, and says what was refused to any. */
+  async stop(): Promise<readonly string[]> {
+    const counts = await Promise.all(this.#loops.map((loop) => loop.stop()))
+    return counts.flatMap(({ refused }) => refused)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
