@@ -107,6 +107,15 @@ describe('dbtls verify of a live server', () => {
     const { code, err } = await verify(put(renewed, pemOf(ca)), server.port)
     expect([code, err]).toEqual([1, expect.stringMatching(/serves [0-9A-F]+, and not [0-9A-F]+ as it is here/)])
   })
+  it('verifies a server by name with nothing but its CAs', async () => {
+    await using server = await mysqlServer(() => peer, false)
+    writeFileSync(folder.path('ca.crt'), pemOf(ca))
+    const at = ['--engine', 'MySQL', '--endpoint', `127.0.0.1:${server.port}`, '--name']
+    const right = await runVerb(main, [folder.path('.'), ...at, 'db.test'])
+    expect([right.code, right.err]).toEqual([0, ''])
+    const wrong = await runVerb(main, [folder.path('.'), ...at, 'other.test'])
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('it is not for other.test')])
+  })
   it('finds fault with a name that the served certificate is not for, and with nobody', async () => {
     await using server = await mysqlServer(() => peer)
     const source = put(client, pemOf(ca))

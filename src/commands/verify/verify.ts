@@ -31,7 +31,8 @@ certificate belong together, that keystores open and hold the same, the names, a
 A Secret of a DatabaseCertificate is held to its spec: all its keys are there, and all its names are in the certificate.
 
 ${sourceUsage}
-  --name HOST               the certificate must be good for this host name or address; may be given several times
+  --name HOST               the certificate must be good for this host name or address; may be given several times; of CAs
+                            alone, that of the live server
   --ca FILE                 trust these CAs (PEM), besides those in the Secret
   --password-file FILE      opens keystores and encrypted keys
   --endpoint HOST:PORT      ask the live server as well what it serves, and whether it takes this certificate from a client;
@@ -60,6 +61,8 @@ const flags = {
 
 interface Wanted {
   readonly names: readonly string[]
+  /** A server is asked as well: where there is no certificate here, they are its names. */
+  readonly live: boolean
   readonly roots: readonly ParsedCertificate[]
   readonly passwords: readonly string[]
   readonly now: Instant
@@ -77,7 +80,10 @@ export const main: Main = async (args, io) => {
     const roots = values.ca === undefined ? [] : await readRoots(values.ca)
     const passwords = await givenPassword(io, values['password-file'])
     const source = await read(word)
-    const { verified, problems, held } = await verify(source, { names: values.name ?? [], roots, passwords, now })
+    const { verified, problems, held } = await verify(source, {
+      ...{ names: values.name ?? [], live: wish !== undefined },
+      ...{ roots, passwords, now },
+    })
     const live =
       wish === undefined ? [] : await lookAtLive(wish, held, { name: values.name?.[0], clock: systemClock() })
     const ok = problems.length === 0 && live.every((finding) => finding.problems.length === 0)
@@ -132,7 +138,8 @@ const verify = async (source: Source, wanted: Wanted): Promise<Verification & { 
   const problems = [...(certificate === undefined ? meant.problems : []), ...found.problems]
   if (leaf !== undefined && problems.length === 0 && !verified.has('chain'))
     problems.push('it holds no CA to verify the chain with: name a file that does with --ca')
-  if (leaf === undefined) problems.push(...validityProblems(roots, wanted), ...nobody(wanted.names))
+  if (leaf === undefined)
+    problems.push(...validityProblems(roots, wanted), ...(wanted.live ? [] : nobody(wanted.names)))
   else {
     problems.push(...nameProblems(leaf, wanted.names, certificate?.spec))
     if (wanted.names.length > 0 || certificate !== undefined) verified.add('names')

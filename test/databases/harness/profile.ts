@@ -157,7 +157,9 @@ export class ProfileWorld implements AsyncDisposable {
     const wanted = own.trusted(stage).map((pem) => pem.trim())
     for (const { source } of this.#volumes)
       await eventually(`${source.kind} ${source.name} to hold the CAs of ${stage}`, async () => {
-        const { 'ca.crt': pem = '' } = await this.#contents(source)
+        const contents = await this.#contents(source)
+        // The layouts that are named after a guide have it as the guide does.
+        const pem = contents['ca.crt'] ?? contents['ca.pem'] ?? ''
         const held: readonly string[] = pem.toString().match(/-----BEGIN[^]*?-----END CERTIFICATE-----/g) ?? []
         return held.length === wanted.length && wanted.every((one) => held.includes(one))
       })
