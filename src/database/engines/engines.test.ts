@@ -231,7 +231,7 @@ describe('how renewed files are read', () => {
     ['CockroachDB', '25', 'Signal', 'Signal', [], 'KeepsOld'],
     ['ClickHouse', '25', 'Automatic', 'Restart', [], 'KeepsOld'],
     ['Kafka', '4', 'Command', 'Command', [], 'KeepsOldSilently'],
-    ['Elasticsearch', '9', 'Automatic', 'Automatic', [], 'KeepsOld'],
+    ['Elasticsearch', '9', 'Automatic', 'Automatic', [], 'LosesService'],
     ['OpenSearch', '3', 'Command', 'Restart', [], 'KeepsOld'],
     ['Etcd', '3.6', 'Automatic', 'Restart', [], 'LosesService'],
     ['ZooKeeper', '3.8.0', 'Restart', 'Restart', [], 'LosesService'],
