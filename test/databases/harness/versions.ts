@@ -4,6 +4,7 @@ import { haproxy } from './haproxy.ts'
 import { installKafka, kafkaVersion } from './kafka.ts'
 import { pgbouncer } from './pgbouncer.ts'
 import { stunnelServer } from './stunnel.ts'
+import { installZooKeeper, zookeeperVersion } from './zookeeper.ts'
 
 interface Live {
   /** Of a profile, or a proxy's name. */
@@ -33,6 +34,10 @@ export const live: readonly Live[] = [
   {
     ...{ name: 'Kafka', version: '4.3' },
     manifest: async () => ((await installKafka()) === undefined ? undefined : `Kafka ${kafkaVersion}`),
+  },
+  {
+    ...{ name: 'ZooKeeper', version: '3.9' },
+    manifest: async () => ((await installZooKeeper()) === undefined ? undefined : `ZooKeeper ${zookeeperVersion}`),
   },
   proxy(pgbouncer.name, '1.24', pgbouncer.package),
   proxy(haproxy.name, '3.0', haproxy.package),
