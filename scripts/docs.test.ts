@@ -62,6 +62,12 @@ const pages: Readonly<Record<string, Page>> = {
   'docs/layouts.md': { yaml: 'src/operator.layouts.docs.test.ts' },
   'docs/profiles.md': { yaml: 'test/e2e/profile.test.ts', console: 'test/e2e/profile.test.ts' },
   'docs/publishing.md': { yaml: manifests, console: 'test/e2e/publish.test.ts' },
+  'docs/reload.md': {
+    yaml: {
+      'By statement': 'src/profile/reload/docs.test.ts',
+      'By restart': 'test/e2e/rollout.test.ts',
+    },
+  },
   'docs/revocation.md': {
     yaml: manifests,
     console: 'test/e2e/revocation.test.ts',

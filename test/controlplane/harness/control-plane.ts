@@ -56,6 +56,10 @@ const controllers = [
   'serviceaccount-controller',
   // Gives the cluster's own roles view, edit and admin what the chart adds to them.
   'clusterrole-aggregation-controller',
+  // Replace pods after a change of their template; nobody runs them.
+  'statefulset-controller',
+  'deployment-controller',
+  'replicaset-controller',
 ]
 
 export class ControlPlane extends Connection {

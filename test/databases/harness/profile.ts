@@ -35,6 +35,8 @@ export interface ProfileInit {
   /** spec.policy of that CA. */
   readonly policy?: object
   readonly reaper: Reaper
+  /** Let the operator ask the servers of the profile, and tell them to reload. */
+  readonly asksServers?: boolean
 }
 
 /** What a container has: volumes below `folder`, and the ConfigMap as it is for that mountPath. */
@@ -72,7 +74,7 @@ export class ProfileWorld implements AsyncDisposable {
   static async start(init: ProfileInit): Promise<ProfileWorld> {
     const session = new Session({
       ...{ state: undefined, clock: systemClock(), log: silentLogger(), metrics: createMetrics(), workers: 2 },
-      ...{ namespaces: undefined, events: { record: () => undefined } },
+      ...{ namespaces: undefined, events: { record: () => undefined }, asksServers: init.asksServers === true },
     })
     const given = (init.objects ?? []) as readonly KubeObject[]
     const brings = given.some(({ kind }) => kind === 'CertificateAuthority')

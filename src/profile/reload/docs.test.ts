@@ -1,0 +1,32 @@
+/** The first example of docs/reload.md, as a person applies it: on the operator, with servers that are imitated. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import type { KubeObject } from '../../cluster/port.ts'
+import { databaseTLSProfileKind } from '../../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
+import { admit } from '../../resources/validate.ts'
+import { expand } from '../expand.ts'
+
+const [example = ''] = [...readFileSync('docs/reload.md', 'utf8').matchAll(/```yaml\n([^]*?)```/g)].map(
+  ([, text]) => text,
+)
+
+describe('the example of docs/reload.md', () => {
+  const objects = parseAllDocuments(example).map((one) => one.toJS() as KubeObject)
+  it('is taken as it is, and tells each pod by the statement of the table', () => {
+    expect(objects.map(({ kind }) => kind)).toEqual([
+      'CertificateAuthority',
+      'Secret',
+      databaseTLSProfileKind.resource.kind,
+    ])
+    for (const object of objects.filter(({ kind }) => kind !== 'Secret'))
+      expect(admit(object.kind, object)).not.toHaveProperty('problems')
+    const admitted = admit('DatabaseTLSProfile', objects[2] as KubeObject)
+    if ('problems' in admitted) throw new Error('refused')
+    const { reload, endpoints, refusals } = expand(admitted.object as DatabaseTLSProfile)
+    expect(refusals).toEqual([])
+    expect(reload).toMatchObject({ strategy: 'SQL', statements: ['ALTER INSTANCE RELOAD TLS'] })
+    expect(endpoints.filter(({ part }) => part === 'server')).toHaveLength(3)
+  })
+})
