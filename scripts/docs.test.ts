@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { engines } from '../src/resources/database-tls-profile.ts'
 
 const repository = fileURLToPath(new URL('../', import.meta.url))
 
@@ -117,6 +118,25 @@ const typistOf = ({ page, language, section }: Block): Typist | undefined => {
   if (found === undefined || typeof found === 'string' || 'none' in found) return found as Typist | undefined
   return found[section]
 }
+
+describe('the engines in the README', () => {
+  const rows = readFileSync(join(repository, 'README.md'), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+  const table = new Map(rows.slice(1).map(([, engine = '', live = '']) => [engine.replace(/ \(.*/, ''), live]))
+
+  it('are those of the schema', () => {
+    expect([...table.keys()].filter((name) => !name.startsWith('-')).toSorted()).toEqual([...engines].toSorted())
+  })
+  it('say of each server that the tests start which one it is', () => {
+    const installed = readFileSync(join(repository, 'test/databases/harness/install.ts'), 'utf8')
+    const products = [...installed.matchAll(/^ {2}'?([A-Za-z]+(?: [\d.]+)?)'?: \(\) =>/gm)].map(([, name = '']) => name)
+    expect(products.length).toBeGreaterThan(6)
+    const named = [...table.values()].join(', ')
+    expect(products.filter((name) => !new RegExp(`\\b${name}\\b`).test(named))).toEqual([])
+  })
+})
 
 describe('the examples in the documents', () => {
   it('are each typed by a test: list a new one here with the test that types it', () => {

@@ -15,7 +15,7 @@ import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { contentsOf } from '../trust/decide.ts'
 import { sentence } from './findings.ts'
 import { belongs, ownerMark } from './names.ts'
-import { certificateObject, configMapMetadata, isApplied, isMarked, type WantedConfigMap } from './objects.ts'
+import { configMapMetadata, isApplied, isMarked, type WantedConfigMap } from './objects.ts'
 import type { Expanded, Observed } from './observed.ts'
 
 /** uid and resourceVersion of what stands: a precondition. */
@@ -89,9 +89,10 @@ const versionOf = ({ metadata: { uid = '', resourceVersion = '' } }: DatabaseCer
 })
 
 const certificateParts = (profile: DatabaseTLSProfile, expanded: Expanded, refused: boolean): Part[] => {
-  const { expansion, present } = expanded
-  return expansion.certificates.map((wanted): Part => {
-    const object = certificateObject(profile, wanted)
+  const { expansion, objects, present } = expanded
+  return expansion.certificates.map((wanted, at): Part => {
+    const object = objects[at]
+    if (object === undefined) throw new Error(`${wanted.name} was expanded and not made an object`)
     const live = present.certificates.get(wanted.name)
     const named = `DatabaseCertificate "${wanted.name}"`
     const whose = live === undefined ? undefined : belongs(live, profile)

@@ -17,8 +17,8 @@ import { expand, type Expansion } from './expand.ts'
 import { knownAuthority } from './known.ts'
 import type { Memory } from './memory.ts'
 import { belongs, keyOfAuthority } from './names.ts'
-import { configMapsOf, type WantedConfigMap } from './objects.ts'
-import type { ConfigMapSeen, Expanded, Observed } from './observed.ts'
+import { certificateObject, configMapsOf, type WantedConfigMap } from './objects.ts'
+import type { ConfigMapSeen, Expanded, Observed, Wishes } from './observed.ts'
 
 export const gather = async (
   context: Context,
@@ -47,11 +47,10 @@ const seeAll = async (
   signal: AbortSignal,
 ): Promise<Expanded> => {
   const own = context.caches.certificates.store.by('profile', keyOf(profile))
-  const expansion = expandedOnce(profile, authorities, own, memory)
-  const wanted = configMapsOf(profile, expansion, authorities)
+  const wishes = expandedOnce(profile, authorities, own, memory)
+  const { expansion, configMaps: wanted } = wishes
   return {
-    expansion,
-    configMaps: wanted,
+    ...wishes,
     present: {
       certificates: seeCertificates(context, profile, expansion, own),
       secretHolders: seeHolders(context, profile, expansion),
@@ -113,7 +112,7 @@ const expandedOnce = (
   authorities: ReadonlyMap<string, CertificateAuthority>,
   own: readonly DatabaseCertificate[],
   memory: Memory,
-): Expansion => {
+): Wishes => {
   const names = new Map(own.map(({ metadata, spec }) => [metadata.name, spec.dnsNames ?? []] as const))
   const inputs = JSON.stringify([
     profile.metadata.uid,
@@ -122,11 +121,12 @@ const expandedOnce = (
       key,
       metadata.uid,
       metadata.generation,
-      status?.certificate?.subject,
+      status?.certificate?.fingerprint,
+      status?.trustBundleHash,
     ]),
     [...names].toSorted(([a], [b]) => (a < b ? -1 : 1)),
   ])
-  if (memory.expanded?.inputs === inputs) return memory.expanded.expansion
+  if (memory.expanded?.inputs === inputs) return memory.expanded.wishes
   const { authorityRef, clientAuthorityRef } = profile.spec
   const known = (reference: AuthorityRef | undefined) => {
     const authority = reference === undefined ? undefined : authorities.get(keyOfAuthority(reference, profile))
@@ -138,8 +138,10 @@ const expandedOnce = (
     ...(clientAuthority === undefined ? {} : { clientAuthority }),
     names,
   })
-  memory.expanded = { inputs, expansion }
-  return expansion
+  const objects = expansion.certificates.map((one) => certificateObject(profile, one))
+  const wishes = { expansion, objects, configMaps: configMapsOf(profile, expansion, authorities) }
+  memory.expanded = { inputs, wishes }
+  return wishes
 }
 
 const seeCertificates = (

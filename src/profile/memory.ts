@@ -1,9 +1,9 @@
 /** What is remembered of a profile between two looks. Everything in it can be found anew. */
 
-import type { Expansion } from './expand.ts'
+import type { Wishes } from './observed.ts'
 
 export interface Memory {
-  expanded: { readonly inputs: string; readonly expansion: Expansion } | undefined
+  expanded: { readonly inputs: string; readonly wishes: Wishes } | undefined
   /** ConfigMaps that were found good, or written: of which version, for which inputs. */
   readonly configMaps: Map<string, { readonly uid: string; readonly resourceVersion: string; readonly hash: string }>
   /** See `refusedKey`. */

@@ -22,10 +22,16 @@ export interface Observed {
   readonly expanded: Expanded | undefined
 }
 
-/** What follows from profile and CAs, and what stands of it. */
-export interface Expanded {
+/** What follows from profile and CAs. */
+export interface Wishes {
   readonly expansion: Expansion
+  /** The certificates of the expansion, as they are applied. */
+  readonly objects: readonly DatabaseCertificate[]
   readonly configMaps: readonly WantedConfigMap[]
+}
+
+/** The same, and what stands of it. */
+export interface Expanded extends Wishes {
   readonly present: {
     /** Those of the profile, and any that bears a wanted name; by name. */
     readonly certificates: ReadonlyMap<string, DatabaseCertificate>

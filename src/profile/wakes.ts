@@ -6,13 +6,16 @@ import type { Change } from '../cluster/cache/informer.ts'
 import { keyOf, type KubeObject } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
-import { findCondition } from '../resources/conditions.ts'
+import { findCondition, isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { byProfile } from './names.ts'
 
 /** Certificates come in bursts, and one look sees them all, ms. */
-const gatherMs = 50
+const gatherMs = 250
+
+/** So many are asked, at each that comes, whether it was the last. */
+const mostAsked = 200
 
 export const wakeProfiles = (
   { authorities, certificates, configMaps, namespaces, profiles }: Caches,
@@ -21,10 +24,17 @@ export const wakeProfiles = (
   const wake = (found: readonly KubeObject[]): void => {
     for (const profile of found) enqueue(keyOf(profile), { priority: 'normal' })
   }
+  /** It is Ready now, and so are all others of its profile. */
+  const isLast = ({ before, after }: Change<DatabaseCertificate>, profile: string): boolean => {
+    if (after === undefined || !isReady(after) || (before !== undefined && isReady(before))) return false
+    const all = certificates.store.by('profile', profile)
+    return all.length <= mostAsked && all.every(isReady)
+  }
   profiles.onChange((change) => enqueue(change.key, priorityOf(change)))
   certificates.onChange((change) => {
     if (change.initial) return
-    for (const key of holdersOf(change)) enqueue(key, { priority: 'normal', afterMs: gatherMs })
+    for (const key of holdersOf(change))
+      enqueue(key, { priority: 'normal', afterMs: isLast(change, key) ? 0 : gatherMs })
     if (givesWay(change)) wake(stalledIn(profiles.store.by('namespace', namespaceOf(change))))
   })
   configMaps.onChange((change) => {
