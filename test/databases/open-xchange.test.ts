@@ -42,7 +42,7 @@ afterAll(async () => {
   await stage?.[Symbol.asyncDispose]()
 })
 
-const live = (name: string, test: (stage: DriverStage, jdbc: Jdbc) => Promise<void>): void =>
+const live = (name: string, test: (opened: DriverStage, java: Jdbc) => Promise<void>): void =>
   it(name, async (context) => {
     if (stage === undefined || jdbc === undefined) return context.skip('MySQL 9 or Java cannot be had here')
     await test(stage, jdbc)
@@ -57,11 +57,11 @@ const configdb = (scheme: (typeof drivers)[number], { database }: DriverStage, n
 const connected = { outcome: 'connected', tlsVersion: 'TLSv1.3', user: `${user}@%` }
 
 /** As the comment at its end says. */
-const withPasswords = (stage: DriverStage) => (yaml: string) =>
+const withPasswords = (opened: DriverStage) => (yaml: string) =>
   [
     yaml,
     ...['trust', 'client'].map(
-      (store) => `    ${store}CertificateKeyStorePassword: "${stage.secret('keystore-password')}"\n`,
+      (store) => `    ${store}CertificateKeyStorePassword: "${opened.secret('keystore-password')}"\n`,
     ),
   ].join('')
 
