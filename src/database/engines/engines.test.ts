@@ -232,7 +232,7 @@ describe('how renewed files are read', () => {
     ['ClickHouse', '25', 'Automatic', 'Restart', [], 'KeepsOld'],
     ['Kafka', '4', 'Command', 'Command', [], 'KeepsOldSilently'],
     ['Elasticsearch', '9', 'Automatic', 'Automatic', [], 'LosesService'],
-    ['OpenSearch', '3', 'Command', 'Restart', [], 'KeepsOld'],
+    ['OpenSearch', '3', 'Command', 'Restart', [], 'LosesService'],
     ['Etcd', '3.6', 'Automatic', 'Restart', [], 'LosesService'],
     ['ZooKeeper', '3.8.0', 'Restart', 'Restart', [], 'LosesService'],
     ['ZooKeeper', '3.9', 'Restart', 'Restart', [], 'LosesService'],

@@ -64,6 +64,7 @@ const notes = (context: Context): string[] => {
     '',
     fenced('sh', call('transport'), call('http')),
     '',
+    'A node takes it only where subject, issuer and names are what they were; else restart it.',
     'A node refuses to start while an expired CA is in the file it trusts.',
   ]
 }
@@ -91,7 +92,9 @@ export const opensearch: Definition = {
   refusesRequire: refusesRequire('OpenSearch'),
   serverItems: pemItems,
   clientItems: clientItems(pemItems),
-  reload: () => ({ leaf: 'Command', authority: 'Restart', statements: [], onMismatch: 'KeepsOld' }),
+  // Dates, subject, issuer and names of the new certificate are looked at, its key is not: opensearch-project/security@03ac95cedd90,
+  // src/main/java/org/opensearch/security/ssl/SslContextHandler.java (reloadSslContext), ssl/config/KeyStoreUtils.java.
+  reload: () => ({ leaf: 'Command', authority: 'Restart', statements: [], onMismatch: 'LosesService' }),
   serverFiles: (context) => ({ 'opensearch.yml': opensearchYml(context) }),
   clientFiles: (context) => ({ 'commands.md': commands(context, notes(context)) }),
 }
