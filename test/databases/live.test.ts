@@ -2,13 +2,9 @@
  * Real servers, started from exactly the Secret and the ConfigMap of a profile, and reached by exactly the command lines it gives:
  * who is let in, who is refused, and what a renewal, a change of CA and a broken pair do to those who connect meanwhile.
  */
-import { X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ClientCertificate, probe, type Target } from '../../src/database/connect/probe.ts'
-import { certificatesOf } from '../../src/pki/encoding/pem.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
 import { ClientLoop } from './harness/client-loop.ts'
 import { etcd } from './scenarios/etcd.ts'
@@ -16,33 +12,10 @@ import { mysqlFamily } from './scenarios/mysql-family.ts'
 import { postgresqlScenarios } from './scenarios/postgresql.ts'
 import { redisFamily } from './scenarios/redis-family.ts'
 import { type Scenario, Stage } from './scenarios/scenario.ts'
+import { clientOf, seen, servedSerial, serves } from './scenarios/sight.ts'
 
 const reaper = new Reaper()
 const scenarios: readonly Scenario[] = [...mysqlFamily, ...postgresqlScenarios, ...redisFamily, etcd]
-
-/** As the application reads its files. */
-const clientOf = ({ database, world }: Stage): { target: Target; certificate: ClientCertificate } => {
-  const { volume } = world.client('app')
-  const read = (key: string): string => readFileSync(volume.path(key), 'utf8')
-  const roots = certificatesOf(read('ca.crt'))
-  return {
-    target: database.target({ serverName: 'orders.data.svc', roots }),
-    certificate: { chain: read('tls.crt'), key: read('tls.key') },
-  }
-}
-
-const seen = (stage: Stage) => {
-  const { target, certificate } = clientOf(stage)
-  return probe(target, { clock: systemClock(), totalMs: 60_000, certificate })
-}
-
-const servedSerial = async (stage: Stage): Promise<string | undefined> => {
-  const [leaf] = (await seen(stage)).served?.chain ?? []
-  return leaf === undefined ? undefined : new X509Certificate(leaf).serialNumber
-}
-
-const serves = (stage: Stage, serial: string): Promise<unknown> =>
-  eventually(`${stage.scenario.product} to serve ${serial}`, async () => (await servedSerial(stage)) === serial)
 
 describe.each(scenarios)('$product', (scenario) => {
   let opened: Stage | undefined

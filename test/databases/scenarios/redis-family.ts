@@ -58,4 +58,8 @@ const scenario = (product: Product, engine: 'Redis' | 'Valkey', version: string)
   }
 }
 
-export const redisFamily: readonly Scenario[] = [scenario('Redis 8', 'Redis', '8'), scenario('Valkey 8', 'Valkey', '8')]
+export const redisFamily: readonly Scenario[] = [
+  scenario('Redis 8', 'Redis', '8'),
+  scenario('Valkey 8', 'Valkey', '8'),
+  scenario('Valkey 9', 'Valkey', '9.1'),
+]
