@@ -25,6 +25,9 @@ const component = 'galera'
 const galera = ({ files }: Mounted): string[] => [
   '',
   '[galera]',
+  // Seen with 11.8, where it is on by default: error 1238 for the statement that reloads. An older server passes over the line.
+  '# The plugin of this name makes wsrep_provider_options read-only, and a renewed certificate is read by setting it.',
+  'loose_plugin_wsrep_provider=OFF',
   '# Add other provider options to this line: a second one would replace it.',
   `wsrep_provider_options="socket.ssl=yes;socket.ssl_ca=${files.trust};socket.ssl_cert=${files.certificate};socket.ssl_key=${files.key}"`,
   '',
