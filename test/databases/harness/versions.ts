@@ -30,6 +30,7 @@ export const live: readonly Live[] = [
   { name: 'PostgreSQL', version: '18', manifest: () => of(install('PostgreSQL 18')) },
   { name: 'Redis', version: '8.0', manifest: () => of(install('Redis 8')) },
   { name: 'Valkey', version: '8.1', manifest: () => of(install('Valkey 8')) },
+  { name: 'Valkey', version: '9.1', manifest: () => of(install('Valkey 9')) },
   { name: 'Etcd', version: '3.5', manifest: () => of(install('etcd')) },
   {
     ...{ name: 'Kafka', version: '4.3' },
