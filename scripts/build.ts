@@ -1,6 +1,6 @@
 /**
- * Bundles src/main.ts and its packages into dist/: dbtls.mjs and the modules that it loads when a verb needs them, for
- * Node 24. Prints their sizes.
+ * Bundles src/main.ts and its packages into dist/, or the folder given: dbtls.mjs and the modules that it loads when a verb
+ * needs them, for Node 24. Prints their sizes.
  */
 import { build } from 'esbuild'
 import { readFileSync, rmSync } from 'node:fs'
@@ -8,10 +8,11 @@ import { resolve } from 'node:path'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 
-rmSync('dist', { recursive: true, force: true })
+const [outdir = 'dist'] = process.argv.slice(2)
+rmSync(outdir, { recursive: true, force: true })
 const result = await build({
   entryPoints: { dbtls: 'src/main.ts' },
-  outdir: 'dist',
+  outdir,
   outExtension: { '.js': '.mjs' },
   chunkNames: '[name]-[hash]',
   bundle: true,
