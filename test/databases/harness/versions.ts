@@ -1,5 +1,5 @@
 /** What the tests run, by the names of docs/engines.md, and how it is seen which version that is. */
-import { debian, install, type Installation } from './install.ts'
+import { debian, install, type Installation, type Product } from './install.ts'
 import { haproxy } from './haproxy.ts'
 import { installKafka, kafkaVersion } from './kafka.ts'
 import { pgbouncer } from './pgbouncer.ts'
@@ -22,16 +22,24 @@ const proxy = (name: string, version: string, packageName: string): Live => ({
   ...{ name, version, manifest: () => of(debian('trixie', [packageName])) },
 })
 
+/** Each product of install.ts, so that none is run without a word in the table: engine and version. */
+const products: Readonly<Record<Product, readonly [string, string]>> = {
+  'MySQL 9': ['MySQL', '9'],
+  'MariaDB 10.11': ['MariaDB', '10.11'],
+  'MariaDB 11.8': ['MariaDB', '11.8'],
+  'PostgreSQL 15': ['PostgreSQL', '15'],
+  'PostgreSQL 18': ['PostgreSQL', '18'],
+  'Redis 8': ['Redis', '8.0'],
+  'Valkey 8': ['Valkey', '8.1'],
+  'Valkey 9': ['Valkey', '9.1'],
+  etcd: ['Etcd', '3.5'],
+}
+
 export const live: readonly Live[] = [
-  { name: 'MySQL', version: '9', manifest: () => of(install('MySQL 9')) },
-  { name: 'MariaDB', version: '10.11', manifest: () => of(install('MariaDB 10.11')) },
-  { name: 'MariaDB', version: '11.8', manifest: () => of(install('MariaDB 11.8')) },
-  { name: 'PostgreSQL', version: '15', manifest: () => of(install('PostgreSQL 15')) },
-  { name: 'PostgreSQL', version: '18', manifest: () => of(install('PostgreSQL 18')) },
-  { name: 'Redis', version: '8.0', manifest: () => of(install('Redis 8')) },
-  { name: 'Valkey', version: '8.1', manifest: () => of(install('Valkey 8')) },
-  { name: 'Valkey', version: '9.1', manifest: () => of(install('Valkey 9')) },
-  { name: 'Etcd', version: '3.5', manifest: () => of(install('etcd')) },
+  ...Object.entries(products).map(([product, [name, version]]) => ({
+    ...{ name, version },
+    manifest: () => of(install(product as Product)),
+  })),
   {
     ...{ name: 'Kafka', version: '4.3' },
     manifest: async () => ((await installKafka()) === undefined ? undefined : `Kafka ${kafkaVersion}`),
