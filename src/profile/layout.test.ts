@@ -160,6 +160,11 @@ describe('what a layout has no place for', () => {
     ])
     expect(configMap?.data['jdbc.properties']).not.toContain('.p12')
   })
+  it('is made up for by what it has', () => {
+    const { configMap } = laidOut('Kafka', { preset: 'Strimzi' })
+    expect(configMap?.data['client.properties']).toContain('ssl.keystore.location=/etc/dbtls/user.p12')
+    expect(configMap?.data['client.properties']).toContain('key user.password of Secret app')
+  })
   it('leaves out the files of servers that an operator configures', () => {
     expect(laidOut('Kafka', { preset: 'Strimzi' }).configMap?.data).not.toHaveProperty('server.properties')
     expect(laidOut('Kafka', { preset: 'Strimzi' }).configMap?.data).toHaveProperty(['client.properties'])
@@ -174,6 +179,7 @@ describe('every file that is named is in the Secret that is said to be mounted',
     TiDB: ['TiDBOperatorV1', 'TiDBOperatorV2'],
     MongoDB: ['MongoDBCommunity', 'PerconaServerMongoDB'],
     Redis: ['OTRedisOperator', 'Bitnami'],
+    Kafka: ['Strimzi'],
     Cassandra: ['K8ssandra'],
     CockroachDB: ['CockroachDBChart', 'CockroachDBOperator'],
     Elasticsearch: ['ECK'],

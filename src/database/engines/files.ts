@@ -18,6 +18,10 @@ export interface Files {
   readonly truststore: string
   /** Of both stores, in Java's words. */
   readonly storeType: StoreType
+  /** Key of the Secret under which their password stands. */
+  readonly passwordKey: string
+  /** Whether `combined` is there; a layout may leave it out. */
+  readonly hasCombined: boolean
 }
 
 export type StoreType = 'PKCS12' | 'JKS'
@@ -33,7 +37,10 @@ const usual = {
   keyDER: [['PrivateKeyDER'], 'tls.pk8'],
   keystore: [['PKCS12Keystore', 'JKSKeystore'], 'keystore.p12'],
   truststore: [['PKCS12Truststore', 'JKSTruststore'], 'truststore.p12'],
-} as const satisfies Record<Exclude<keyof Files, 'storeType'>, readonly [readonly Content[], string]>
+} as const satisfies Record<
+  Exclude<keyof Files, 'storeType' | 'passwordKey' | 'hasCombined'>,
+  readonly [readonly Content[], string]
+>
 
 export const filesOf = (folder: string, items: readonly Pick<Item, 'key' | 'content'>[]): Files => {
   const at = (name: keyof typeof usual): string => {
@@ -50,6 +57,8 @@ export const filesOf = (folder: string, items: readonly Pick<Item, 'key' | 'cont
     keyDER: at('keyDER'),
     keystore: at('keystore'),
     truststore: at('truststore'),
+    passwordKey: items.find(({ content }) => content === 'Password')?.key ?? 'keystore-password',
+    hasCombined: held.has('KeyThenChain') || held.has('ChainThenKey'),
     storeType: held.has('JKSKeystore') && !held.has('PKCS12Keystore') ? 'JKS' : 'PKCS12',
   }
 }

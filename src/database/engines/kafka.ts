@@ -67,9 +67,19 @@ const clientProperties = (context: Context, client: Client): string =>
     'security.protocol=SSL',
     'ssl.truststore.type=PEM',
     `ssl.truststore.location=${client.trust.pem}`,
-    ...(hasCertificate(client) ? ['ssl.keystore.type=PEM', `ssl.keystore.location=${client.files.combined}`] : []),
+    ...(hasCertificate(client) ? keystore(client) : []),
     'ssl.endpoint.identification.algorithm=https',
   )
+
+/** The Secret of a user of Strimzi has no file with both key and chain. */
+const keystore = (client: Client): string[] =>
+  client.files.hasCombined
+    ? ['ssl.keystore.type=PEM', `ssl.keystore.location=${client.files.combined}`]
+    : [
+        `ssl.keystore.type=${client.files.storeType}`,
+        `ssl.keystore.location=${client.files.keystore}`,
+        `# ssl.keystore.password: ${passwordNote(client)}.`,
+      ]
 
 const commands = (context: Context): string =>
   commandsPage(

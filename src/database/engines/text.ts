@@ -65,4 +65,4 @@ export const hasCertificate = (client: Client): boolean => client.subject !== un
 
 /** Where the password of a client's keystores is found; it is generated once and kept. */
 export const passwordNote = (client: Client): string =>
-  `key keystore-password of Secret ${client.secretName}, unless its own password was given`
+  `key ${client.files.passwordKey} of Secret ${client.secretName}, unless its own password was given`
