@@ -29,6 +29,8 @@ const cassandraYaml = (context: Context): string =>
     ...mountNote(context),
     'server_encryption_options:',
     '  internode_encryption: all',
+    // Left out, the port between nodes takes connections in the clear as well (seen on 5.0.6).
+    '  optional: false',
     ...factory,
     `  keystore: ${context.server.files.combined}`,
     `  truststore: ${context.server.files.trust}`,
@@ -94,6 +96,8 @@ const commands = (context: Context): string =>
           ...(client.username === undefined ? [] : ['-u', client.username]),
         ),
       ),
+      '',
+      'It verifies the chain of the server and not its name.',
       '',
       ...(client.java ? javaDriver(client) : []),
     ],

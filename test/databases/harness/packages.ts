@@ -1,4 +1,4 @@
-/** Programs that come as packages of Maven: fetched once, with all they depend on, and kept in the cache. */
+/** Programs that come as packages of Maven and PyPI: fetched once, with all they depend on, and kept in the cache. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { cacheFolder, once } from './install.ts'
@@ -28,4 +28,13 @@ export const maven = async (name: string, artifacts: readonly string[]): Promise
     'printf %s "$2" >"$1/pom.xml" && mvn -q -B -f "$1/pom.xml" "$3" -DincludeScope=runtime -DoutputDirectory="$1/lib" >&2'
   if (!(await once(folder, `${artifacts.join(', ')} of Maven`, script, pom, copyDependencies))) return undefined
   return join(folder, 'lib', '*')
+}
+
+/** `NAME==VERSION` each. The folder for PYTHONPATH, whose `bin` holds the programs. */
+export const pypi = async (name: string, packages: readonly string[]): Promise<string | undefined> => {
+  const folder = join(cacheFolder(), `${name}-${fingerprint(packages.join(' '))}`)
+  const script =
+    'folder=$1 && shift && python3 -m pip install --quiet --no-input --disable-pip-version-check --target "$folder/lib" "$@" >&2 && set -- "$folder"'
+  if (!(await once(folder, `${packages.join(', ')} of PyPI`, script, ...packages))) return undefined
+  return join(folder, 'lib')
 }

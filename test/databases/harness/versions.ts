@@ -1,6 +1,7 @@
 /** What the tests run, by the names of docs/engines.md, and how it is seen which version that is. */
 import { debian, install, type Installation, type Product } from './install.ts'
 import { haproxy } from './haproxy.ts'
+import { cassandraVersion, installCassandra } from './cassandra.ts'
 import { installKafka, kafkaVersion } from './kafka.ts'
 import { pgbouncer } from './pgbouncer.ts'
 import { stunnelServer } from './stunnel.ts'
@@ -40,6 +41,10 @@ export const live: readonly Live[] = [
     ...{ name, version },
     manifest: () => of(install(product as Product)),
   })),
+  {
+    ...{ name: 'Cassandra', version: '5.0' },
+    manifest: async () => ((await installCassandra()) === undefined ? undefined : `Cassandra ${cassandraVersion}`),
+  },
   {
     ...{ name: 'Kafka', version: '4.3' },
     manifest: async () => ((await installKafka()) === undefined ? undefined : `Kafka ${kafkaVersion}`),
