@@ -42,8 +42,7 @@ Makes everything the manifests ask for, once, and ends when all of it is Ready.
   --log-level LEVEL         debug, info, warn, error, silent (default: warn)
   --help                    this text
 
-Exit codes: 0 all is Ready, 1 something is not, or a revocation list is not made (each with its reason on stderr), 2
-wrong usage.
+Exit codes: 0 all is Ready, 1 something is not, or a revocation list is missing (reasons on stderr), 2 wrong usage.
 `
 
 const flags = {
