@@ -309,7 +309,9 @@ export const databaseTLSProfileStatus = z.object({
           .max(16)
           .optional()
           .meta({ description: 'CAs the server was seen to trust.' }),
-        lastProbe: statusTime('The look after which this was written; while nothing changes nothing is written.').optional(),
+        lastProbe: statusTime(
+          'The look after which this was written; while nothing changes nothing is written.',
+        ).optional(),
         message: text(4096, 'A sentence for people.').optional(),
       }),
     )
