@@ -17,10 +17,13 @@ export interface ClientPart {
   readonly client?: (mountPath: string) => Client
 }
 
-export const clientParts = (shared: Shared): ClientPart[] => [
-  ...(shared.profile.spec.clients ?? []).flatMap((_, index) => partOf(shared, index) ?? []),
-  ...operatorParts(shared),
-]
+export const clientParts = (shared: Shared): ClientPart[] => {
+  const { clients = [], connection } = shared.profile.spec
+  // Else it is told of with the client that it is for.
+  const wrong = clients.length === 0 ? databaseFinding(shared, connection?.database) : undefined
+  if (wrong !== undefined) shared.findings.refuse('spec.connection.database', wrong)
+  return [...clients.flatMap((_, index) => partOf(shared, index) ?? []), ...operatorParts(shared)]
+}
 
 /** The users as which an operator itself logs in by certificate; those the profile lists are theirs to describe. */
 const operatorParts = (shared: Shared): ClientPart[] => {
@@ -60,12 +63,7 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   const texts: readonly (readonly [string, Finding | undefined])[] = [
     [field('username'), textFinding('username', username)],
     [field('host'), textFinding('host', given.host)],
-    [
-      given.database === undefined ? 'spec.connection.database' : field('database'),
-      database === undefined
-        ? undefined
-        : (textFinding('database', database) ?? definition.refusesDatabase?.(database)),
-    ],
+    [given.database === undefined ? 'spec.connection.database' : field('database'), databaseFinding(shared, database)],
   ]
   const wrong = texts.filter(([, finding]) => finding !== undefined)
   for (const [where, finding] of wrong) if (finding !== undefined) findings.refuse(where, finding)
@@ -172,12 +170,18 @@ const mountedAt = (
   return { secretName: own?.secretName ?? serverTrustName(holder), folder: mountPath, files, trust }
 }
 
-/** Stands for any client where the profile names none. */
-export const guest = (shared: Shared, mountPath: string): Client => ({
-  ...mountedAt(shared, mountPath, undefined),
-  name: 'client',
-  host: '%',
-  database: shared.profile.spec.connection?.database,
-  require: 'TLS',
-  java: false,
-})
+const databaseFinding = ({ definition }: Shared, database: string | undefined): Finding | undefined =>
+  database === undefined ? undefined : (textFinding('database', database) ?? definition.refusesDatabase?.(database))
+
+/** Stands for any client where the profile names none, or none that is not refused. */
+export const guest = (shared: Shared, mountPath: string): Client => {
+  const database = shared.profile.spec.connection?.database
+  return {
+    ...mountedAt(shared, mountPath, undefined),
+    name: 'client',
+    host: '%',
+    database: databaseFinding(shared, database) === undefined ? database : undefined,
+    require: 'TLS',
+    java: false,
+  }
+}

@@ -250,6 +250,20 @@ describe('each refusal names field and cure', () => {
     ])
   })
 
+  it.each(engines)(
+    'a database that no file of %s could hold, where there is no client or none that is not refused',
+    (engine) => {
+      const { clients: _, ...example } = exampleOf(engine)
+      for (const clients of [[], [{ name: 'app', require: engine === 'Etcd' ? 'X509' : 'TLS' }]])
+        for (const database of ['a\n```\n# evil', 'a\0', '\ud800', ' a', '']) {
+          const connection = { ...(example['connection'] as object), database }
+          const { refusals, configMap } = expanded({ ...example, connection, clients })
+          expect(refusals.map(({ field }) => field)).toEqual(['spec.connection.database'])
+          expect(JSON.stringify(configMap?.data)).not.toContain('evil')
+        }
+    },
+  )
+
   it('what no schema has looked at', () => {
     const profile = profileOf({ engine: 'MySQL', topology })
     const broken = { ...profile, spec: { ...profile.spec, mountPath: '/a\nb' } } as DatabaseTLSProfile
