@@ -1,8 +1,19 @@
+import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import type { Authority } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { ManualClock } from '../../runtime/manual-clock.ts'
-import { makeAuthority, makePair, mysqlError, mysqlGreeting, type Pair, pemOf, serve } from '../connect/testing.ts'
+import {
+  makeAuthority,
+  makePair,
+  mysqlError,
+  mysqlGreeting,
+  type Pair,
+  pemOf,
+  readExactly,
+  serve,
+  startTls,
+} from '../connect/testing.ts'
 import { execute, type StatementDialect, takesStatements } from './execute.ts'
 import type { Account, Order } from './order.ts'
 import { ReloadError } from './reload-error.ts'
@@ -39,7 +50,49 @@ const refusal = async (work: Promise<void>): Promise<ReloadError> => {
 
 const dialects: readonly StatementDialect[] = ['mysql', 'postgresql', 'redis', 'mongodb']
 
+/** What each driver would wait for the end of: a message that is announced as being huge. */
+const endless: Readonly<Record<StatementDialect, Buffer>> = {
+  mysql: Buffer.of(0xff, 0xff, 0xff, 2),
+  postgresql: Buffer.of(0x53, 0x7f, 0xff, 0xff, 0xff),
+  redis: Buffer.from('$2000000000\r\n'),
+  mongodb: Buffer.of(0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0),
+}
+
+/** A server that is verified, and goes on and on. */
+const talker = async (dialect: StatementDialect) => {
+  const { server: pair } = await material()
+  const said = { bytes: 0 }
+  const server = await serve(async (socket) => {
+    if (dialect === 'mysql') {
+      socket.write(mysqlGreeting())
+      await readExactly(socket, 36)
+    }
+    if (dialect === 'postgresql') {
+      await readExactly(socket, 8)
+      socket.write('S')
+    }
+    const onSecure = (tls: TLSSocket): void => {
+      const talk = (): void => {
+        while (!tls.destroyed && said.bytes < 512e6) {
+          said.bytes += 1e6
+          if (!tls.write(Buffer.alloc(1e6))) return void tls.once('drain', talk)
+        }
+      }
+      tls.write(endless[dialect])
+      talk()
+    }
+    startTls(socket, { options: { cert: pair.chain, key: pair.key }, onSecure })
+  })
+  return Object.assign(server, { said })
+}
+
 describe.each(dialects)('a server of %s', (dialect) => {
+  it('that does not stop talking is left, and not listened to at length', async () => {
+    await using server = await talker(dialect)
+    const { reason, message } = await refusal(execute(dialect, await orderOf(server.port), { clock, totalMs: 60_000 }))
+    expect([reason, message]).toEqual(['WrongProtocol', 'the server said more than 1 MiB'])
+    expect(server.said.bytes).toBeLessThan(256e6)
+  })
   it('that says nothing is given up when its time is over', async () => {
     const manual = new ManualClock()
     await using server = await serve(() => undefined)

@@ -1,6 +1,7 @@
 /** Has one server run the statements by which it reads its files again. Each driver is loaded when it is first needed. */
 
 import type { Clock } from '../../runtime/clock.ts'
+import { heardBeyond } from './bound.ts'
 import { faultOf } from './fault.ts'
 import type { Driver, Order } from './order.ts'
 import { ReloadError } from './reload-error.ts'
@@ -17,6 +18,9 @@ const drivers = {
 export type StatementDialect = keyof typeof drivers
 
 export const takesStatements = (dialect: string): dialect is StatementDialect => Object.hasOwn(drivers, dialect)
+
+/** An answer is a few lines, and drivers keep what they are sent until there is an end of it. */
+const mostBytes = 1 << 20
 
 export interface ExecuteOptions {
   readonly clock: Clock
@@ -41,7 +45,11 @@ export const execute = async (
   try {
     const driver = await drivers[dialect]()
     abort.signal.throwIfAborted()
-    await driver(order, abort.signal)
+    await heardBeyond(
+      { clock, mostBytes, signal: abort.signal },
+      () => driver(order, abort.signal),
+      () => abort.abort(new ReloadError('WrongProtocol', `the server said more than ${mostBytes >> 20} MiB`)),
+    )
   } catch (error) {
     throw abort.signal.aborted ? (abort.signal.reason as ReloadError) : faultOf(error, order)
   } finally {
