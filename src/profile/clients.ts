@@ -74,6 +74,11 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
     return undefined
   }
   const certified = signs(shared)
+  const taken = certified ? identityFinding(shared, identity.subject, username) : undefined
+  if (taken !== undefined) {
+    findings.refuse(field(username === given.name ? 'name' : 'username'), taken)
+    return undefined
+  }
   // Without a certificate of theirs the default asks for what there cannot be.
   const require = certified || given.require !== 'X509' ? given.require : 'TLS'
   const authority = spec.clientAuthorityRef === undefined ? shared.known.authority : shared.known.clientAuthority
@@ -124,6 +129,34 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
       ...(subject === undefined ? {} : { subject }),
     }),
   }
+}
+
+/** A certificate that says what another one says would open what that one is for. */
+const identityFinding = (
+  { definition, holder, names: { identities } }: Shared,
+  subject: Subject,
+  username: string,
+): Finding | undefined => {
+  const text = JSON.stringify(subject)
+  const ofServers = [definition.serverSubject, ...Object.values(definition.components).map((one) => one.subject)]
+  if (
+    ofServers
+      .map((one) => one?.(holder))
+      .some((one) => one?.refused === undefined && text === JSON.stringify(one?.subject))
+  )
+    return {
+      problem: `common name "${subject.commonName}" is what the servers of this cluster are known by, and trusted for`,
+      cure: 'choose another username',
+    }
+  const other = identities.get(text) ?? username
+  identities.set(text, other)
+  return other === username
+    ? undefined
+    : {
+        problem: `its certificate would have common name "${subject.commonName}", by which user "${other}" of another client is known`,
+        // It is one whose user makes no common name, so that its own name is it.
+        cure: `give the client called "${subject.commonName}" another name`,
+      }
 }
 
 /** Whether everything is there that `java: true` adds, be it as JKS. */

@@ -69,7 +69,12 @@ export const expand = (profile: DatabaseTLSProfile, known: Known = {}): Expansio
   const { spec } = profile
   const { definition, managed } = engineOf(spec)
   const holder = { profile: profile.metadata.name, namespace: profile.metadata.namespace ?? 'default' }
-  const names = { objects: new Claims(), secrets: new Claims(), configMaps: new Claims() }
+  const names = {
+    objects: new Claims(),
+    secrets: new Claims(),
+    configMaps: new Claims(),
+    identities: new Map<string, string>(),
+  }
   const layout = layoutOf(profile, findings)
   const shared = { profile, definition, managed, holder, known, names, findings, layout: layout ?? noLayout }
   const version = versionOf(definition, spec.version, findings)
@@ -106,7 +111,13 @@ export interface Shared {
   readonly managed: boolean
   readonly holder: { readonly profile: string; readonly namespace: string }
   readonly known: Known
-  readonly names: { readonly objects: Claims; readonly secrets: Claims; readonly configMaps: Claims }
+  readonly names: {
+    readonly objects: Claims
+    readonly secrets: Claims
+    readonly configMaps: Claims
+    /** Which user each subject of a client stands for. */
+    readonly identities: Map<string, string>
+  }
   readonly findings: Findings
   readonly layout: ChosenLayout
 }

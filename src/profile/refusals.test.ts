@@ -264,6 +264,37 @@ describe('each refusal names field and cure', () => {
     },
   )
 
+  it.each([
+    ['Kafka', 'orders'],
+    ['TiDB', 'TiDB'],
+    ['CockroachDB', 'node'],
+  ])('a client of %s that would be taken for a server', (engine, username) => {
+    const { refusals, certificates } = expanded({ engine, topology, clients: [{ name: 'app', username }] })
+    expect(refusals).toMatchObject([{ field: 'spec.clients[0].username', cure: 'choose another username' }])
+    expect(certificates.filter(({ part }) => part === 'client')).toEqual([])
+  })
+
+  it.each(['MySQL', 'MariaDB', 'TiDB', 'MongoDB', 'Cassandra', 'ZooKeeper'])(
+    'a client of %s whose certificate would be that of another user',
+    (engine) => {
+      // The second one's user is no common name, so its own name would be.
+      const both = [
+        { name: 'x', username: 'app' },
+        { name: 'app', username: 'wéird!' },
+      ]
+      for (const clients of [both, both.toReversed()]) {
+        const { refusals, certificates } = expanded({ engine, topology, clients })
+        expect(refusals).toMatchObject([
+          { field: 'spec.clients[1].username', problem: expect.stringContaining('"app"') },
+        ])
+        expect(certificates.filter(({ part }) => part === 'client')).toHaveLength(1)
+      }
+      // One user of two clients is meant.
+      const { refusals } = expanded({ engine, topology, clients: [both[0], { name: 'y', username: 'app' }] })
+      expect(refusals).toEqual([])
+    },
+  )
+
   it('what no schema has looked at', () => {
     const profile = profileOf({ engine: 'MySQL', topology })
     const broken = { ...profile, spec: { ...profile.spec, mountPath: '/a\nb' } } as DatabaseTLSProfile
