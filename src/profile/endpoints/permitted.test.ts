@@ -15,6 +15,10 @@ describe('addresses that are asked', () => {
     'fd12::7',
     '2a00::1',
     '64:ff9b::a00:7',
+    '64:ff9b:1::a00:7',
+    '2002:0a00:0007::1',
+    '2a00::7f00:1',
+    '1:2:3:4:5:6:7f00:1',
   ])('%s', (address) => expect(inCluster.refusal(address)).toBeUndefined())
 })
 
@@ -43,6 +47,16 @@ describe('addresses that are not asked', () => {
     '64:ff9b::169.254.169.254',
     '64:ff9b::a9fe:a9fe',
     '64:ff9b::7f00:1',
+    '64:ff9b:0:0:0:0:a9fe:a9fe',
+    '0064:FF9B:0::a9fe:a9fe',
+    '64:ff9b:0:0::169.254.169.254',
+    '64:ff9b:1::a9fe:a9fe',
+    '64:ff9b:1:2:3::a9fe:a9fe',
+    '::127.0.0.1',
+    '0:0:0:0:0:0:7f00:0001',
+    '::ffff:0:127.0.0.1',
+    '2002:a9fe:a9fe::1',
+    '2002:7f00:1:0:1:2:3:4',
     'nonsense',
   ])('%s', (address) => expect(inCluster.refusal(address)).toEqual(expect.any(String)))
 

@@ -4,7 +4,7 @@
  * after the look-up and then connected to as they are, so a name cannot change its meaning in between. docs/adr/0016.
  */
 
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 
 export interface ProbeRules {
   /**
@@ -49,14 +49,40 @@ const never: readonly string[] = [
   'fd20:ce::254', // Google Cloud's metadata
 ]
 
-/** An IPv6 address that stands for an IPv4 one: NAT64 (RFC 6052 §2.1). Mapped ones are understood by BlockList. */
-const nat64 = (address: string): string | undefined => {
-  const [, dotted, high = '', low = ''] =
-    /^64:ff9b::(?:([0-9.]+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i.exec(address) ?? []
-  if (dotted !== undefined) return dotted
-  const value = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
-  if (value.some((half) => Number.isNaN(half))) return undefined
-  return value.flatMap((half) => [half >> 8, half & 0xff]).join('.')
+/** The eight numbers of an IPv6 address, however it is written. */
+const groupsOf = (address: string): readonly number[] => {
+  const { address: plain } = new SocketAddress({ address, family: 'ipv6' })
+  const text = plain.replace(/[0-9]+(\.[0-9]+){3}$/, (dotted) => {
+    const [a = 0, b = 0, c = 0, d = 0] = dotted.split('.').map(Number)
+    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+  })
+  const [before = [], after = []] = text
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16))))
+  return [...before, ...Array.from({ length: 8 - before.length - after.length }, () => 0), ...after]
+}
+
+/**
+ * An IPv6 address that stands for an IPv4 one, in any of the ways that gateways and hosts have for it: NAT64 (RFC 6052 §2.1, RFC
+ * 8215), IPv4-compatible (RFC 4291 §2.5.5.1), IPv4-translated (RFC 2765 §2.1) and 6to4 (RFC 3056 §2). Mapped ones are understood by
+ * BlockList.
+ */
+const inner = (address: string): string | undefined => {
+  if (isIP(address) !== 6) return undefined
+  const groups = groupsOf(address)
+  const [first, second, third = 0] = groups
+  const ends = (...start: readonly number[]): boolean =>
+    groups.slice(0, 6).every((group, index) => group === (start[index] ?? 0))
+  const dotted = (at: number): string =>
+    groups
+      .slice(at, at + 2)
+      .flatMap((half) => [half >> 8, half & 0xff])
+      .join('.')
+  if (first === 0x2002) return dotted(1)
+  const isLocal = first === 0x64 && second === 0xff9b && third === 1
+  // `::` and `::1` are themselves.
+  const isCompatible = ends() && groups[6] !== 0
+  return isLocal || isCompatible || ends(0x64, 0xff9b) || ends(0, 0, 0, 0, 0xffff) ? dotted(6) : undefined
 }
 
 /** Undefined where the text is no network. */
@@ -114,7 +140,7 @@ export class Permission {
   /** Why this address is not asked; undefined where it is. */
   refusal(address: string): string | undefined {
     const [bare = ''] = address.split('%')
-    for (const one of [bare, nat64(bare)]) {
+    for (const one of [bare, inner(bare)]) {
       if (one === undefined) continue
       if (isIP(one) === 0) return 'it is no address'
       if (holds(this.#deny, one)) return 'the operator was told not to ask it (--probe-deny)'
