@@ -55,6 +55,16 @@ describe('each refusal names field and cure', () => {
       /999/,
     ],
     [
+      'a certificate for each of more pods than anybody has',
+      {
+        engine: 'MySQL',
+        topology: { ...topology, certificatePer: 'Pod' },
+        components: [1, 2, 3].map((at) => ({ name: `c${at}`, statefulSet: { name: `c${at}`, replicas: 999 } })),
+      },
+      'spec.topology.certificatePer',
+      /3000 pods/,
+    ],
+    [
       'a key in the wrong form for Kafka',
       { engine: 'Kafka', topology, server: { privateKey: { encoding: 'SEC1' } } },
       'spec.server.privateKey',

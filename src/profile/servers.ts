@@ -46,9 +46,24 @@ interface Wish {
 export const serverParts = (shared: Shared, version: Version | undefined, host: string | undefined): ServerPart[] => {
   if (!keyFits(shared, version)) return []
   const wishes = [serverWish(shared, host), ...componentWishes(shared)]
+  if (!fewEnough(shared, wishes)) return []
   const parts = wishes.flatMap((wish) => partOf(shared, wish) ?? [])
   consider(shared, parts)
   return parts
+}
+
+/** More certificates of pods than this would keep the operator from every other profile; status lists about as many. */
+const mostPods = 2000
+
+const fewEnough = ({ profile, findings }: Shared, wishes: readonly Wish[]): boolean => {
+  if (profile.spec.topology?.certificatePer !== 'Pod') return true
+  const pods = wishes.reduce((sum, { group }) => sum + (group.statefulSet?.replicas ?? 0), 0)
+  if (pods <= mostPods) return true
+  findings.refuse('spec.topology.certificatePer', {
+    problem: `${pods} pods would have a certificate each, and a profile makes ${mostPods} of these at most`,
+    cure: 'set Cluster, or make a profile for each group of servers',
+  })
+  return false
 }
 
 /** Whether the engine can use such a key at all. */
