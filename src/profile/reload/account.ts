@@ -1,5 +1,6 @@
 /** As whom servers are told: read anew each time, and kept nowhere. */
 
+import { createSecureContext } from 'node:tls'
 import { type Context } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/probe.ts'
@@ -26,7 +27,9 @@ export const readAccount = async (
     throw new AccountMissing(
       `Secret "${credentialsSecretRef.name}" of spec.reload.credentialsSecretRef does not exist; create it, with the keys username and password`,
     )
-  const certificate = (own && certificateIn(own)) ?? (await certificateOf(context, profile, secretOf, signal))
+  const certificate =
+    (own && usable(certificateIn(own), `Secret "${credentialsSecretRef?.name}" of spec.reload.credentialsSecretRef`)) ??
+    (await certificateOf(context, profile, secretOf, signal))
   const username = text(own, 'username') ?? client?.username ?? client?.name
   const password = text(own, 'password')
   const database = client?.database ?? spec.connection?.database
@@ -69,6 +72,22 @@ const certificateIn = (data: Contents): ClientCertificate | undefined => {
   return chain === undefined || key === undefined ? undefined : { chain, key }
 }
 
+/** As every connection would find out: a word of it here, and no server is asked in vain. OpenSSL's own words are not told. */
+const usable = (certificate: ClientCertificate | undefined, where: string): ClientCertificate | undefined => {
+  if (certificate === undefined) return undefined
+  try {
+    createSecureContext({ cert: certificate.chain, key: certificate.key })
+    return certificate
+  } catch (error) {
+    const isMismatch = (error as NodeJS.ErrnoException).code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+    throw new AccountMissing(
+      isMismatch
+        ? `tls.crt and tls.key in ${where} do not belong together; put a pair there`
+        : `tls.crt and tls.key in ${where} are no certificate and key that can be read; put PEM there, the key without a password`,
+    )
+  }
+}
+
 const certificateOf = async (
   context: Context,
   profile: DatabaseTLSProfile,
@@ -79,7 +98,7 @@ const certificateOf = async (
   if (client === undefined) return undefined
   const name = secretOf(client)
   const data = name === undefined ? undefined : await contents(context, profile, name, signal)
-  const found = data && certificateIn(data)
+  const found = data && usable(certificateIn(data), `Secret "${name}" of the client "${client}" (spec.reload.client)`)
   if (found !== undefined) return found
   throw new AccountMissing(
     name === undefined || data === undefined
