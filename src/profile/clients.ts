@@ -80,9 +80,27 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
     return undefined
   }
   // Without a certificate of theirs the default asks for what there cannot be.
-  const require = certified || given.require !== 'X509' ? given.require : 'TLS'
+  const demandOf = (one: { readonly require: Client['require'] }): Client['require'] =>
+    certified || one.require !== 'X509' ? one.require : 'TLS'
+  const require = demandOf(given)
   const authority = spec.clientAuthorityRef === undefined ? shared.known.authority : shared.known.clientAuthority
   const subject = certified ? mergedSubject(identity.subject, matchingSubject(authority ?? {})) : undefined
+  const other = (spec.clients ?? []).slice(0, index).find((one) => {
+    const login = {
+      username: one.username ?? one.name,
+      host: one.host,
+      database: one.database ?? spec.connection?.database,
+    }
+    const same = definition.isOneAccount?.(login, { username, host: given.host, database }) === true
+    return same && demandOf(one) !== require
+  })
+  if (other !== undefined) {
+    findings.refuse(field('require'), {
+      problem: `client "${other.name}" logs in as the same account and has require: ${demandOf(other)}, and the server makes one demand of both`,
+      cure: `set ${demandOf(other)} here too, or give one of them a username of its own`,
+    })
+    return undefined
+  }
   const unsupported = requireFinding(shared, require, subject, authority?.subject)
   if (unsupported !== undefined) {
     findings.refuse(field('require'), unsupported)

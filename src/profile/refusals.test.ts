@@ -305,6 +305,23 @@ describe('each refusal names field and cure', () => {
     },
   )
 
+  it.each(['MySQL', 'MariaDB', 'TiDB', 'PostgreSQL'])('two demands of one account of %s', (engine) => {
+    const two = (more: object) =>
+      expanded({
+        engine,
+        topology,
+        clients: [
+          { name: 'a', username: 'app', require: 'Subject' },
+          { name: 'b', username: 'app', require: 'None', ...more },
+        ],
+      })
+    const { refusals, configMap } = two({})
+    expect(refusals).toMatchObject([{ field: 'spec.clients[1].require', cure: expect.stringContaining('set Subject') }])
+    expect(Object.values(configMap?.data ?? {}).join('\n')).not.toMatch(/REQUIRE NONE|^host all "app"/m)
+    for (const more of [{ require: 'Subject' }, { username: 'other' }]) expect(two(more).refusals).toEqual([])
+    if (engine !== 'PostgreSQL') expect(two({ host: '10.0.0.%' }).refusals).toEqual([])
+  })
+
   it('what no schema has looked at', () => {
     const profile = profileOf({ engine: 'MySQL', topology })
     const broken = { ...profile, spec: { ...profile.spec, mountPath: '/a\nb' } } as DatabaseTLSProfile

@@ -144,6 +144,14 @@ export interface Circumstances {
   readonly clients: readonly Pick<Client, 'require'>[]
 }
 
+/** As whom a client logs in, from where and to what. */
+export interface Login {
+  readonly username: string
+  readonly host: string
+  /** Absent: any. */
+  readonly database: string | undefined
+}
+
 export interface Definition {
   readonly engine: EngineName
   /** The oldest and the newest version whose files are known; a newest without a minor stands for all of its major. */
@@ -166,6 +174,8 @@ export interface Definition {
   readonly warnsOfKey?: (key: KeyRequest, version: Version) => Finding | undefined
   /** Refusal of what a client's account should demand. `issuer` is undefined while its CA has no certificate. */
   readonly refusesRequire?: (require: Require, subject: Subject, issuer: Uint8Array | undefined) => Finding | undefined
+  /** Whether what two clients have to show is one demand of the server's; absent: each client has its own. */
+  readonly isOneAccount?: (a: Login, b: Login) => boolean
   readonly refusesDatabase?: (database: string) => Finding | undefined
   readonly refuses?: (seen: Circumstances) => readonly Remark[]
   readonly warns?: (seen: Circumstances) => readonly Remark[]

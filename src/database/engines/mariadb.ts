@@ -14,6 +14,7 @@ import {
   jdbcUrl,
   mysqlClientItems,
   refusesRequire,
+  isOneAccount,
 } from './mysql-family.ts'
 import { propertyValue } from './quote/properties.ts'
 import { clientNote, hasCertificate, lines, mountNote, passwordNote, perClient } from './text.ts'
@@ -118,6 +119,7 @@ export const mariadb: Definition = {
   // mysql.global_priv keeps 128 characters, which the schema allows.
   identity: freeIdentity,
   refusesRequire,
+  isOneAccount,
   serverItems: pemItems,
   clientItems: mysqlClientItems,
   refuses: ({ components, authoritySelfSigned }) =>

@@ -63,6 +63,10 @@ export const refusesRequire: NonNullable<Definition['refusesRequire']> = (requir
   return undefined
 }
 
+/** There is one ALTER USER that counts, the last one. */
+export const isOneAccount: NonNullable<Definition['isOneAccount']> = (a, b) =>
+  a.username === b.username && a.host === b.host
+
 export type Verification = 'ssl-mode' | 'ssl-verify-server-cert'
 
 /** An option file for the client programs. `host` and `port` are those of the servers. */

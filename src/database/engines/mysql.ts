@@ -13,6 +13,7 @@ import {
   dbconnectorYaml,
   mysqlClientItems,
   refusesRequire,
+  isOneAccount,
 } from './mysql-family.ts'
 import { lines, mountNote, perClient } from './text.ts'
 import { isAtLeast, type Version } from './version.ts'
@@ -110,6 +111,7 @@ export const mysql: Definition = {
   components: { [component]: { role: 'Peer', raisesServer: true } },
   identity: mysqlIdentity,
   refusesRequire,
+  isOneAccount,
   serverItems: pemItems,
   clientItems: mysqlClientItems,
   warnsOfKey: ({ algorithm }, version) =>

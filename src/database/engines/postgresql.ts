@@ -169,6 +169,9 @@ export const postgresql: Definition = {
   components: {},
   identity,
   refusesDatabase: expressionFinding,
+  // The first line that fits decides, and one without a database fits all.
+  isOneAccount: (a, b) =>
+    a.username === b.username && (a.database === b.database || a.database === undefined || b.database === undefined),
   serverItems: pemItems,
   clientItems: clientItems(pemItems, [
     { key: 'tls.pk8', content: 'PrivateKeyDER', encoding: 'PKCS8' },

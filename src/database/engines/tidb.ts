@@ -14,6 +14,7 @@ import {
   dbconnectorYaml,
   mysqlClientItems,
   refusesRequire,
+  isOneAccount,
 } from './mysql-family.ts'
 import { quotedString } from './quote/yaml.ts'
 import { lines, mountNote, perClient } from './text.ts'
@@ -149,6 +150,7 @@ export const tidb: Definition = {
   },
   identity: mysqlIdentity,
   refusesRequire,
+  isOneAccount,
   serverItems: pemItems,
   clientItems: mysqlClientItems,
   warns: ({ components }) =>
