@@ -322,6 +322,15 @@ describe('each refusal names field and cure', () => {
     if (engine !== 'PostgreSQL') expect(two({ host: '10.0.0.%' }).refusals).toEqual([])
   })
 
+  it('a username that etcdctl would take for an option', () => {
+    const { refusals } = expanded({
+      engine: 'Etcd',
+      topology,
+      clients: [{ name: 'a', username: '--new-user-password=x' }],
+    })
+    expect(refusals).toMatchObject([{ field: 'spec.clients[0].username', problem: expect.stringContaining('"-"') }])
+  })
+
   it('what no schema has looked at', () => {
     const profile = profileOf({ engine: 'MySQL', topology })
     const broken = { ...profile, spec: { ...profile.spec, mountPath: '/a\nb' } } as DatabaseTLSProfile
@@ -329,6 +338,14 @@ describe('each refusal names field and cure', () => {
     expect(expansion.refusals).toMatchObject([{ field: 'spec.mountPath' }])
     expect(expansion.configMap).toBeUndefined()
     expect(expansion.certificates).toHaveLength(1)
+  })
+})
+
+describe('what looks odd and is not refused', () => {
+  it('two clients of ClickHouse that are one user, who stands there once', () => {
+    const clients = ['a', 'b'].map((name) => ({ name, username: 'app' }))
+    const { configMap } = expanded({ engine: 'ClickHouse', topology, clients })
+    expect(configMap?.data['users.xml']?.match(/<app>/g)).toHaveLength(1)
   })
 })
 

@@ -69,15 +69,14 @@ const usersXml = ({ clients }: Context): string =>
   lines(
     '<clickhouse>',
     '  <users>',
-    ...clients
-      .filter((client) => client.username !== undefined && byCertificate(client))
-      .flatMap(({ username = '' }) => [
-        `    <${username}>`,
-        '      <ssl_certificates>',
-        `        <common_name>${xmlText(username)}</common_name>`,
-        '      </ssl_certificates>',
-        `    </${username}>`,
-      ]),
+    // Two clients may be one user, and an element that stands there twice would be two of them.
+    ...[...new Set(clients.filter(byCertificate).flatMap(({ username }) => username ?? []))].flatMap((username) => [
+      `    <${username}>`,
+      '      <ssl_certificates>',
+      `        <common_name>${xmlText(username)}</common_name>`,
+      '      </ssl_certificates>',
+      `    </${username}>`,
+    ]),
     '  </users>',
     '</clickhouse>',
   )

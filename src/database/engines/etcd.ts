@@ -73,7 +73,8 @@ export const etcd: Definition = {
   serverRole: 'Peer',
   oneTrustFile: true,
   components: { [peer]: { role: 'Peer', always: true, sharesTopology: true, port: 2380, dialect: 'plain' } },
-  identity: nameIsUser('etcd', /^\S.*$/u, 'characters that begin with no blank'),
+  // etcdctl would take a dash for the beginning of an option.
+  identity: nameIsUser('etcd', /^[^\s-].*$/u, 'characters that begin with no blank and no "-"'),
   refusesRequire: (require) =>
     byCertificate({ require })
       ? undefined
