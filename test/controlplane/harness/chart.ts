@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Permission } from './audit.ts'
 import type { Connection } from './connection.ts'
+import { eventually } from './process.ts'
 
 const chartFolder = fileURLToPath(new URL('../../../charts/dbtls/', import.meta.url))
 
@@ -36,7 +37,12 @@ export interface InstalledChart {
   uninstall(): Promise<void>
 }
 
+/** Waits for one of that name that is on its way out: nothing can be made in it any more. */
 export const ensureNamespace = async (plane: Connection, name: string): Promise<void> => {
+  const get = ['get', 'namespace', name, '--ignore-not-found', '-o', 'jsonpath={.metadata.deletionTimestamp}']
+  await eventually(`the former namespace ${name} to be gone`, async () => (await plane.kubectlOk(get)).trim() === '', {
+    timeoutMs: 180_000,
+  })
   await plane.apply(JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }))
 }
 
