@@ -7,7 +7,7 @@ import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { findEntry } from '../ledger/record.ts'
 import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
-import { isNewerHolder } from '../ledger/replaced.ts'
+import { isNewerHolder, isUnique } from '../ledger/replaced.ts'
 import { publicKeyHash } from '../pki/keys/keys.ts'
 import { commonNameOf } from '../pki/names/names.ts'
 import { parseCertificate } from '../pki/certificates/parse.ts'
@@ -23,9 +23,6 @@ export const commonNameKey = (authority: string, commonName: string): string => 
 
 export const authorityKeyOf = ({ metadata, spec }: Pick<DatabaseCertificate, 'metadata' | 'spec'>): string =>
   `${spec.authorityRef.namespace ?? metadata.namespace ?? 'default'}/${spec.authorityRef.name}`
-
-export const isUnique = (authority: CertificateAuthority | undefined): boolean =>
-  authority?.spec.policy?.uniqueCommonName === true
 
 /** What the ledger says of a certificate of that authority. */
 export const seeEntry = (

@@ -17,7 +17,7 @@ import { Deliveries } from './deliveries.ts'
 import type { EntryState, LedgerEntry } from './entry.ts'
 import { cachedHolders, liveHolder } from './holders.ts'
 import { findEntry } from './record.ts'
-import { type FindSuccessor, reporterOf, successorsIn } from './replaced.ts'
+import { type FindSuccessor, isUnique, reporterOf, successorsIn } from './replaced.ts'
 import {
   deleteGraceMs,
   type Deletion,
@@ -70,9 +70,6 @@ interface Judged {
   readonly successorOf: FindSuccessor
   readonly replaced: ReadonlyMap<LedgerEntry, LedgerEntry>
 }
-
-const isUnique = (authority: CertificateAuthority | undefined): boolean =>
-  authority?.spec.policy?.uniqueCommonName === true
 
 /** When there is more to do: at an instant on the wall clock, or so many ms from now. */
 interface Later {

@@ -10,6 +10,7 @@ import { type Context, fieldManager, marks } from '../control/context.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
 import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
 import { NotReady, Retryable } from '../runtime/errors.ts'
 import type { LedgerEntry } from './entry.ts'
@@ -111,6 +112,16 @@ export const findEntry = (
   serialNumber: string,
 ): LedgerEntry | undefined =>
   caches.ledger.store.get(`${authority.namespace}/${entryName(authority.name, serialNumber)}`)
+
+/** The same in the ledger of the authority that a certificate asks. */
+export const findEntryOf = (
+  caches: Context['caches'],
+  { metadata, spec: { authorityRef } }: DatabaseCertificate,
+  serialNumber: string,
+): LedgerEntry | undefined => {
+  const { name, namespace = metadata.namespace ?? 'default' } = authorityRef
+  return findEntry(caches, { namespace, name }, serialNumber)
+}
 
 /** Key of the ledger's index `compromisedKey`. `namespace` is that of a ledger, `hash` that of the public key. */
 export const compromisedKeyKey = (namespace: string, hash: string): string => `${namespace} ${hash}`

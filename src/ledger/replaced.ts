@@ -4,7 +4,12 @@
  * holder that has given the name up, replace nothing. Pure.
  */
 
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { issuedAt, type LedgerEntry } from './entry.ts'
+
+/** Whether the authority gives each common name to one holder alone. */
+export const isUnique = (authority: CertificateAuthority | undefined): boolean =>
+  authority?.spec.policy?.uniqueCommonName === true
 
 /** An object that certificates are issued for, as it is now. */
 export interface Holder {

@@ -14,7 +14,7 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { contentsOf } from '../trust/decide.ts'
 import { sentence } from './findings.ts'
-import { belongs, ownerMark } from './names.ts'
+import { type Belongs, belongs, ownerMark } from './names.ts'
 import { configMapMetadata, isApplied, isMarked, type WantedConfigMap } from './objects.ts'
 import type { Expanded, Observed } from './observed.ts'
 
@@ -88,6 +88,21 @@ const versionOf = ({ metadata: { uid = '', resourceVersion = '' } }: DatabaseCer
   resourceVersion,
 })
 
+/** What bears a wanted name and is somebody else's, or on its way out. `cure` begins the sentence of what can be done. */
+const notOurs = (
+  whose: Belongs,
+  named: string,
+  reason: 'CertificateInTheWay' | 'ConfigMapInTheWay',
+  cure: string,
+): Part | undefined => {
+  if (whose === 'going' || whose === 'former')
+    return { finding: wait('Deleting', `${named} is being deleted; it is made again when it is gone.`) }
+  if (typeof whose !== 'object') return undefined
+  const of = whose.to === undefined ? 'was not made for this profile' : `belongs to ${whose.to}`
+  const message = `${named} ${of} and is left alone. ${cure}, delete it, or annotate it with ${marks.adopt}: "true".`
+  return { finding: stall(reason, message) }
+}
+
 const certificateParts = (profile: DatabaseTLSProfile, expanded: Expanded, refused: boolean): Part[] => {
   const { expansion, objects, present } = expanded
   return expansion.certificates.map((wanted, at): Part => {
@@ -97,15 +112,8 @@ const certificateParts = (profile: DatabaseTLSProfile, expanded: Expanded, refus
     const named = `DatabaseCertificate "${wanted.name}"`
     const whose = live === undefined ? undefined : belongs(live, profile)
     if (live === undefined || whose === undefined) return newCertificate(profile, expanded, object)
-    if (whose === 'going' || whose === 'former')
-      return { finding: wait('Deleting', `${named} is being deleted; it is made again when it is gone.`) }
-    if (typeof whose === 'object')
-      return {
-        finding: stall(
-          'CertificateInTheWay',
-          `${named} ${whose.to === undefined ? 'was not made for this profile' : `belongs to ${whose.to}`} and is left alone. ${wayOut(wanted.part)}, delete it, or annotate it with ${marks.adopt}: "true".`,
-        ),
-      }
+    const other = notOurs(whose, named, 'CertificateInTheWay', wayOut(wanted.part))
+    if (other !== undefined) return other
     const taken = secretInTheWay(profile, expanded, object, live)
     if (taken !== undefined) return taken
     if (isApplied(live, object) || expanded.unyielding.has(refusedKey(live, object))) return {}
@@ -180,15 +188,8 @@ const configMapPart = (
 ): Part => {
   const whose = belongs(live, profile)
   const named = `ConfigMap "${wanted.name}"`
-  if (whose === 'going' || whose === 'former')
-    return { finding: wait('Deleting', `${named} is being deleted; it is made again when it is gone.`) }
-  if (typeof whose === 'object')
-    return {
-      finding: stall(
-        'ConfigMapInTheWay',
-        `${named} ${whose.to === undefined ? 'was not made for this profile' : `belongs to ${whose.to}`} and is left alone. Choose another name (${field}), delete it, or annotate it with ${marks.adopt}: "true".`,
-      ),
-    }
+  const other = notOurs(whose, named, 'ConfigMapInTheWay', `Choose another name (${field})`)
+  if (other !== undefined) return other
   const { data, current } = standOf(wanted, live)
   const offered = whose === 'offered' || live.metadata.annotations?.[marks.adopt] === 'true'
   if (current && isMarked(live.metadata, configMapMetadata(profile, wanted, offered)))

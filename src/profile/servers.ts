@@ -5,6 +5,7 @@ import { uriHost } from '../database/engines/quote/uri.ts'
 import type { Version } from '../database/engines/version.ts'
 import { isAddress } from '../pki/names/ip-address.ts'
 import type { Item } from '../resources/secret-items.ts'
+import { placeOf } from './addressed.ts'
 import { keyOf, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate, WantedEndpoint } from './expand.ts'
 import { matchingSubject, permittedNames } from './known.ts'
@@ -212,11 +213,6 @@ interface Named {
   readonly names?: Names
 }
 
-const placeOf = ({ profile: { spec }, holder }: Shared): Place => ({
-  namespace: holder.namespace,
-  clusterDomain: spec.topology?.clusterDomain ?? 'cluster.local',
-})
-
 /** One for all, or one for each pod; none where the names cannot be had, which is then said. */
 const namedCertificates = (shared: Shared, wish: Wish): Named[] => {
   if (wish.role === 'Client') return [{ suffix: '' }]
@@ -232,9 +228,9 @@ const namedCertificates = (shared: Shared, wish: Wish): Named[] => {
     const all: Named[] = perPod
       ? Array.from({ length: set.replicas }, (_, ordinal) => ({
           suffix: `-${ordinal}`,
-          names: namesOfPod(wish.group, set, ordinal, placeOf(shared)),
+          names: namesOfPod(wish.group, set, ordinal, placeOf(shared.profile)),
         }))
-      : [{ suffix: '', names: namesOfGroup(wish.group, placeOf(shared), options) }]
+      : [{ suffix: '', names: namesOfGroup(wish.group, placeOf(shared.profile), options) }]
     return withinPolicy(shared, wish, all)
   } catch (error) {
     if (!(error instanceof TopologyError)) throw error
@@ -344,7 +340,7 @@ export const endpointsOf = (
     return host === undefined
       ? []
       : [{ address: `${uriHost(host)}:${port}`, dialect: definition.dialect, part: 'server' }]
-  const place = placeOf(shared)
+  const place = placeOf(shared.profile)
   return parts.flatMap(({ part, group }) => {
     const component = componentOf(definition, part)
     const at = part === 'server' ? { port, dialect: definition.dialect } : component

@@ -4,12 +4,13 @@ import { keyOf } from '../../cluster/port.ts'
 import type { Keyring } from '../../authority/keyring.ts'
 import type { Context } from '../../control/context.ts'
 import type { Lookup } from '../../database/connect/address.ts'
-import { entryName } from '../../ledger/record.ts'
+import { findEntryOf } from '../../ledger/record.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { timestamp } from '../../resources/conditions.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Registry } from '../../runtime/metrics.ts'
 import type { Endpoints, EndpointSeen, EndpointsVerdict, ProfileView } from '../collaborators.ts'
+import { keyOfAuthority } from '../names.ts'
 import { readClient, strangerTo } from './client.ts'
 import { type Judged, judge, type Look, servingOf, type Wish } from './decide.ts'
 import type { ShownCertificate } from './look.ts'
@@ -151,15 +152,12 @@ export class LiveEndpoints implements Endpoints {
     }
   }
 
-  readonly #findEntry: FindEntry = ({ metadata, spec }, serialNumber) => {
-    const { namespace = metadata.namespace, name } = spec.authorityRef
-    return this.#context.caches.ledger.store.get(`${namespace}/${entryName(name, serialNumber)}`)
-  }
+  readonly #findEntry: FindEntry = (certificate, serialNumber) =>
+    findEntryOf(this.#context.caches, certificate, serialNumber)
 
   /** Undefined while they are not known: nothing can be judged then. */
   #rootsOf({ key, profile }: ProfileView): readonly Uint8Array[] | undefined {
-    const { namespace = profile.metadata.namespace, name } = profile.spec.authorityRef
-    const authority = this.#context.caches.authorities.store.get(`${namespace}/${name}`)
+    const authority = this.#context.caches.authorities.store.get(keyOfAuthority(profile.spec.authorityRef, profile))
     const hash = authority?.status?.trustBundleHash
     if (authority === undefined || hash === undefined) return undefined
     const known = this.#roots.get(keyOf(authority))

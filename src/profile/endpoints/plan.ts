@@ -7,6 +7,7 @@ import { engineOf } from '../../database/engines/external.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
 import { parseDuration } from '../../resources/duration.ts'
+import { isFor, nameIn, placeOf } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
 import type { WantedCertificate } from '../expand.ts'
 import type { Expected, Wish } from './decide.ts'
@@ -54,13 +55,13 @@ export const planOf = (
   findEntry: FindEntry,
   shortestMs: number,
 ): Plan => {
-  const namespace = profile.metadata.namespace ?? 'default'
+  const place = placeOf(profile)
   const { definition, managed } = engineOf(profile.spec)
   const issued = expansion.certificates.flatMap((wanted) => {
     const certificate = certificates.get(wanted.name)
     return certificate === undefined ? [] : [{ wanted, certificate, expected: expectedOf(certificate, findEntry) }]
   })
-  const client = clientOf(profile, issued, namespace)
+  const client = clientOf(profile, issued, place.namespace)
   const given = new Set(profile.spec.probe?.endpoints ?? [])
   const planned = new Map<string, PlannedEndpoint>()
   for (const { address, dialect, part } of expansion.endpoints) {
@@ -70,7 +71,8 @@ export const planOf = (
     const meant = ofPart.filter(({ certificate }) => isFor(certificate, where.host))
     const expected = (meant.length > 0 ? meant : ofPart).flatMap(({ expected: one }) => one ?? [])
     // A name that dbtls chose itself may be one that the policy of the CA has left out; clients use another then.
-    const usual = given.has(address) || meant.length > 0 ? undefined : nameIn(ofPart[0]?.certificate, profile)
+    const usual =
+      given.has(address) || meant.length > 0 ? undefined : nameIn(ofPart[0]?.certificate, profile.spec.connection?.host)
     planned.set(address, {
       ...{ address, dialect, ...where, serverName: usual ?? where.host },
       wish: {
@@ -81,8 +83,7 @@ export const planOf = (
   }
   const all = [...planned.values()]
   return {
-    namespace,
-    clusterDomain: profile.spec.topology?.clusterDomain ?? 'cluster.local',
+    ...place,
     intervalMs: Math.max(shortestMs, parseDuration(profile.spec.probe?.interval ?? '5m')),
     endpoints: all.slice(0, mostEndpoints),
     leftOut: Math.max(0, all.length - mostEndpoints),
@@ -123,18 +124,4 @@ const clientOf = (
     return { name, key: `${namespace}/${found.wanted.name}`, fingerprint, authority }
   }
   return undefined
-}
-
-const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
-  const name = host.toLowerCase().replace(/\.$/, '')
-  const above = name.replace(/^[^.]+/, '*')
-  return (
-    (spec.dnsNames ?? []).some((one) => one === name || one === above) ||
-    (spec.ipAddresses ?? []).some((one) => one === name)
-  )
-}
-
-const nameIn = (certificate: DatabaseCertificate | undefined, { spec }: DatabaseTLSProfile): string | undefined => {
-  const names = certificate?.spec.dnsNames?.filter((name) => !name.startsWith('*') && name !== 'localhost') ?? []
-  return names.find((name) => name === spec.connection?.host) ?? names[0]
 }

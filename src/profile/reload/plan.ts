@@ -7,6 +7,7 @@ import type { Reload } from '../../database/engines/engine.ts'
 import { engineOf } from '../../database/engines/external.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
+import { isFor, nameIn } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
 
 /** A certificate as it was delivered. */
@@ -128,15 +129,6 @@ const serversOf = (
   }
   return [...planned.values()].slice(0, mostServers)
 }
-
-const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
-  const name = host.toLowerCase().replace(/\.$/, '')
-  const above = name.replace(/^[^.]+/, '*')
-  return [...(spec.dnsNames ?? []), ...(spec.ipAddresses ?? [])].some((one) => one === name || one === above)
-}
-
-const nameIn = (certificate: DatabaseCertificate | undefined): string | undefined =>
-  certificate?.spec.dnsNames?.find((name) => !name.startsWith('*') && name !== 'localhost')
 
 /** Those that are named, or the StatefulSets of the topology and of the components. */
 const workloadsOf = (

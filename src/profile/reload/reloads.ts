@@ -6,11 +6,12 @@
 
 import { existing, type Context } from '../../control/context.ts'
 import { fromTimestamp } from '../../control/schedule.ts'
-import { findEntry } from '../../ledger/record.ts'
+import { findEntryOf } from '../../ledger/record.ts'
 import { issuedAt } from '../../ledger/entry.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { ReconcileContext, Result } from '../../runtime/controller.ts'
+import { placeOf } from '../addressed.ts'
 import type { EndpointSeen, ProfileView, Reloads, Verdict } from '../collaborators.ts'
 import { noVerdict } from '../collaborators.ts'
 import { keyOfAuthority } from '../names.ts'
@@ -243,7 +244,7 @@ export class ProfileReloads implements Reloads {
       const account = tells ? await this.#account(memory, signal) : undefined
       return await (this.#options.visit ?? visit)({
         ...{ clock: this.#context.clock, server, signal, roots: await this.#roots(view) },
-        ...{ place: placeOf(view), permits: this.#options.permits },
+        ...{ place: placeOf(view.profile), permits: this.#options.permits },
         ...(account === undefined
           ? {}
           : { tell: { account, statements: plan.reload.statements, always: memory.trustSince !== undefined } }),
@@ -292,18 +293,12 @@ export class ProfileReloads implements Reloads {
       ?.trustBundleHash
   }
 
-  #issuedAt({ metadata, spec }: DatabaseCertificate, serialNumber: string): number | undefined {
-    const { name, namespace = metadata.namespace ?? 'default' } = spec.authorityRef
-    const entry = findEntry(this.#context.caches, { namespace, name }, serialNumber)
+  #issuedAt(certificate: DatabaseCertificate, serialNumber: string): number | undefined {
+    const entry = findEntryOf(this.#context.caches, certificate, serialNumber)
     const at = entry === undefined ? Number.NaN : issuedAt(entry)
     return Number.isNaN(at) ? undefined : at
   }
 }
-
-const placeOf = ({ profile: { metadata, spec } }: ProfileView) => ({
-  namespace: metadata.namespace ?? 'default',
-  clusterDomain: spec.topology?.clusterDomain ?? 'cluster.local',
-})
 
 const servedOf = ({ served }: Memory): ReadonlyMap<string, string> =>
   new Map([...served].map(([address, { serial }]) => [address, serial]))
