@@ -78,4 +78,6 @@ const constraintsOf = ({ nameConstraints: fields }: CertificateAuthority['spec']
 export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
   ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
   ...(spec.rotation?.onExpiry === 'NewKey' ? ['spec.rotation.onExpiry: NewKey'] : []),
+  ...(spec.rotation?.crossSign === true ? ['spec.rotation.crossSign'] : []),
+  ...(spec.rotation?.windows === undefined ? [] : ['spec.rotation.windows']),
 ]

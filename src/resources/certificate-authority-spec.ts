@@ -1,6 +1,7 @@
 /** Fields and rules of a CertificateAuthority. */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { maintenanceWindows } from './maintenance-windows.ts'
 import { policy } from './certificate-authority-policy.ts'
 import {
   authorityRef,
@@ -131,6 +132,10 @@ const rotation = z
         'What happens before the CA ends. ReuseKey keeps key, name and key identifier, so nothing has to be signed again.',
     }),
     trigger: text(256, 'Any change of this text starts a rotation.').default(''),
+    abort: text(
+      256,
+      'Any change of this text takes back the rotation under way, as long as both CAs are trusted.',
+    ).default(''),
     reason: z.enum(['', 'Compromised']).default('').meta({
       description: 'Compromised: no soak where trust is proved, and old certificates are revoked as they are replaced.',
     }),
@@ -150,6 +155,16 @@ const rotation = z
       .max(1000)
       .default(10)
       .meta({ description: 'Certificates that are replaced at the same time.' }),
+    nextName: z.enum(['Same', 'Versioned']).default('Same').meta({
+      description:
+        "Name of a CA with a new key. Same keeps REQUIRE ISSUER and the like valid; Versioned appends ' v2', ' v3' … to the common name.",
+    }),
+    crossSign: z.boolean().default(false).meta({
+      description: 'Deliver with new certificates one of the new CA that the former one has signed.',
+    }),
+    windows: maintenanceWindows(
+      'Phases of a rotation are entered, and certificates replaced in it, only within one of these. None: at any time.',
+    ).optional(),
   })
   .meta({ description: 'How the CA itself is replaced.' })
 

@@ -29,13 +29,37 @@ export const certificateAuthorityStatus = z.object({
         .meta({ description: 'Where the rotation stands.' }),
       startedAt: statusTime('When it began.').optional(),
       phaseStartedAt: statusTime('When this phase began.').optional(),
+      mode: z.enum(['NewKey', 'ReuseKey']).optional().meta({ description: 'Of the one under way, or the last one.' }),
+      cause: z.enum(['Trigger', 'Expiry', 'Replaced', 'Abort']).optional().meta({
+        description: 'What began it; Replaced: the owner of a CA that was brought along gave it another key.',
+      }),
+      soakStartedAt: statusTime('When all that this phase waits for, but time, was first seen.').optional(),
       trigger: text(256, 'The spec.rotation.trigger that was acted on last.').optional(),
+      abort: text(256, 'The spec.rotation.abort that was acted on last.').optional(),
       from: fingerprint('The former CA.').optional(),
       to: fingerprint('The next CA.').optional(),
+      formerTrustBundleHash: text(
+        64,
+        'Hash of the same CAs to trust in the order of those certificates that the former one has signed.',
+      ).optional(),
+      finishedAt: statusTime('When the last one ended.').optional(),
       pending: z
         .object({
           consumers: z.int().min(0).meta({ description: 'Secrets that do not hold the trust bundle yet.' }),
           certificates: z.int().min(0).meta({ description: 'Certificates that the former CA signed.' }),
+          reloads: z
+            .int()
+            .min(0)
+            .optional()
+            .meta({ description: 'Profiles with servers that have not taken up what was delivered.' }),
+          endpoints: z
+            .int()
+            .min(0)
+            .optional()
+            .meta({ description: 'Servers that have not shown what the phase waits for.' }),
+          notProvable: z.int().min(0).optional().meta({
+            description: 'Servers that ask for no client certificate, so that nobody can see whom they trust.',
+          }),
         })
         .optional()
         .meta({ description: 'What the phase waits for.' }),

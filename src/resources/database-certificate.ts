@@ -1,5 +1,6 @@
 /** DatabaseCertificate: one certificate and the Secret it lives in. */
 import { z } from 'zod'
+import { maintenanceWindows } from './maintenance-windows.ts'
 import type { KubeObject, Resource } from '../cluster/port.ts'
 import {
   authorityRef,
@@ -234,6 +235,14 @@ export const databaseCertificateSpec = z
       .optional()
       .meta({ description: 'The same as a share of the lifetime that is left, in percent.' }),
     renewTrigger: text(256, 'Any change of this text renews now.').optional(),
+    rotation: z
+      .object({
+        windows: maintenanceWindows(
+          'It is renewed, and replaced when its CA rotates, only within one of these, unless it would end before the next one. None: at any time.',
+        ),
+      })
+      .optional()
+      .meta({ description: 'When the certificate may be replaced.' }),
     privateKey: privateKey.prefault({}),
     request: z
       .object({

@@ -309,6 +309,11 @@ export const databaseTLSProfileStatus = z.object({
           .max(16)
           .optional()
           .meta({ description: 'CAs the server was seen to trust.' }),
+        standing: text(32, 'One word for programs: Serving, Old, Unreachable …').optional(),
+        trustProof: z.enum(['Proved', 'Refused', 'NotRequested', 'Anybody', 'Unknown']).optional().meta({
+          description:
+            'What is known of the CAs it trusts: NotRequested and Anybody mean that it verifies no client, so nothing can be proved.',
+        }),
         lastProbe: statusTime(
           'The look after which this was written; while nothing changes nothing is written.',
         ).optional(),
