@@ -51,6 +51,8 @@ export const marks = {
   owner: 'dbtls.dev/owner',
   /** Set by a person on a Secret that dbtls did not create, so that it may take it over. */
   adopt: 'dbtls.dev/adopt',
+  /** Set by a person on a Secret with an account: names of the profiles that may send it to servers, separated by commas. */
+  reloadCredentials: 'dbtls.dev/reload-credentials',
   inputsHash: 'dbtls.dev/inputs-hash',
   dataHash: 'dbtls.dev/data-hash',
   renewTrigger: 'dbtls.dev/renew-trigger',

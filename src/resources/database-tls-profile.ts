@@ -225,7 +225,7 @@ export const databaseTLSProfileSpec = z
         credentialsSecretRef: z
           .object({
             name: objectName(
-              'Name of the Secret, in the same namespace; keys username and password, and tls.crt and tls.key where the account shows a certificate of its own.',
+              'Name of the Secret, in the same namespace; keys username and password, and tls.crt and tls.key where the account shows a certificate of its own. Its annotation dbtls.dev/reload-credentials has to name this profile.',
             ),
           })
           .optional()

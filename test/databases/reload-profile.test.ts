@@ -31,7 +31,8 @@ interface Case {
 }
 
 const account = (password: string) => ({
-  ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'orders-admin' } },
+  ...{ apiVersion: 'v1', kind: 'Secret' },
+  metadata: { name: 'orders-admin', annotations: { 'dbtls.dev/reload-credentials': 'orders' } },
   stringData: { username: 'admin', password },
 })
 const wrongPassword = {

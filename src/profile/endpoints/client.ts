@@ -5,7 +5,7 @@
 
 import type { webcrypto } from 'node:crypto'
 import type { Keyring } from '../../authority/keyring.ts'
-import type { Context } from '../../control/context.ts'
+import { type Context, marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/probe.ts'
 import { shapedItems } from '../../database/layouts/shape.ts'
@@ -35,7 +35,8 @@ export const readClient = async (
   if (certificate?.metadata.namespace === undefined) return undefined
   const { spec, metadata } = certificate
   const secret = await readSecret(cluster, { namespace: metadata.namespace ?? '', name: spec.secret.name }, signal)
-  if (secret === undefined) return undefined
+  // A Secret of that name may be somebody else's: then the certificate is Stalled, and nothing in it is shown.
+  if (secret?.metadata.annotations?.[marks.owner] !== `DatabaseCertificate/${metadata.name}`) return undefined
   const found = await recoverMaterial(shapedItems(spec), dataOf(secret))
   if (found.certificate === undefined || found.privateKey === undefined) return undefined
   const { namespace = metadata.namespace, name } = spec.authorityRef

@@ -1,40 +1,48 @@
 /** As whom servers are told: read anew each time, and kept nowhere. */
 
 import { createSecureContext } from 'node:tls'
-import { type Context } from '../../control/context.ts'
+import { type Context, marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/probe.ts'
 import type { Account } from '../../database/reload/order.ts'
+import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
+import type { AccountReason } from './decide.ts'
 
-/** A sentence without a full stop: what is missing and what to do. */
-export class AccountMissing extends Error {
-  override readonly name = 'AccountMissing'
+/** The message is a sentence without a full stop: what is wrong and what to do. */
+export class AccountProblem extends Error {
+  override readonly name = 'AccountProblem'
+  readonly reason: AccountReason
+
+  constructor(reason: AccountReason, message: string) {
+    super(message)
+    this.reason = reason
+  }
 }
 
-/** Rejects with AccountMissing, or with what the cluster answers. `secretOf`: of a client's certificate, by the client's name. */
+const missing = (message: string): AccountProblem => new AccountProblem('AccountMissing', message)
+
+/** Rejects with AccountProblem, or with what the cluster answers. `certificateOf`: a client's, by the client's name. */
 export const readAccount = async (
   context: Context,
   profile: DatabaseTLSProfile,
-  secretOf: (client: string) => string | undefined,
+  certificateOf: (client: string) => DatabaseCertificate | undefined,
   signal: AbortSignal,
 ): Promise<Account> => {
   const { spec } = profile
   const { credentialsSecretRef, client: clientName } = spec.reload ?? {}
   const client = spec.clients?.find(({ name }) => name === clientName)
-  const own = credentialsSecretRef && (await contents(context, profile, credentialsSecretRef.name, signal))
-  if (credentialsSecretRef !== undefined && own === undefined)
-    throw new AccountMissing(
-      `Secret "${credentialsSecretRef.name}" of spec.reload.credentialsSecretRef does not exist; create it, with the keys username and password`,
-    )
+  const own = credentialsSecretRef && (await offered(context, profile, credentialsSecretRef.name, signal))
   const certificate =
     (own && usable(certificateIn(own), `Secret "${credentialsSecretRef?.name}" of spec.reload.credentialsSecretRef`)) ??
-    (await certificateOf(context, profile, secretOf, signal))
+    (clientName === undefined
+      ? undefined
+      : await shownBy(context, clientName, certificateOf(clientName), profile, signal))
   const username = text(own, 'username') ?? client?.username ?? client?.name
   const password = text(own, 'password')
   const database = client?.database ?? spec.connection?.database
   if (username === undefined && password === undefined && certificate === undefined)
-    throw new AccountMissing(
+    throw missing(
       `Secret "${credentialsSecretRef?.name}" of spec.reload.credentialsSecretRef has neither username nor password nor tls.crt and tls.key; add them`,
     )
   return {
@@ -47,14 +55,28 @@ export const readAccount = async (
 
 type Contents = ReadonlyMap<string, Uint8Array>
 
-const contents = async (
+/**
+ * Who writes a profile chooses the servers that a password is sent to, and need not be one who may read Secrets: a Secret that does
+ * not name the profile itself is not looked into.
+ */
+const offered = async (
   { cluster }: Context,
   { metadata }: DatabaseTLSProfile,
   name: string,
   signal: AbortSignal,
-): Promise<Contents | undefined> => {
+): Promise<Contents> => {
   const secret = await readSecret(cluster, { namespace: metadata.namespace, name }, signal)
-  return secret && dataOf(secret)
+  const annotation = `${marks.reloadCredentials}: "${metadata.name}"`
+  if (secret === undefined)
+    throw missing(
+      `Secret "${name}" of spec.reload.credentialsSecretRef does not exist; create it with the annotation ${annotation} and the keys username and password`,
+    )
+  const profiles = secret.metadata.annotations?.[marks.reloadCredentials]?.split(',').map((one) => one.trim())
+  if (profiles?.includes(metadata.name) === true) return dataOf(secret)
+  throw new AccountProblem(
+    'AccountNotOffered',
+    `Secret "${name}" of spec.reload.credentialsSecretRef does not offer its account to this profile; whoever may change the Secret can annotate it with ${annotation}`,
+  )
 }
 
 /** A single line end is what editors add. */
@@ -80,7 +102,7 @@ const usable = (certificate: ClientCertificate | undefined, where: string): Clie
     return certificate
   } catch (error) {
     const isMismatch = (error as NodeJS.ErrnoException).code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
-    throw new AccountMissing(
+    throw missing(
       isMismatch
         ? `tls.crt and tls.key in ${where} do not belong together; put a pair there`
         : `tls.crt and tls.key in ${where} are no certificate and key that can be read; put PEM there, the key without a password`,
@@ -88,21 +110,22 @@ const usable = (certificate: ClientCertificate | undefined, where: string): Clie
   }
 }
 
-const certificateOf = async (
-  context: Context,
-  profile: DatabaseTLSProfile,
-  secretOf: (client: string) => string | undefined,
+const shownBy = async (
+  { cluster }: Context,
+  client: string,
+  certificate: DatabaseCertificate | undefined,
+  { metadata: { namespace } }: DatabaseTLSProfile,
   signal: AbortSignal,
-): Promise<ClientCertificate | undefined> => {
-  const { client } = profile.spec.reload ?? {}
-  if (client === undefined) return undefined
-  const name = secretOf(client)
-  const data = name === undefined ? undefined : await contents(context, profile, name, signal)
-  const found = data && usable(certificateIn(data), `Secret "${name}" of the client "${client}" (spec.reload.client)`)
+): Promise<ClientCertificate> => {
+  const name = certificate?.spec.secret.name
+  const secret = name === undefined ? undefined : await readSecret(cluster, { namespace, name }, signal)
+  // A Secret of that name may be somebody else's: the certificate is refused then, and so is the use of what it holds.
+  const isOwn = secret?.metadata.annotations?.[marks.owner] === `DatabaseCertificate/${certificate?.metadata.name}`
+  if (secret === undefined || !isOwn)
+    throw missing(`the client "${client}" of spec.reload.client has no certificate yet`)
+  const found = usable(certificateIn(dataOf(secret)), `Secret "${name}" of the client "${client}" (spec.reload.client)`)
   if (found !== undefined) return found
-  throw new AccountMissing(
-    name === undefined || data === undefined
-      ? `the client "${client}" of spec.reload.client has no certificate yet`
-      : `Secret "${name}" of the client "${client}" (spec.reload.client) holds no tls.crt and tls.key; name another client, or put them into the Secret of spec.reload.credentialsSecretRef`,
+  throw missing(
+    `Secret "${name}" of the client "${client}" (spec.reload.client) holds no tls.crt and tls.key; name another client, or put them into the Secret of spec.reload.credentialsSecretRef`,
   )
 }

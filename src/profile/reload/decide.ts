@@ -26,8 +26,8 @@ export interface Attempt {
   readonly lost?: true | undefined
 }
 
-/** The account of the profile cannot be had. */
-export type AccountReason = 'AccountMissing'
+/** The account of the profile cannot be had, or is not the profile's to use. */
+export type AccountReason = 'AccountMissing' | 'AccountNotOffered'
 
 export interface ServerState {
   readonly address: string

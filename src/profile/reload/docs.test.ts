@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../../cluster/port.ts'
+import { marks } from '../../control/context.ts'
 import { databaseTLSProfileKind } from '../../resources/database-tls-profile.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
 import { admit } from '../../resources/validate.ts'
@@ -26,6 +27,9 @@ describe('the example of docs/reload.md', () => {
     if ('problems' in admitted) throw new Error('refused')
     const { reload, endpoints, refusals } = expand(admitted.object as DatabaseTLSProfile)
     expect(refusals).toEqual([])
+    const { name, annotations } = (objects[1] as KubeObject).metadata
+    expect(admitted.object).toMatchObject({ spec: { reload: { credentialsSecretRef: { name } } } })
+    expect(annotations).toEqual({ [marks.reloadCredentials]: admitted.object.metadata.name })
     expect(reload).toMatchObject({ strategy: 'SQL', statements: ['ALTER INSTANCE RELOAD TLS'] })
     expect(endpoints.filter(({ part }) => part === 'server')).toHaveLength(3)
   })

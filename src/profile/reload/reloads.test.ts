@@ -27,10 +27,13 @@ const sql = { engine: 'MySQL', reload: { strategy: 'SQL', credentialsSecretRef: 
 
 interface WorldOptions {
   readonly secret?: Readonly<Record<string, string>> | null
+  /** The profiles that the Secret offers its account to. */
+  readonly offeredTo?: string
   readonly status?: object
 }
 
-const world = (spec: object, { secret = { username: 'root', password: 'geheim' }, status }: WorldOptions = {}) => {
+const world = (spec: object, options: WorldOptions = {}) => {
+  const { secret = { username: 'root', password: 'geheim' }, offeredTo = 'orders', status } = options
   const woken: string[] = []
   const queued: string[] = []
   const visits: Visit[] = []
@@ -38,7 +41,8 @@ const world = (spec: object, { secret = { username: 'root', password: 'geheim' }
     if (resource !== secretKind) return Promise.reject(new Error('unexpected read'))
     if (secret === null) return Promise.reject(new ApiError({ status: 404, reason: 'NotFound', message: 'not found' }))
     const data = Object.entries(secret).map(([name, value]) => [name, Buffer.from(value).toString('base64')])
-    return Promise.resolve({ data: Object.fromEntries(data) as Record<string, string> })
+    const metadata = { name: 'admin', annotations: { 'dbtls.dev/reload-credentials': offeredTo } }
+    return Promise.resolve({ metadata, data: Object.fromEntries(data) as Record<string, string> })
   }
   const { context, stores, clock, events } = stubContext({ get })
   const profile = profileOf(spec, status)
@@ -164,6 +168,21 @@ describe('a profile with strategy SQL', () => {
     await run()
     const { findings } = reloads.look(deliver('B'), shown('A', 'B'))
     expect(findings).toMatchObject([{ cure: 'Stall', reason: 'ReloadRefused', message: expect.stringMatching(words) }])
+  })
+  it('sends no account to any server that its Secret does not offer to the profile', async () => {
+    const { reloads, deliver, shown, run, visits } = world(sql, { offeredTo: 'billing' })
+    reloads.look(deliver('B'), shown('A', 'A'))
+    await run()
+    expect(visits).toEqual([])
+    const { findings, facts } = reloads.look(deliver('B'), shown('A', 'A'))
+    expect(findings).toMatchObject([
+      {
+        ...{ cure: 'Stall', reason: 'ReloadRefused' },
+        message: expect.stringContaining('annotate it with dbtls.dev/reload-credentials: "orders"'),
+      },
+    ])
+    expect(facts.reload?.pending).toMatchObject([{ reason: 'AccountNotOffered' }, { reason: 'AccountNotOffered' }])
+    expect(JSON.stringify([findings, facts])).not.toMatch(/root|geheim/)
   })
   it('tells no other server while one that was told does not answer', async () => {
     const { reloads, deliver, shown, run, answers, visits, clock } = world(sql)

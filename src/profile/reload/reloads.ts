@@ -15,7 +15,7 @@ import { placeOf } from '../addressed.ts'
 import type { EndpointSeen, ProfileView, Reloads, Verdict } from '../collaborators.ts'
 import { noVerdict } from '../collaborators.ts'
 import { keyOfAuthority } from '../names.ts'
-import { AccountMissing, readAccount } from './account.ts'
+import { AccountProblem, readAccount } from './account.ts'
 import {
   arrivalMs,
   type Attempt,
@@ -250,16 +250,15 @@ export class ProfileReloads implements Reloads {
           : { tell: { account, statements: plan.reload.statements, always: memory.trustSince !== undefined } }),
       })
     } catch (error) {
-      if (!(error instanceof AccountMissing)) throw error
-      return { told: false, lost: false, failure: { reason: 'AccountMissing', message: error.message } }
+      if (!(error instanceof AccountProblem)) throw error
+      return { told: false, lost: false, failure: { reason: error.reason, message: error.message } }
     }
   }
 
   #account({ view }: Memory, signal: AbortSignal) {
     const { profile, certificates } = view
-    const secretOf = (client: string): string | undefined =>
-      certificates.get(`${profile.metadata.name}-${client}`)?.spec.secret.name
-    return readAccount(this.#context, profile, secretOf, signal)
+    const certificateOf = (client: string) => certificates.get(`${profile.metadata.name}-${client}`)
+    return readAccount(this.#context, profile, certificateOf, signal)
   }
 
   #roots({ profile }: ProfileView): Promise<readonly Uint8Array[]> {

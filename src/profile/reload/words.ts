@@ -23,6 +23,7 @@ const refused = new Set([
   'PrivilegeMissing',
   'CertificateRefused',
   'AccountMissing',
+  'AccountNotOffered',
   'Forbidden',
   'Missing',
 ])
