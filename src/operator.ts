@@ -17,6 +17,7 @@ import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
 import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { registerResourceMetrics } from './control/metrics.ts'
+import { registerRotationMetrics } from './control/rotation-metrics.ts'
 import type { Enqueue } from './control/wakes.ts'
 import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { LiveEndpoints, type LiveOptions } from './profile/endpoints/live.ts'
@@ -92,6 +93,7 @@ export class Operator {
     const { cluster, namespaces, clock, random, log } = options
     this.caches = createCaches({ cluster, namespaces, clock, random, log })
     registerResourceMetrics(options.metrics.registry, this.caches)
+    registerRotationMetrics(options.metrics.registry, this.caches)
     registerRevocationMetrics(options.metrics.registry, this.caches)
     const context = contextOf(options, this.caches)
     const keyring = new Keyring(context)

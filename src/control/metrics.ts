@@ -2,6 +2,7 @@
 
 import { Gauge, type Registry } from '@prometheus-io/client'
 import type { KubeObject } from '../cluster/port.ts'
+import type { CertificateAuthorityStatus } from '../resources/certificate-authority.ts'
 import { type Condition, findCondition } from '../resources/conditions.ts'
 import type { Caches } from './context.ts'
 import { fromTimestamp } from './schedule.ts'
@@ -26,32 +27,40 @@ export const registerResourceMetrics = (
 ): void => {
   counted(registry, 'dbtls_certificates', 'DatabaseCertificates by state.', () => caches.certificates.store.values())
   counted(registry, 'dbtls_authorities', 'CertificateAuthorities by state.', () => caches.authorities.store.values())
-  registry.registerMetric(
-    new Gauge({
-      ...identity,
-      name: 'dbtls_certificate_not_after_timestamp_seconds',
-      help: 'End of validity of the certificate in the Secret.',
-      registers: [],
-      collect() {
-        this.reset()
-        for (const { metadata, status } of caches.certificates.store.values()) dated(this, metadata, status?.notAfter)
-      },
-    }),
+  const dates = (name: string, help: string, read: () => Iterable<Dated>): void =>
+    registry.registerMetric(
+      new Gauge({
+        ...{ ...identity, name, help, registers: [] },
+        collect() {
+          this.reset()
+          for (const [{ namespace = '', name: of }, at] of read()) {
+            const instant = fromTimestamp(at)
+            if (instant !== undefined) this.set({ namespace, name: of }, instant / 1000)
+          }
+        },
+      }),
+    )
+  const certificates = function* (at: 'notAfter' | 'renewAt'): Iterable<Dated> {
+    for (const { metadata, status } of caches.certificates.store.values()) yield [metadata, status?.[at]]
+  }
+  const authorities = function* (at: (status: CertificateAuthorityStatus) => string | undefined): Iterable<Dated> {
+    for (const { metadata, status } of caches.authorities.store.values()) yield [metadata, status && at(status)]
+  }
+  dates('dbtls_certificate_not_after_timestamp_seconds', 'End of validity of the certificate in the Secret.', () =>
+    certificates('notAfter'),
   )
-  registry.registerMetric(
-    new Gauge({
-      ...identity,
-      name: 'dbtls_authority_not_after_timestamp_seconds',
-      help: 'End of validity of the certificate of the authority.',
-      registers: [],
-      collect() {
-        this.reset()
-        for (const { metadata, status } of caches.authorities.store.values())
-          dated(this, metadata, status?.certificate?.notAfter)
-      },
-    }),
+  dates('dbtls_certificate_renewal_timestamp_seconds', 'When the certificate is to be renewed.', () =>
+    certificates('renewAt'),
+  )
+  dates('dbtls_authority_not_after_timestamp_seconds', 'End of validity of the certificate of the authority.', () =>
+    authorities(({ certificate }) => certificate?.notAfter),
+  )
+  dates('dbtls_authority_renewal_timestamp_seconds', 'When the authority is to be renewed.', () =>
+    authorities(({ renewAt }) => renewAt),
   )
 }
+
+type Dated = readonly [metadata: KubeObject['metadata'], at: string | undefined]
 
 const counted = (registry: Registry, name: string, help: string, objects: () => Iterable<Conditioned>): void => {
   registry.registerMetric(
@@ -70,13 +79,4 @@ const counted = (registry: Registry, name: string, help: string, objects: () => 
       },
     }),
   )
-}
-
-const dated = (
-  gauge: Gauge<'namespace' | 'name'>,
-  { namespace = '', name }: KubeObject['metadata'],
-  at?: string,
-): void => {
-  const instant = fromTimestamp(at)
-  if (instant !== undefined) gauge.set({ namespace, name }, instant / 1000)
 }

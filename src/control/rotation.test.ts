@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { isHeld, isRequested, pendingInWords, type Rotation, soakEnd, underWay } from './rotation.ts'
+
+const authority = (rotation: object = {}, spec?: object): CertificateAuthority =>
+  ({ spec: { rotation: spec }, status: { rotation } }) as unknown as CertificateAuthority
+
+describe('a rotation', () => {
+  it.each<[string, CertificateAuthority, boolean]>([
+    ['at rest', authority({ phase: 'Idle' }), false],
+    ['never begun', { spec: {} } as unknown as CertificateAuthority, false],
+    ['being prepared', authority({ phase: 'Prepared' }), true],
+    ['about to end', authority({ phase: 'Dropped' }), true],
+  ])('%s', (_, one, expected) => expect(underWay(one) !== undefined).toBe(expected))
+
+  it.each<[string, CertificateAuthority, boolean]>([
+    ['at the phase that holdAt names', authority({ phase: 'TrustBoth' }, { holdAt: 'TrustBoth' }), true],
+    ['before it', authority({ phase: 'Prepared' }, { holdAt: 'TrustBoth' }), false],
+    ['without holdAt', authority({ phase: 'TrustBoth' }, { holdAt: '' }), false],
+    ['of a CA that says nothing of rotations', authority({ phase: 'TrustBoth' }), false],
+    ['at rest', authority({ phase: 'Idle' }, { holdAt: 'TrustBoth' }), false],
+    ['never begun', { spec: { rotation: {} } } as unknown as CertificateAuthority, false],
+  ])('is held or not: %s', (_, one, expected) => expect(isHeld(one)).toBe(expected))
+
+  it.each<[string, CertificateAuthority, boolean]>([
+    ['another trigger', authority({ phase: 'Idle', trigger: '1' }, { trigger: '2' }), true],
+    ['the first trigger', { spec: { rotation: { trigger: '1' } } } as unknown as CertificateAuthority, true],
+    ['the one acted on', authority({ phase: 'Signing', trigger: '2' }, { trigger: '2' }), false],
+    ['none', { spec: {} } as unknown as CertificateAuthority, false],
+  ])('is asked for or not: %s', (_, one, expected) => expect(isRequested(one)).toBe(expected))
+
+  it.each<[object | undefined, string | undefined]>([
+    [undefined, undefined],
+    [{ consumers: 0, certificates: 0 }, undefined],
+    [{ consumers: 1, certificates: 0 }, '1 Secret or file without the trust bundle'],
+    [{ consumers: 0, certificates: 12, endpoints: 1 }, '12 certificates of the former CA, 1 server without proof'],
+    [{ consumers: 0, certificates: 0, notProvable: 3 }, undefined],
+  ])('waits for %j', (pending, words) => {
+    expect(pendingInWords({ phase: 'Signing', pending } as Rotation)).toBe(words)
+  })
+
+  it.each<[string, object, object | undefined, string | undefined]>([
+    ['of trust', { phase: 'TrustBoth' }, { trustSoak: '1h', dropSoak: '2h' }, '2027-01-01T01:00:00.000Z'],
+    ['before the drop', { phase: 'DropSoak' }, { trustSoak: '1h', dropSoak: '2h' }, '2027-01-01T02:00:00.000Z'],
+    ['of a CA that says nothing of rotations', { phase: 'DropSoak' }, undefined, '2027-01-02T00:00:00.000Z'],
+    ['that is over with its rotation', { phase: 'Idle' }, undefined, undefined],
+  ])('has a soak %s', (_, status, spec, end) => {
+    const at = soakEnd(authority({ ...status, soakStartedAt: '2027-01-01T00:00:00Z' }, spec))
+    expect(at === undefined ? undefined : new Date(at).toISOString()).toBe(end)
+  })
+  it('has none before everything else was seen', () => {
+    expect(soakEnd(authority({ phase: 'TrustBoth' }, { trustSoak: '1h' }))).toBeUndefined()
+  })
+})

@@ -1,0 +1,71 @@
+/** What spec and status of a CA say of its rotation, for those who look on: the command line, metrics, the page. Pure. */
+
+import type { Instant } from '../runtime/clock.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { parseDuration } from '../resources/duration.ts'
+import { fromTimestamp } from './schedule.ts'
+
+export type Rotation = NonNullable<NonNullable<CertificateAuthority['status']>['rotation']>
+export type RotationPhase = Rotation['phase']
+
+/** In the order in which they are gone through. */
+export const rotationPhases = ['Idle', 'Prepared', 'TrustBoth', 'Signing', 'DropSoak', 'Dropped'] as const
+
+/** Phases that `spec.rotation.holdAt` can name. */
+export const holdPhases = ['TrustBoth', 'Signing', 'DropSoak'] as const
+
+export type UnderWay = Rotation & { readonly phase: Exclude<RotationPhase, 'Idle'> }
+
+/** What is looked at of a CA. */
+export type Seen = Pick<CertificateAuthority, 'spec' | 'status'>
+
+/** Undefined while the CA is at rest. */
+export const underWay = ({ status }: Pick<CertificateAuthority, 'status'>): UnderWay | undefined =>
+  status?.rotation === undefined || status.rotation.phase === 'Idle' ? undefined : (status.rotation as UnderWay)
+
+/** It does not go past this phase until somebody releases it. */
+export const isHeld = (authority: Seen): boolean => {
+  const phase = underWay(authority)?.phase
+  return phase !== undefined && phase === authority.spec.rotation?.holdAt
+}
+
+/** A trigger was set that has not been acted on: it begins at the next look, or after the rotation under way. */
+export const isRequested = ({ spec, status }: Seen): boolean =>
+  (spec.rotation?.trigger ?? '') !== (status?.rotation?.trigger ?? '')
+
+const kinds = [
+  ['consumers', 'consumers', 'Secret or file without the trust bundle', 'Secrets and files without the trust bundle'],
+  ['certificates', 'certificates', 'certificate of the former CA', 'certificates of the former CA'],
+  ['reloads', 'reloads', 'profile with servers to reload', 'profiles with servers to reload'],
+  ['endpoints', 'endpoints', 'server without proof', 'servers without proof'],
+  ['notProvable', 'not_provable', 'server that cannot prove it', 'servers that cannot prove it'],
+] as const
+
+/** `[label, count]` of each kind that is counted. */
+export const pendingOf = ({ pending }: Rotation): (readonly [(typeof kinds)[number][1], number])[] =>
+  kinds.flatMap(([key, label]) => {
+    const count = pending?.[key]
+    return count === undefined ? [] : [[label, count] as const]
+  })
+
+/** `3 certificates of the former CA, 1 server without proof`; undefined where nothing is waited for. */
+export const pendingInWords = ({ pending }: Rotation): string | undefined => {
+  const parts = kinds.flatMap(([key, , one, many]) => {
+    const count = pending?.[key] ?? 0
+    return count === 0 || key === 'notProvable' ? [] : [`${count} ${count === 1 ? one : many}`]
+  })
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+/** When the soak that has begun will be over; undefined where none has. */
+export const soakEnd = (authority: Seen): Instant | undefined => {
+  const rotation = underWay(authority)
+  const from = fromTimestamp(rotation?.soakStartedAt)
+  if (rotation === undefined || from === undefined) return undefined
+  const { trustSoak, dropSoak } = authority.spec.rotation ?? {}
+  if (rotation.phase === 'TrustBoth') return from + parseDuration(trustSoak ?? soakDefault)
+  return rotation.phase === 'DropSoak' ? from + parseDuration(dropSoak ?? soakDefault) : undefined
+}
+
+/** Where a CA says nothing of rotations, its schema fills in nothing. */
+const soakDefault = '24h'
