@@ -310,6 +310,7 @@ export const databaseTLSProfileStatus = z.object({
           .optional()
           .meta({ description: 'CAs the server was seen to trust.' }),
         standing: text(32, 'One word for programs: Serving, Old, Unreachable …').optional(),
+        clientAuthority: text(317, 'NAMESPACE/NAME of the CA whose clients it is to take.').optional(),
         trustProof: z.enum(['Proved', 'Refused', 'NotRequested', 'Anybody', 'Unknown']).optional().meta({
           description:
             'What is known of the CAs it trusts: NotRequested and Anybody mean that it verifies no client, so nothing can be proved.',
@@ -326,6 +327,18 @@ export const databaseTLSProfileStatus = z.object({
   reload: z
     .object({
       trustBundleHash: text(64, 'Of the CAs that every server has loaded, as far as that is known.').optional(),
+      authorities: z
+        .array(
+          z.object({
+            name: text(317, 'NAMESPACE/NAME of the CA.'),
+            trustBundleHash: text(64, 'Of its trust bundle that every server has loaded, as far as that is known.'),
+            delivered: text(64, 'Of the one that was delivered and is not known to be loaded.').optional(),
+            since: statusTime('When a bundle was delivered that servers may not have loaded.').optional(),
+          }),
+        )
+        .max(4)
+        .optional()
+        .meta({ description: 'The same for each CA that the servers are to trust.' }),
       message: text(4096, 'A sentence for people, where something is left to do.').optional(),
       pending: z
         .array(
