@@ -7,7 +7,17 @@ import { basename, dirname, join, normalize } from 'node:path'
 
 const below = {
   domain: ['pki', 'material', 'resources', 'runtime', 'cluster'],
-  controllers: ['control', 'ledger', 'authority', 'revocation', 'trust', 'certificate', 'signing', 'profile'],
+  controllers: [
+    'control',
+    'ledger',
+    'authority',
+    'revocation',
+    'trust',
+    'certificate',
+    'signing',
+    'profile',
+    'rotation',
+  ],
 } as const
 
 /**
@@ -31,6 +41,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   certificate: [...below.domain, 'control', 'ledger', 'authority', 'database'],
   signing: [...below.domain, 'control', 'ledger', 'authority', 'certificate'],
   profile: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'database'],
+  rotation: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'profile'],
   publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],
   caches: [...below.domain, ...below.controllers],
   operator: [...below.domain, ...below.controllers, 'caches'],
@@ -50,7 +61,9 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 
 /** No I/O, no clock, no randomness of their own. */
 const isPure = (file: string): boolean =>
-  /^src\/(pki|material|resources|database\/engines|database\/layouts)\//.test(file) || basename(file) === 'decide.ts'
+  /^src\/(pki|material|resources|database\/engines|database\/layouts)\//.test(file) ||
+  /^src\/rotation\/(state|gates|phases|idle|turn-order)\.ts$/.test(file) ||
+  basename(file) === 'decide.ts'
 
 /** Tests, and what several tests of a room share. */
 const isForTests = (file: string): boolean => /\.(test|fixture)\.ts$/.test(file) || basename(file) === 'testing.ts'
