@@ -19,6 +19,7 @@ const wanted: Wanted = {
   keyAlgorithm: { algorithm: 'ECDSA', size: 256 },
   duration: 3650 * day,
   renewal: { renewBefore: 365 * day },
+  replaced: false,
   maxPathLength: 0,
   nameConstraints: undefined,
   parent: undefined,
@@ -39,6 +40,7 @@ const stored: StoredAuthority = {
   trust: [],
   pkcs8: new Uint8Array([1]),
   encryptedWith: 'nothing',
+  stage: 'Plain',
   publicKeyHash: 'key',
 }
 

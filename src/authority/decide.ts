@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Check, type Decision, encode, evaluate, issue, stall, wait } from '../control/decision.ts'
-import { isAhead, renewalTime, renewalWindow, toTimestamp } from '../control/schedule.ts'
+import { isAhead, renewalWindow, toTimestamp } from '../control/schedule.ts'
 import { constraintViolations } from '../pki/constraints/check.ts'
 import { nestingProblems } from '../pki/constraints/nesting.ts'
 import { encodeNameConstraints } from '../pki/constraints/name-constraints.ts'
@@ -10,7 +10,9 @@ import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { NameConstraints } from '../pki/plan.ts'
 import { intentViolations } from '../pki/policy/policy.ts'
 import type { Observed, SecretSeen } from './observed.ts'
+import { isNamed } from './versions.ts'
 import type { StoredAuthority } from './stored.ts'
+import { dueForRenewal } from './renewal.ts'
 import { trustHash } from './trust.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -103,18 +105,20 @@ const secretLost: AuthorityCheck = ({ secret, status, resolved }) =>
 
 const anotherAuthority = onStored((wanted, stored, _secret, { status }) => {
   const reported = status?.certificate?.publicKeyHash
+  if (reported !== undefined && reported === stored.other?.publicKeyHash)
+    return wait('Rotating', `Secret "${wanted.secretName}" is one step of a rotation ahead of what status says.`)
   if (reported !== undefined && reported !== stored.publicKeyHash)
     return stall(
       'AuthoritySecretInvalid',
       `Secret "${wanted.secretName}" holds the key of another authority than the one that has signed until now. Restore it; nothing is signed meanwhile.`,
     )
   // The words alone: a CA that was taken over keeps the string types it was made with (openssl writes other ones than we).
-  const [held, asked] = [stored.certificate.subject, wanted.subject].map(formatDistinguishedName)
-  return held === asked
+  const [held, asked] = [stored.certificate.subject, wanted.subject]
+  return isNamed(held, asked)
     ? undefined
     : stall(
         'SecretInTheWay',
-        `Secret "${wanted.secretName}" holds the authority "${held}", and spec.subject asks for "${asked}". Create the authority anew with another spec.secretName, or delete that Secret.`,
+        `Secret "${wanted.secretName}" holds the authority "${formatDistinguishedName(held)}", and spec.subject asks for "${formatDistinguishedName(asked)}". Create the authority anew with another spec.secretName, or delete that Secret.`,
       )
 })
 
@@ -175,8 +179,8 @@ const publishedElsewhere = onStored((_wanted, { certificate }, _secret, { parent
     : issue('Renewing', 'The authority above is published at another address.')
 })
 
-const renewalDue = onStored((wanted, { certificate }, _secret, { uid }, now) =>
-  now >= renewalTime(wanted.renewal, certificate.notBefore, certificate.notAfter, uid)
+const renewalDue = onStored((wanted, stored, _secret, { uid }, now) =>
+  dueForRenewal(wanted, stored, uid, now) <= now
     ? issue('Renewing', 'The authority is due for renewal; it keeps its key, name and key identifier.')
     : undefined,
 )
@@ -192,8 +196,9 @@ const notYetValid = onStored((_wanted, { certificate }, _secret, _seen, now) =>
 )
 
 const outputsDiffer = onStored((wanted, stored, secret) => {
-  const kept = stored.encryptedWith === 'passphrase'
-  if (wanted.encrypted !== kept) return encode('Encoding', 'The private key is not kept under the present passphrase.')
+  const keys = [stored, ...(stored.other?.pkcs8 === undefined ? [] : [stored.other])]
+  if (keys.some(({ encryptedWith }) => wanted.encrypted !== (encryptedWith === 'passphrase')))
+    return encode('Encoding', 'The private key is not kept under the present passphrase.')
   if (secret.chainChanged) return encode('Encoding', 'The authorities above have new certificates.')
   return secret.drift.length === 0
     ? undefined

@@ -17,6 +17,8 @@ import { nameOf, parentOf, passphraseRefOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { signingPolicyOf } from './policy.ts'
 import { publishedUrls } from './published.ts'
+import { refuseUnrecorded } from './recorded.ts'
+import { authorityKeys, rootsOf } from './stage.ts'
 import {
   isSelfSigned,
   type Passphrases,
@@ -111,7 +113,7 @@ const handsOutAuthority = (name: string): string =>
   `${name} signs authorities of other namespaces only when its own spec.maxPathLength says so; set it there, to 1 or more.`
 
 const seeSecret = async (
-  { cluster }: Context,
+  context: Context,
   authority: CertificateAuthority,
   secret: Secret,
   passphrases: Passphrases,
@@ -120,10 +122,9 @@ const seeSecret = async (
 ): Promise<SecretSeen> => {
   const annotations = secret.metadata.annotations ?? {}
   const owner = annotations[marks.owner]
-  const data = dataOf(secret)
   const adopted = annotations[marks.adopt] === 'true'
   const claimed = owner === undefined || owner === `CertificateAuthority/${authority.metadata.name}`
-  const read = claimed ? await attempt(data, passphrases, parent === undefined) : {}
+  const read = claimed ? await attempt(context, authority, secret, passphrases, signal) : {}
   const ours = claimed && (owner !== undefined || adopted || isKnown(authority, secret, read.stored))
   const { stored, problem } = ours ? read : {}
   const unknown = stored !== undefined && !adopted && authority.status?.certificate === undefined
@@ -137,13 +138,12 @@ const seeSecret = async (
     owner,
     stored,
     problem,
-    drift: drift(secret, data, authority, stored, parent === undefined),
-    signedByParent:
-      stored === undefined || material === undefined
-        ? undefined
-        : signatureVerifies(stored.certificate, material.signer.subject, material.signer.spki),
+    drift: drift(secret, authority, stored, parent === undefined),
+    signedByParent: stored === undefined || material === undefined ? undefined : isSignedBy(stored, material),
     chainChanged: stored !== undefined && material !== undefined && chainChanged(stored, material),
-    recorded: asked ? await isRecorded(cluster, parentOf(authority) ?? authority.metadata, stored, signal) : undefined,
+    recorded: asked
+      ? await isRecorded(context.cluster, parentOf(authority) ?? authority.metadata, stored, signal)
+      : undefined,
   }
 }
 
@@ -155,14 +155,23 @@ const isKnown = ({ status }: CertificateAuthority, secret: Secret, stored: Store
 }
 
 const attempt = async (
-  data: ReadonlyMap<string, Uint8Array>,
+  context: Context,
+  authority: CertificateAuthority,
+  secret: Secret,
   passphrases: Passphrases,
-  isRoot: boolean,
+  signal: AbortSignal,
 ): Promise<{ stored?: StoredAuthority; problem?: StoredAuthorityError }> => {
   try {
-    const stored = await readStoredAuthority(data, passphrases)
-    if (isRoot && !isSelfSigned(stored.certificate))
-      throw new StoredAuthorityError('Invalid', 'the certificate in tls.crt was signed by another authority')
+    const stored = await readStoredAuthority(
+      dataOf(secret),
+      passphrases,
+      secret.metadata.annotations?.[marks.rotationStage],
+    )
+    if (parentOf(authority) === undefined)
+      for (const { name, certificate } of [{ name: 'tls', ...stored }, ...(stored.other ? [stored.other] : [])])
+        if (!isSelfSigned(certificate))
+          throw new StoredAuthorityError('Invalid', `the certificate in ${name}.crt was signed by another authority`)
+    await refuseUnrecorded(context, authority, stored, signal)
     return { stored }
   } catch (error) {
     if (error instanceof StoredAuthorityError) return { problem: error }
@@ -170,30 +179,39 @@ const attempt = async (
   }
 }
 
-const chainChanged = (stored: StoredAuthority, parent: AuthorityMaterial): boolean =>
-  trustHash(stored.trust) !== parent.trustHash || trustHash(stored.chain.slice(1)) !== trustHash(parent.chain)
+/** Both CAs of one that rotates: leaves hang on either. */
+const isSignedBy = ({ certificate, other }: StoredAuthority, { signer }: AuthorityMaterial): boolean =>
+  [certificate, other?.certificate].every(
+    (one) => one === undefined || signatureVerifies(one, signer.subject, signer.spki),
+  )
+
+const chainChanged = ({ trust, chain, other }: StoredAuthority, parent: AuthorityMaterial): boolean =>
+  trustHash(trust) !== parent.trustHash ||
+  [chain, other?.chain].some((one) => one !== undefined && trustHash(one.slice(1)) !== trustHash(parent.chain))
 
 const drift = (
   secret: Secret,
-  data: ReadonlyMap<string, Uint8Array>,
   authority: CertificateAuthority,
   stored: StoredAuthority | undefined,
   isRoot: boolean,
 ): string[] => {
   const { labels = {}, annotations = {} } = secret.metadata
-  const ours = new Map([...data].filter(([key]) => authorityKeys.includes(key)))
+  const ours = new Map([...dataOf(secret)].filter(([key]) => authorityKeys.includes(key)))
+  const stage = annotations[marks.rotationStage] ?? 'Plain'
   return [
     ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),
     ...(annotations[marks.owner] === `CertificateAuthority/${authority.metadata.name}`
       ? []
       : [`annotation ${marks.owner}`]),
     ...(annotations[marks.dataHash] === dataHash(ours) ? [] : ['its contents']),
-    // The hash can be forged along with the contents: a root trusts itself and nothing else.
-    ...(isRoot && stored !== undefined && trustHash(stored.trust) !== trustHash([stored.certificate.der])
+    // A Secret of before there were rotations says nothing of them.
+    ...(stored === undefined || stored.stage === stage ? [] : [`annotation ${marks.rotationStage}`]),
+    // The hash can be forged along with the contents: a root trusts itself and the other one, and nothing else.
+    ...(isRoot && stored !== undefined && trustHash(stored.trust) !== trustHash(rootsTrusted(stored))
       ? ['key ca.crt']
       : []),
   ]
 }
 
-/** Keys of a CA's Secret. */
-export const authorityKeys: readonly string[] = ['tls.crt', 'tls.key', 'ca.crt']
+const rootsTrusted = ({ stage, certificate, other }: StoredAuthority): readonly Uint8Array[] =>
+  rootsOf(stage, certificate.der, other?.certificate.der)

@@ -4,14 +4,22 @@
  */
 
 import { keyOf } from '../cluster/port.ts'
-import type { Caches, Context } from '../control/context.ts'
+import { type Caches, type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
-import type { ParsedCertificate } from '../pki/certificates/parse.ts'
+import { equal, parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
 import { createSigner, type Signer } from '../pki/certificates/signer.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { readBrought } from './brought.ts'
 import { isBrought, keySecretOf, passphraseFieldOf, passphraseRefOf } from './names.ts'
-import { type Passphrases, readStoredAuthority, type StoredAuthority } from './stored.ts'
+import { refuseUnrecorded } from './recorded.ts'
+import { formerTrust } from './stage.ts'
+import {
+  isSelfSigned,
+  type Passphrases,
+  readStoredAuthority,
+  type StoredAuthority,
+  type StoredOther,
+} from './stored.ts'
 import { trustHash } from './trust.ts'
 
 export interface AuthorityMaterial {
@@ -20,6 +28,24 @@ export interface AuthorityMaterial {
   /** DER, this CA first, without the root; empty when the CA is a root. */
   readonly chain: readonly Uint8Array[]
   /** DER roots. */
+  readonly trust: readonly Uint8Array[]
+  readonly trustHash: string
+  /** From the switch to the end of a rotation: the CA that signed before. Signs nothing but its own revocation list. */
+  readonly former?: FormerMaterial
+  /** Before the switch: the CA that will sign. Signs nothing but the certificates that probes offer for a moment. */
+  readonly next?: OtherMaterial & { readonly signer: Signer }
+}
+
+interface OtherMaterial {
+  readonly certificate: ParsedCertificate
+  /** DER, as that of the CA. */
+  readonly chain: readonly Uint8Array[]
+  /** Undefined where only its certificate is left. */
+  readonly signer: Signer | undefined
+}
+
+export interface FormerMaterial extends OtherMaterial {
+  /** DER roots in the order in which its certificates are delivered with them: its own first. */
   readonly trust: readonly Uint8Array[]
   readonly trustHash: string
 }
@@ -97,21 +123,40 @@ export class Keyring {
   }
 
   async #read(authority: CertificateAuthority): Promise<AuthorityMaterial> {
-    const { certificate, pkcs8, chain, trust } = await this.#stored(authority)
+    const stored = await this.#stored(authority)
+    const { certificate, trust, chain } = stored
     const name = keySecretOf(authority)
     if (certificate.fingerprint !== authority.status?.certificate?.fingerprint)
       throw new Error(`its Secret "${name}" does not hold the certificate that the authority reports`)
     if (trustHash(trust) !== authority.status.trustBundleHash)
       throw new Error(`its Secret "${name}" does not hold the roots that the authority reports`)
-    // The root that this CA hangs under is the first of the roots.
-    const above = chain.length === 0 ? [] : [...chain.slice(1), ...trust.slice(0, 1)]
-    const signer = await createSigner(this.#context.crypto, { pkcs8, certificate: certificate.der, chain: above })
-    return { signer, certificate, chain, trust, trustHash: trustHash(trust) }
+    const signer = await this.#signer(stored, trust)
+    const material = { signer, certificate, chain, trust, trustHash: trustHash(trust) }
+    return stored.other === undefined ? material : { ...material, ...(await this.#other(stored.other, trust)) }
+  }
+
+  async #other(other: StoredOther, trust: readonly Uint8Array[]): Promise<Pick<AuthorityMaterial, 'former' | 'next'>> {
+    const { name, certificate, chain, pkcs8 } = other
+    const signer = pkcs8 === undefined ? undefined : await this.#signer({ ...other, pkcs8 }, trust)
+    if (name === 'next') return signer === undefined ? {} : { next: { certificate, chain, signer } }
+    const ordered = formerTrust(trust, certificate.der)
+    return { former: { certificate, chain, signer, trust: ordered, trustHash: trustHash(ordered) } }
+  }
+
+  #signer(
+    { certificate, pkcs8, chain }: Pick<StoredAuthority, 'certificate' | 'pkcs8' | 'chain'>,
+    trust: readonly Uint8Array[],
+  ): Promise<Signer> {
+    return createSigner(this.#context.crypto, {
+      pkcs8,
+      certificate: certificate.der,
+      chain: isSelfSigned(certificate) ? [] : pathAbove(chain, trust),
+    })
   }
 
   async #stored(
     authority: CertificateAuthority,
-  ): Promise<Pick<StoredAuthority, 'certificate' | 'pkcs8' | 'chain' | 'trust'>> {
+  ): Promise<Pick<StoredAuthority, 'certificate' | 'pkcs8' | 'chain' | 'trust' | 'other'>> {
     if (isBrought(authority)) {
       const seen = await readBrought(this.#context, authority)
       if (seen.state === 'authority') return seen.imported
@@ -123,7 +168,10 @@ export class Keyring {
       name,
     })
     if (secret === undefined) throw new Error(`its Secret "${name}" does not exist`)
-    return readStoredAuthority(dataOf(secret), await this.passphrases(authority))
+    const mark = secret.metadata.annotations?.[marks.rotationStage]
+    const stored = await readStoredAuthority(dataOf(secret), await this.passphrases(authority), mark)
+    await refuseUnrecorded(this.#context, authority, stored)
+    return stored
   }
 
   async passphrases(authority: CertificateAuthority): Promise<Passphrases> {
@@ -137,6 +185,14 @@ export class Keyring {
     )
     return text.state === 'found' ? { current: text.value, previous: text.previous } : {}
   }
+}
+
+/** The CAs above one that is no root, up to the first of the roots, under which it hangs; not another form of that root. */
+const pathAbove = (chain: readonly Uint8Array[], trust: readonly Uint8Array[]): readonly Uint8Array[] => {
+  const [root] = trust
+  if (root === undefined) return chain.slice(1)
+  const { spki } = parseCertificate(root)
+  return [...chain.slice(1).filter((der) => !equal(parseCertificate(der).spki, spki)), root]
 }
 
 /** Messages of `load` end up within a sentence. */

@@ -6,6 +6,7 @@
 import { keyOf } from '../cluster/port.ts'
 import { Actor } from '../control/actor.ts'
 import { type Context, existing } from '../control/context.ts'
+import type { Decision } from '../control/decision.ts'
 import { isFailedIssuance, isRefused, noFailure } from '../control/failure.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { writeSecret } from '../control/write-secret.ts'
@@ -17,7 +18,8 @@ import {
   type CertificateAuthority,
   type CertificateAuthorityStatus,
 } from '../resources/certificate-authority.ts'
-import type { ReconcileContext, Result } from '../runtime/controller.ts'
+import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
+import { NotReady } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
 import { certificateFacts } from './facts.ts'
 import { gather } from './gather.ts'
@@ -27,6 +29,8 @@ import { isBrought } from './names.ts'
 import type { Look, Observed } from './observed.ts'
 import { type Bundle, bundleOf, contentOf } from './outputs.ts'
 import { reconcileBrought } from './reconcile-brought.ts'
+import { dueForRenewal } from './renewal.ts'
+import { rotationFacts } from './rotation-facts.ts'
 import { trustHash } from './trust.ts'
 import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
@@ -42,7 +46,7 @@ export class AuthorityReconciler {
     this.#keyring = keyring
     this.#actor = new Actor(context, certificateAuthorities, context.caches.authorities, {
       gather: (authority, signal) => gather(context, keyring, authority, signal),
-      decide,
+      decide: (seen, now) => inStep(decide(seen, now)),
       issue: (look, why) => this.#actor.attempt(look, () => this.#issue(look, why)),
       encode: (look, why) => this.#encode(look, why),
       settle: (look) => this.#settle(look),
@@ -114,23 +118,37 @@ export class AuthorityReconciler {
   /** `secret`: undefined where status knows it already; a foreign label moves its version, and that is not worth a write. */
   #ready(
     look: Look,
-    { certificate, trust }: Bundle,
+    bundle: Bundle,
     secret: { readonly uid?: string; readonly resourceVersion?: string } | undefined,
   ): Promise<Result> {
     const { object: authority, seen } = look
     this.#undelivered.forget(keyOf(authority))
+    const { certificate, trust } = bundle
     const { notBefore, notAfter } = certificate
-    const renewAt = renewalTime(wantedOf(seen).renewal, notBefore, notAfter, authority.metadata.uid ?? '')
+    const uid = authority.metadata.uid ?? ''
+    const wanted = wantedOf(seen)
+    const renewAt = renewalTime(wanted.renewal, notBefore, notAfter, uid)
     const facts = {
       certificate: certificateFacts(certificate),
       renewAt: toTimestamp(renewAt),
       trustBundleHash: trustHash(trust),
+      ...rotationFacts(authority.status, bundle),
       ...noFailure,
       ...(secret === undefined ? {} : { observed: versionsOf(seen, secret) }),
     }
     const message = `"${formatDistinguishedName(certificate.subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`
-    return this.#actor.ready(look, facts, { reason: 'Ready', message }, renewAt)
+    const now = this.#context.clock.now()
+    const due = dueForRenewal(wanted, bundle, uid, now)
+    const again = Number.isFinite(due) ? due : now + longestRequeueMs
+    return this.#actor.ready(look, facts, { reason: 'Ready', message }, again)
   }
+}
+
+/** Between the Secret and the status of one step of a rotation there is a moment, and nothing that a person should hear of. */
+const inStep = (decision: Decision): Decision => {
+  const [first] = decision.acting
+  if (decision.cure === 'Wait' && first?.reason === 'Rotating') throw new NotReady(first.reason, first.message, 1000)
+  return decision
 }
 
 const versionsOf = (

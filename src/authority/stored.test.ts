@@ -155,3 +155,69 @@ describe('a Secret that cannot be used', () => {
     }
   })
 })
+
+const pairOf = (name: string, { key }: Authority, ...chain: readonly Uint8Array[]): Record<string, string> => ({
+  [`${name}.crt`]: pem(...chain),
+  [`${name}.key`]: keyPem(key.pkcs8),
+})
+const lowerNext = await makeIntermediate(middle, 'lower', 0)
+const inRotation = (
+  name: 'next' | 'former',
+  other: Authority,
+  roots: readonly Authority[],
+): Record<string, string> => ({
+  ...rootSecret,
+  ...pairOf(name, other, other.certificate),
+  'ca.crt': pem(...roots.map(({ certificate }) => certificate)),
+})
+
+describe('the Secret of a CA in a rotation', () => {
+  it.each([
+    { stage: 'Next', data: inRotation('next', stranger, [root]) },
+    { stage: 'Both', data: inRotation('next', stranger, [root, stranger]) },
+    { stage: 'Switched', data: inRotation('former', stranger, [root, stranger]) },
+    { stage: 'Dropped', data: inRotation('former', stranger, [root]) },
+  ])('is read at $stage, with the other CA and its key', async ({ stage, data }) => {
+    const stored = await readStoredAuthority(
+      new Map(Object.entries(data).map(([key, text]) => [key, Buffer.from(text)])),
+      {},
+      stage,
+    )
+    expect(stored.stage).toBe(stage)
+    expect(Buffer.from(stored.certificate.der)).toEqual(Buffer.from(root.certificate))
+    expect(Buffer.from(stored.other?.certificate.der ?? [])).toEqual(Buffer.from(stranger.certificate))
+    expect(Buffer.from(stored.other?.pkcs8 ?? [])).toEqual(Buffer.from(stranger.key.pkcs8))
+    expect(stored.other?.chain).toEqual([])
+  })
+
+  it('holds an intermediate with the chain above it', async () => {
+    const stored = await read({
+      ...lowerSecret,
+      ...pairOf('next', lowerNext, lowerNext.certificate, middle.certificate),
+    })
+    expect(stored.stage).toBe('Next')
+    expect(stored.other?.chain.map((der) => Buffer.from(der))).toEqual(
+      [lowerNext.certificate, middle.certificate].map(Buffer.from),
+    )
+  })
+
+  it.each([
+    { name: 'a next CA without its key', change: { 'next.key': undefined } },
+    { name: 'a next key without its certificate', change: { 'next.crt': undefined } },
+    { name: 'the key of another CA', change: { 'next.key': keyPem(root.key.pkcs8) } },
+    { name: 'a next and a former CA', change: pairOf('former', stranger, stranger.certificate) },
+    { name: 'a chain that leads nowhere', change: { 'next.crt': pem(lowerNext.certificate) }, key: lowerNext },
+    { name: 'junk for the next key', change: { 'next.key': 'junk' } },
+    { name: 'junk for the next certificate', change: { 'next.crt': 'junk' } },
+  ])('cannot be used with $name', async ({ change, key }) => {
+    const data: Record<string, string | undefined> = { ...inRotation('next', stranger, [root]), ...change }
+    if (key !== undefined) data['next.key'] = keyPem(key.key.pkcs8)
+    expect((await refusal(data)).kind).toBe('Invalid')
+  })
+
+  it('may hold a former CA whose key is gone', async () => {
+    const stored = await read({ ...inRotation('former', stranger, [root, stranger]), 'former.key': undefined })
+    expect(stored.stage).toBe('Switched')
+    expect(stored.other?.pkcs8).toBeUndefined()
+  })
+})

@@ -48,5 +48,7 @@ const circumstancesOf = ({ metadata }: CertificateAuthority, { parent, secret }:
     above?.policy,
     above?.published,
     stored?.certificate.fingerprint,
+    stored?.stage,
+    stored?.other?.certificate.fingerprint,
   ])
 }

@@ -32,6 +32,7 @@ describe('what an authority asks for', () => {
       keyAlgorithm: { algorithm: 'ECDSA', size: 256 },
       duration: 3650 * day,
       renewal: { renewBefore: undefined },
+      replaced: false,
       maxPathLength: undefined,
       nameConstraints: undefined,
       parent: undefined,

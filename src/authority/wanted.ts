@@ -17,6 +17,8 @@ export interface Wanted {
   /** ms */
   readonly duration: number
   readonly renewal: RenewalRule
+  /** Whether it is another CA that follows it before it ends, and not the same key. */
+  readonly replaced: boolean
   /** undefined: no limit. */
   readonly maxPathLength: number | undefined
   /** What the certificate says, with every type closed that the permitted names leave open; undefined: nothing. */
@@ -61,6 +63,7 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
       keyAlgorithm: keyAlgorithmOf(spec.privateKey),
       duration,
       renewal: { renewBefore },
+      replaced: spec.rotation?.onExpiry === 'NewKey',
       maxPathLength: spec.maxPathLength ?? (parent === undefined ? undefined : 0),
       nameConstraints: constraints,
       parent,

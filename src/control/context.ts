@@ -74,6 +74,8 @@ export const marks = {
   profile: 'dbtls.dev/profile',
   authority: 'dbtls.dev/authority',
   state: 'dbtls.dev/state',
+  /** On the Secret of a CA: how far its material is in a rotation (authority/stage.ts). */
+  rotationStage: 'dbtls.dev/rotation-stage',
   /** On a pod template: for which certificates and CAs its pods were restarted. */
   restartedFor: 'dbtls.dev/restarted-for',
 } as const

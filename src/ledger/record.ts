@@ -91,12 +91,12 @@ export const isRecorded = async (
   cluster: Cluster,
   authority: { readonly namespace?: string | undefined; readonly name: string },
   { certificate }: { readonly certificate: ParsedCertificate },
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<boolean> => {
   const { items } = await cluster.list(issuedCertificates, {
     namespace: authority.namespace,
     fieldSelector: `spec.serialNumber=${certificate.serialNumber}`,
-    signal,
+    ...(signal === undefined ? {} : { signal }),
   })
   return items.some(
     ({ spec }) =>

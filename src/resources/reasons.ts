@@ -75,6 +75,7 @@ export const reasons = {
   Deleting: 'The object is being deleted.',
   NotImplemented: 'This version does not act on a field that is set. Remove the field, or install a later version.',
   Renewed: 'The certificate was replaced before it ended.',
+  Rotating: 'The authority is being replaced by one with another key; status.rotation says how far that is.',
   Created: 'The authority has a certificate and can sign.',
   Repaired: 'The Secret had been changed or deleted by someone else and was written again.',
   TrustTargetsIncomplete:

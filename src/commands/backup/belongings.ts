@@ -3,7 +3,7 @@
 import type { KubeObject } from '../../cluster/port.ts'
 import { marks } from '../../control/context.ts'
 import { dataHash } from '../../material/hash.ts'
-import { authorityKeys } from '../../authority/gather.ts'
+import { authorityKeys } from '../../authority/stage.ts'
 import { configMapsOf, secretsOf } from '../../authority/names.ts'
 import { deliveredShape } from '../../certificate/wanted.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'

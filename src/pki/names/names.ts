@@ -89,3 +89,29 @@ export const commonNameOf = (der: Uint8Array): string | undefined =>
   readName(der)
     .flat()
     .findLast(({ oid }) => oid === attributeTypes.CN.oid)?.text
+
+/**
+ * The same name with another most specific CN; all else byte for byte. Undefined where it has none. Throws NameError where
+ * `text` cannot be one.
+ */
+export const withCommonName = (der: Uint8Array, text: string): Uint8Array | undefined => {
+  const relatives = children(readOnly(der, Tag.sequence))
+  const at = readName(der).findLastIndex((relative) => relative.some(({ oid }) => oid === attributeTypes.CN.oid))
+  if (at === -1) return undefined
+  return sequence(
+    ...relatives.map((relative, index) => {
+      if (index !== at) return relative.encoded
+      const attributes = children(expectTag(relative, Tag.set))
+      const last = attributes.findLastIndex((attribute) => readOid(firstOf(attribute)) === attributeTypes.CN.oid)
+      return setOf(
+        ...attributes.map(({ encoded }, place) => (place === last ? attributeOf(attributeTypes.CN, text) : encoded)),
+      )
+    }),
+  )
+}
+
+const firstOf = (attribute: Parameters<typeof children>[0]): Parameters<typeof readOid>[0] => {
+  const [type] = children(attribute)
+  if (type === undefined) throw new NameError('The distinguished name has an attribute without a type.')
+  return type
+}

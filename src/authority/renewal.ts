@@ -1,0 +1,29 @@
+/** When the certificate of a CA is signed anew with the same key. Pure. */
+
+import { renewalTime, renewalWindow } from '../control/schedule.ts'
+import type { StoredAuthority } from './stored.ts'
+import type { Wanted } from './wanted.ts'
+
+type Rotating = Pick<StoredAuthority, 'stage'> & {
+  readonly certificate: Pick<StoredAuthority['certificate'], 'notBefore' | 'notAfter'>
+}
+
+/** This share of the renewal window is left for a rotation that has not come about in time. */
+const lastShare = 0.1
+
+/**
+ * ms; Infinity where it is not. While another CA is to follow this one, or does already, the key is used again only before
+ * the certificate would end: a rotation that waits must not cost the CA. One that has ended is followed by the other one.
+ */
+export const dueForRenewal = (
+  { renewal, replaced }: Pick<Wanted, 'renewal' | 'replaced'>,
+  { stage, certificate: { notBefore, notAfter } }: Rotating,
+  uid: string,
+  now: number,
+): number => {
+  const due = renewalTime(renewal, notBefore, notAfter, uid)
+  if (stage === 'Plain' && !replaced) return due
+  if (now >= notAfter) return Infinity
+  const window = Math.min(renewalWindow(renewal, notAfter - notBefore), notAfter - notBefore)
+  return Math.max(due, Math.floor(notAfter - window * lastShare))
+}
