@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { ifFound } from './cluster/errors.ts'
 import type { Cluster } from './cluster/port.ts'
@@ -27,6 +28,7 @@ import {
   quiet,
   somebody,
   start,
+  text,
   until,
   withAuthority,
   writesOfRest,
@@ -251,6 +253,35 @@ describe('a change of a profile', () => {
     const { cluster } = await made()
     await changed(cluster, { server: { secretName: 'other-tls' } })
     expect((await getSecret(cluster, 'other-tls')).data?.['tls.key']).toBeDefined()
+  })
+
+  it.each([2, 3, 5])('of the Secrets of %i clients among each other moves them all', async (count) => {
+    const among = (shift: number) => ({
+      clients: Array.from({ length: count }, (_, at) => ({
+        name: `c${at}`,
+        secretName: `tls-${(at + shift) % count}`,
+      })),
+    })
+    const { cluster, operator } = await made(among(0))
+    const before = await serials(cluster)
+    const keyIn = async (secret: string): Promise<string> => text(await getSecret(cluster, secret), 'tls.key')
+    const keys = new Map<string, string>()
+    for (const { secretName } of among(0).clients) keys.set(secretName, await keyIn(secretName))
+    const { status } = await changed(cluster, among(1))
+    for (const { name, secretName = '', serialNumber } of status?.certificates ?? []) {
+      const secret = await getSecret(cluster, secretName)
+      expect(secret.metadata.annotations?.['dbtls.dev/owner']).toBe(`DatabaseCertificate/${name}`)
+      const { uid } = (await getCertificate(cluster, name)).metadata
+      expect(secret.metadata.ownerReferences?.map((owner) => owner.uid)).toEqual([uid])
+      const leaf = leafOf(secret)
+      expect(leaf.serialNumber, name).toBe(serialNumber)
+      const x509 = new X509Certificate(text(secret, 'tls.crt'))
+      expect(x509.checkPrivateKey(createPrivateKey(text(secret, 'tls.key'))), name).toBe(true)
+      expect(serialNumber === before[name]).toBe(name === 'orders-server')
+      expect(keys.get(secretName), 'a key goes to nobody else').not.toBe(await keyIn(secretName))
+    }
+    expect(await entriesOf(cluster, 'orders-c0')).toHaveLength(2)
+    await quiet(operator)
   })
 
   it('of the name of the ConfigMap moves it', async () => {

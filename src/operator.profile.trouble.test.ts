@@ -492,6 +492,46 @@ describe('two profiles', () => {
     await profileReady(cluster, 'second')
   })
 
+  it('among whose clients Secrets are to change: none leaves its own for one that it cannot have', async () => {
+    const { cluster, operator } = await withAuthority()
+    const clientsOf = (...secretNames: readonly string[]) => ({
+      clients: secretNames.map((secretName, at) => ({ name: `c${at}`, secretName })),
+    })
+    await put(cluster, profile(clientsOf('zero', 'one', 'two')))
+    await put(cluster, profile(clientsOf('theirs'), 'other'))
+    await profileReady(cluster)
+    await profileReady(cluster, 'other')
+    const holders = async () =>
+      Object.fromEntries(
+        await Promise.all(
+          ['zero', 'one', 'two', 'theirs'].map(async (name) => {
+            const { annotations } = (await getSecret(cluster, name)).metadata
+            return [name, annotations?.['dbtls.dev/owner']] as const
+          }),
+        ),
+      )
+    const before = await holders()
+    // A chain that ends at somebody else's Secret.
+    await put(cluster, profile(clientsOf('one', 'two', 'theirs')))
+    const { message } = await profileSays(cluster, 'SecretInTheWay')
+    expect(message).toContain('"orders-c2" is to write, is the one of DatabaseCertificate "other-c0"')
+    await quiet(operator)
+    expect(await holders()).toEqual(before)
+    for (const at of [0, 1, 2]) expect(isReady(await getCertificate(cluster, `orders-c${at}`)), String(at)).toBe(true)
+    // The other one gives way.
+    await put(cluster, profile(clientsOf('own'), 'other'))
+    await profileReady(cluster, 'other')
+    await put(cluster, profile(clientsOf('one', 'two', 'zero')))
+    await profileReady(cluster)
+    expect(await holders()).toEqual({
+      zero: 'DatabaseCertificate/orders-c2',
+      one: 'DatabaseCertificate/orders-c0',
+      two: 'DatabaseCertificate/orders-c1',
+      theirs: 'DatabaseCertificate/other-c0',
+    })
+    await quiet(operator)
+  })
+
   it('of one ConfigMap: whoever had it first keeps it, until it goes', async () => {
     const { cluster } = await withAuthority()
     await put(cluster, profile({ config: { configMapName: 'files' } }, 'first'))

@@ -1,7 +1,7 @@
 /** What the Secret of a certificate holds, and whether it has to be read at all. */
 
 import { keyOf } from '../cluster/port.ts'
-import { type Context, marks } from '../control/context.ts'
+import { type Context, existing, marks } from '../control/context.ts'
 import { dataOf } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { recoverMaterial } from '../material/recover.ts'
@@ -60,6 +60,7 @@ export const needsSecret = ({ caches }: Context, { metadata, spec, status }: Dat
 export type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList' | 'authorityKey'>
 
 export const seeSecret = async (
+  context: Pick<Context, 'caches'>,
   certificate: DatabaseCertificate,
   secret: Secret | undefined,
   wanted: Wanted | undefined,
@@ -71,9 +72,10 @@ export const seeSecret = async (
   const annotations = metadata.annotations ?? {}
   const owner = annotations[marks.owner]
   const data = dataOf(secret)
-  const ours = belongsTo(certificate, secret)
+  const left = isLeftTo(context, certificate, secret)
+  const ours = left || belongsTo(certificate, secret)
   const recovered =
-    wanted === undefined || !ours
+    wanted === undefined || !ours || left
       ? {}
       : await recoverMaterial(wanted.secret.items, data, password?.state === 'found' ? password.value : undefined)
   // Of an earlier form of the Secret there may still be one.
@@ -117,6 +119,23 @@ const belongsTo = ({ metadata, status }: DatabaseCertificate, secret: Secret): b
     (status?.observed?.secretUid !== undefined && status.observed.secretUid === secret.metadata.uid)
   )
 }
+
+/**
+ * Whether another certificate of the same profile has left the Secret: it stands, and is to write another one. Whoever wrote the
+ * profile said so for both, and of two that change places neither could have its Secret otherwise. What is in it was never
+ * for this certificate, its key least of all.
+ */
+const isLeftTo = ({ caches }: Pick<Context, 'caches'>, { metadata }: DatabaseCertificate, secret: Secret): boolean => {
+  const [kind, name = ''] = secret.metadata.annotations?.[marks.owner]?.split('/') ?? []
+  if (kind !== 'DatabaseCertificate' || name === metadata.name) return false
+  const former = existing(caches.certificates, `${metadata.namespace}/${name}`)
+  if (former === undefined || former.spec.secret.name === secret.metadata.name) return false
+  const profile = profileUidOf(former)
+  return profile !== undefined && profile === profileUidOf({ metadata })
+}
+
+const profileUidOf = ({ metadata: { ownerReferences = [] } }: Pick<DatabaseCertificate, 'metadata'>) =>
+  ownerReferences.find(({ kind, controller }) => controller === true && kind === 'DatabaseTLSProfile')?.uid
 
 const outputsCurrent = (
   seen: {

@@ -70,7 +70,7 @@ export const gather = async (
       ? undefined
       : await seeAuthorityKey(context, readAuthorityKey, wanted, namespace, authority.state === 'usable', keyStays)
   const beside = { authority, password, revocationList, authorityKey }
-  const seen = due ?? (await seeSecret(certificate, secret, wanted, beside))
+  const seen = due ?? (await seeSecret(context, certificate, secret, wanted, beside))
   const leaf = seen.state === 'present' ? seen.leaf : undefined
   return {
     name: `DatabaseCertificate ${namespace}/${metadata.name}`,

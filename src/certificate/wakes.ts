@@ -18,6 +18,7 @@ export const wakeCertificates = (caches: Caches, enqueue: Enqueue): void => {
   certificates.onChange((change) => {
     enqueue(change.key, priorityOf(change))
     wake(rivals(caches, change))
+    wake(heirs(caches, change))
   })
   authorities.onChange(({ before, after, initial, key }) => {
     if (initial) return
@@ -37,6 +38,12 @@ export const wakeCertificates = (caches: Caches, enqueue: Enqueue): void => {
     wake(certificates.store.by('namespace', namespace))
   })
 }
+
+/** Those that are to write the Secret which a certificate has left for another one. */
+const heirs = ({ certificates }: Caches, { before, after }: Change<DatabaseCertificate>): readonly KubeObject[] =>
+  before === undefined || after === undefined || before.spec.secret.name === after.spec.secret.name
+    ? []
+    : certificates.store.by('secret', `${before.metadata.namespace}/${before.spec.secret.name}`)
 
 /** Of a certificate that comes or goes under a CA that gives each common name to one alone. */
 const rivals = (caches: Caches, { before, after, initial }: Change<DatabaseCertificate>): readonly KubeObject[] => {

@@ -8,7 +8,7 @@ export type Owned<Contents> =
       readonly state: 'present'
       readonly uid: string
       readonly resourceVersion: string
-      /** Written for this object before, or offered to it by annotation. */
+      /** Written for this object before, offered to it by annotation, or left to it. */
       readonly ours: boolean
       /** For the message when it is not: `Kind/name`, or undefined for somebody else's. */
       readonly owner: string | undefined

@@ -105,7 +105,7 @@ const notOurs = (
 
 const certificateParts = (profile: DatabaseTLSProfile, expanded: Expanded, refused: boolean): Part[] => {
   const { expansion, objects, present } = expanded
-  return expansion.certificates.map((wanted, at): Part => {
+  const parts = expansion.certificates.map((wanted, at): Part => {
     const object = objects[at]
     if (object === undefined) throw new Error(`${wanted.name} was expanded and not made an object`)
     const live = present.certificates.get(wanted.name)
@@ -119,10 +119,38 @@ const certificateParts = (profile: DatabaseTLSProfile, expanded: Expanded, refus
     if (isApplied(live, object) || expanded.unyielding.has(refusedKey(live, object))) return {}
     return refused ? {} : { step: { act: 'applyCertificate', object, previous: versionOf(live) } }
   })
+  return withoutVainMoves(expanded, parts)
 }
 
 const newCertificate = (profile: DatabaseTLSProfile, expanded: Expanded, object: DatabaseCertificate): Part =>
   secretInTheWay(profile, expanded, object, undefined) ?? { step: { act: 'applyCertificate', object } }
+
+/**
+ * One that is to write the Secret of another which stays moves only if that one moves too: else it would give up a Secret that is in
+ * use for one that it cannot have. All of a ring move at once.
+ */
+const withoutVainMoves = (expanded: Expanded, parts: readonly Part[]): Part[] => {
+  const { expansion, present } = expanded
+  const numbers = new Map(expansion.certificates.map(({ name }, at) => [name, at]))
+  const waitsFor = expansion.certificates.map(({ name, spec }) =>
+    (present.secretHolders.get(spec.secret.name) ?? []).flatMap(({ metadata }) =>
+      metadata.name === name ? [] : (numbers.get(metadata.name) ?? []),
+    ),
+  )
+  const kept = [...parts]
+  for (let settled = false; !settled;) {
+    settled = true
+    for (const [at, { step }] of kept.entries()) {
+      const holder = step && waitsFor[at]?.find((other) => kept[other]?.step === undefined)
+      if (holder === undefined) continue
+      settled = false
+      const [mover, stays] = [expansion.certificates[at], expansion.certificates[holder]]
+      const message = `Secret "${mover?.spec.secret.name}", which DatabaseCertificate "${mover?.name}" is to write, stays the one of DatabaseCertificate "${stays?.name}" until that can have another.`
+      kept[at] = { finding: wait('SecretInTheWay', message) }
+    }
+  }
+  return kept
+}
 
 const wayOut = (part: string): string =>
   part === 'client' ? 'Give the client or the profile another name' : 'Give the profile another name'
@@ -136,22 +164,36 @@ const secretInTheWay = (
 ): Part | undefined => {
   const { name } = spec.secret
   if (live?.spec.secret.name === name) return undefined
-  const holder = present.secretHolders.get(name)?.find((other) => other.metadata.name !== metadata.name)
-  if (holder === undefined) return undefined
-  if (belongs(holder, profile) === 'ours') {
-    // One that stays gives its Secret up when its own new name is applied; its condition tells of what is left then.
-    if (expansion.certificates.some((one) => one.name === holder.metadata.name)) return undefined
-    const message = `Secret "${name}" is still the one of DatabaseCertificate "${holder.metadata.name}", which goes first.`
-    return { finding: wait('Deleting', message), awaitsRemoval: true }
+  const others = present.secretHolders.get(name)?.filter((other) => other.metadata.name !== metadata.name) ?? []
+  const wanted = new Set(expansion.certificates.map((one) => one.name))
+  const leaves = (holder: DatabaseCertificate): boolean => {
+    const whose = belongs(holder, profile)
+    return whose === 'going' || (whose === 'ours' && !wanted.has(holder.metadata.name))
   }
+  const stays = (holder: DatabaseCertificate): boolean => {
+    const whose = belongs(holder, profile)
+    return (whose === 'ours' || whose === 'orphan') && wanted.has(holder.metadata.name)
+  }
+  const foreign = others.find((holder) => !leaves(holder) && !stays(holder))
+  if (foreign !== undefined) return { finding: heldByAnother(profile, name, metadata.name, foreign) }
+  const leaving = others.find(leaves)
+  if (leaving === undefined) return undefined
+  const message = `Secret "${name}" is still the one of DatabaseCertificate "${leaving.metadata.name}", which goes first.`
+  return { finding: wait('Deleting', message), awaitsRemoval: true }
+}
+
+const heldByAnother = (
+  profile: DatabaseTLSProfile,
+  secret: string,
+  certificate: string,
+  holder: DatabaseCertificate,
+): Finding => {
   const owner = holder.metadata.annotations?.[marks.owner]
   const of = owner === undefined || owner === ownerMark(profile.metadata.name) ? '' : ` of ${owner}`
-  return {
-    finding: stall(
-      'SecretInTheWay',
-      `Secret "${name}", which DatabaseCertificate "${metadata.name}" is to write, is the one of DatabaseCertificate "${holder.metadata.name}"${of}. Choose another secretName for it in this profile.`,
-    ),
-  }
+  return stall(
+    'SecretInTheWay',
+    `Secret "${secret}", which DatabaseCertificate "${certificate}" is to write, is the one of DatabaseCertificate "${holder.metadata.name}"${of}. Choose another secretName for it in this profile.`,
+  )
 }
 
 /** One that came back changed from its own apply is not applied again before somebody changes it, or the wish. */
