@@ -2,13 +2,25 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { must, usedPermissions } from '../controlplane/harness/index.ts'
 import { binding, rbac, useCli } from './support/cli.ts'
 
 const cli = useCli('e2e-cli-rights')
 const { dbtls, ns, other, people, refused, serialNow } = cli
+/** A profile, for what is done to one. */
+const billing = {
+  apiVersion: 'dbtls.dev/v1alpha1',
+  kind: 'DatabaseTLSProfile',
+  metadata: { name: 'billing', namespace: ns },
+  spec: { engine: 'PostgreSQL', authorityRef: { name: 'ca' }, topology: { services: ['billing'] } },
+}
 const page = readFileSync(fileURLToPath(new URL('../../docs/cli.md', import.meta.url)), 'utf8')
+
+beforeAll(async () => {
+  await cli.rig.apply(billing)
+  await serialNow('billing-server')
+})
 
 describe('a person who cannot', () => {
   it.each([
@@ -103,6 +115,7 @@ describe('the rights that docs/cli.md lists', () => {
       [0, 'renew', '--all', '-n', ns, '--wait'],
       [0, 'renew', '--authority', `${ns}/ca`, '-n', ns],
     ],
+    '`renew --profile`': [[0, 'renew', '--profile', `${ns}/billing`]],
     '`revoke SERIAL`': [
       [0, 'revoke', serial, '--authority', `${ns}/ca`, '--reason', 'certificateHold'],
       [0, 'revoke', serial, '--authority', `${ns}/ca`, '--unhold', '--wait'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { databaseCertificates } from '../../resources/database-certificate.ts'
 import { main } from './renew.ts'
-import { authorityYaml, certificateYaml, runVerb, useFolder } from '../shared/verb.fixture.ts'
+import { authorityYaml, certificateYaml, profileYaml, runVerb, useFolder } from '../shared/verb.fixture.ts'
 
 describe('dbtls renew', () => {
   const folder = useFolder()
@@ -31,8 +31,27 @@ describe('dbtls renew', () => {
     expect([code, out.split('\n').length - 1]).toEqual([0, expected.length])
     expect(await triggers()).toEqual(expected)
   })
+  it('asks for all certificates of a profile, those of servers first', async () => {
+    const spec = 'clients: [{name: app}, {name: z}], components: [{name: tikv, services: [tikv]}]'
+    const { code: rendered, err } = await folder.render(
+      manifests + profileYaml('m', spec, 'TiDB') + profileYaml('m-app2'),
+    )
+    expect([rendered, err]).toEqual([0, expect.anything()])
+    for (const name of ['m', 'data/m']) {
+      const { code, out } = await runVerb(main, ['--profile', name, '-n', 'data', ...folder.state])
+      expect([code, out.trim().split('\n')]).toEqual([
+        0,
+        ['m-server', 'm-tikv', 'm-app', 'm-cluster-client', 'm-z'].map(
+          (one) => `asked for  DatabaseCertificate data/${one}`,
+        ),
+      ])
+    }
+    expect(await triggers()).toEqual(['m-app', 'm-cluster-client', 'm-server', 'm-tikv', 'm-z'])
+  })
   it.each([
-    [[], 2, 'say which: names, --authority or --all'],
+    [[], 2, 'say which: names, --authority, --profile or --all'],
+    [['--profile', 'm', '--all'], 2, 'say which'],
+    [['--profile', 'nobody'], 1, 'there is no DatabaseTLSProfile data/nobody; nothing was asked for'],
     [['a', '--all'], 2, 'say which'],
     [['a', '--wait'], 2, '--wait needs a cluster'],
     [['a', 'missing'], 1, 'there is no DatabaseCertificate data/missing; nothing was asked for'],

@@ -1,9 +1,10 @@
 /** `dbtls renew`: certificates anew, now. The operator signs; this only asks it to, and may wait for it. */
 
 import { isConflict, isNotFound } from '../../cluster/errors.ts'
-import { keyOf } from '../../cluster/port.ts'
+import { keyOf, type KubeObject, type Resource } from '../../cluster/port.ts'
 import { marks } from '../../control/context.ts'
 import { databaseCertificates, type DatabaseCertificate } from '../../resources/database-certificate.ts'
+import { databaseTLSProfiles } from '../../resources/database-tls-profile.ts'
 import { TokenBucket } from '../../runtime/token-bucket.ts'
 import { CommandError } from '../shared/failures.ts'
 import type { Io } from '../shared/io.ts'
@@ -22,12 +23,13 @@ import {
 import type { Target } from '../shared/target.ts'
 import { lookUntil } from '../shared/wait.ts'
 
-const usage = `usage: dbtls renew NAME… | --authority NAME | --all  [options]
+const usage = `usage: dbtls renew NAME… | --authority NAME | --profile NAME | --all  [options]
 
 Has DatabaseCertificates issued anew now, under the same rules as when they are due. What is in their Secrets stays valid
 until it is replaced.
 
   --authority [NS/]NAME     every certificate that this CertificateAuthority signs, in the namespace or with -A in all
+  --profile [NS/]NAME       every certificate of this DatabaseTLSProfile, those of servers first
   --all                     every certificate of the namespace, or with -A of all
   --per-second N            ask for so many a second at most (default: 10)
   --wait                    until all are renewed
@@ -36,6 +38,7 @@ ${targetUsage}${allNamespacesUsage}  --help                    this text
 
 Examples:
   dbtls renew orders-server orders-app -n data
+  dbtls renew --profile data/orders --wait
   dbtls renew --authority data/orders-ca -A --per-second 5 --wait
 
 On a state folder the renewal is done by the next dbtls run or render.
@@ -44,6 +47,7 @@ Exit codes: 0 asked for, or with --wait renewed; 1 something could not be (each 
 
 const flags = {
   authority: { type: 'string' },
+  profile: { type: 'string' },
   all: { type: 'boolean', default: false },
   'per-second': { type: 'string', default: '10' },
   wait: { type: 'boolean', default: false },
@@ -58,6 +62,7 @@ export const fieldManager = 'dbtls.dev/cli'
 interface Wish {
   readonly names: readonly string[]
   readonly authority: string | undefined
+  readonly profile: string | undefined
   readonly all: boolean
 }
 
@@ -67,7 +72,8 @@ export const main = targetVerb('renew', usage, flags, async (target, values, wor
   const wait = values.wait === true
   if (wait && !target.live)
     throw new UsageError('--wait needs a cluster: on a state folder the next dbtls run or render does it')
-  const wished = await find(target, { names: words, authority: values.authority, all: values.all === true })
+  const { authority, profile } = values
+  const wished = await find(target, { names: words, authority, profile, all: values.all === true })
   if (wished.length === 0) throw new CommandError('there is no such certificate')
   const failed = await ask(target, io, wished, perSecond)
   if (!wait) return failed.size > 0 ? 1 : 0
@@ -76,26 +82,15 @@ export const main = targetVerb('renew', usage, flags, async (target, values, wor
 })
 
 /** @throws UsageError unless exactly one way of choosing is used. */
-const find = async (target: Target, { names, authority, all }: Wish): Promise<DatabaseCertificate[]> => {
+const find = async (target: Target, { names, authority, profile, all }: Wish): Promise<DatabaseCertificate[]> => {
   const { cluster, namespace, scope } = target
-  if ([names.length > 0, authority !== undefined, all].filter(Boolean).length !== 1)
-    throw new UsageError('say which: names, --authority or --all')
+  if ([names.length > 0, authority !== undefined, profile !== undefined, all].filter(Boolean).length !== 1)
+    throw new UsageError('say which: names, --authority, --profile or --all')
   if (names.length > 0) {
     const keys = names.map((name) => parseName('NAME', name, namespace))
-    return Promise.all(
-      keys.map(async (key) => {
-        try {
-          return await cluster.get(databaseCertificates, key)
-        } catch (error) {
-          if (!isNotFound(error)) throw error
-          throw new CommandError(
-            `there is no DatabaseCertificate ${key.namespace}/${key.name}; nothing was asked for`,
-            { cause: error },
-          )
-        }
-      }),
-    )
+    return Promise.all(keys.map((key) => existing(target, databaseCertificates, 'DatabaseCertificate', key)))
   }
+  if (profile !== undefined) return ofProfile(target, parseName('--profile', profile, namespace))
   const signer = authority === undefined ? undefined : parseName('--authority', authority, namespace)
   const found = await listAll(cluster, databaseCertificates, { namespace: scope })
   return found.filter(({ metadata, spec }) => {
@@ -104,6 +99,38 @@ const find = async (target: Target, { names, authority, all }: Wish): Promise<Da
     const { name, namespace: where = metadata.namespace } = spec.authorityRef
     return name === signer.name && where === signer.namespace
   })
+}
+
+type Named = ReturnType<typeof parseName>
+
+const existing = async <T extends KubeObject>(
+  { cluster }: Target,
+  resource: Resource<T>,
+  kind: string,
+  key: Named,
+): Promise<T> => {
+  try {
+    return await cluster.get(resource, key)
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+    throw new CommandError(`there is no ${kind} ${key.namespace}/${key.name}; nothing was asked for`, { cause: error })
+  }
+}
+
+/** Clients last: those of servers are what a profile is renewed for when a key may be known to others. */
+const turns: Readonly<Record<string, number>> = { Server: 0, Peer: 1, Client: 3 }
+const turnOf = ({ spec: { role } }: DatabaseCertificate): number => turns[role ?? ''] ?? 2
+
+const ofProfile = async (target: Target, key: Named): Promise<DatabaseCertificate[]> => {
+  const { metadata } = await existing(target, databaseTLSProfiles, 'DatabaseTLSProfile', key)
+  const found = await listAll(target.cluster, databaseCertificates, { namespace: key.namespace })
+  return found
+    .filter(
+      ({ metadata: { deletionTimestamp, ownerReferences = [] } }) =>
+        deletionTimestamp === undefined &&
+        ownerReferences.some(({ uid, controller }) => controller === true && uid === metadata.uid),
+    )
+    .toSorted((a, b) => turnOf(a) - turnOf(b))
 }
 
 /** Returns those that could not be asked for. */

@@ -93,3 +93,14 @@ spec:
 ${spec}
 ---
 `
+
+export const profileYaml = (
+  name = 'orders',
+  spec = 'clients: []',
+  engine = 'MySQL',
+): string => `apiVersion: dbtls.dev/v1alpha1
+kind: DatabaseTLSProfile
+metadata: {name: ${name}, namespace: data}
+spec: {engine: ${engine}, authorityRef: {name: ca}, topology: {services: [${name}]}, ${spec}}
+---
+`
