@@ -108,8 +108,97 @@ const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
 const withSecret = (change: Partial<Present>): Observed => seen({ secret: { ...secret, ...change } })
 const want = (change: Partial<Wanted>): Observed => seen({ resolved: { wanted: { ...wanted, ...change } } })
 
+/** At the test's `now`, a Saturday's midnight, the certificate is past its renewal and has 20 days left. */
+const dueLeaf = { ...leaf, notBefore: now - 70 * day, notAfter: now + 20 * day }
+const windowed = (cron: string, change: Partial<Observed> = {}, timeZone = 'UTC'): Observed =>
+  seen({
+    resolved: { wanted: { ...wanted, windows: [{ cron, duration: '1h', timeZone }] } },
+    secret: { ...secret, leaf: dueLeaf },
+    ...change,
+  })
+const unreadable = (change: Partial<Observed> = {}): Observed => windowed('0 2 * * 6', change, 'Europe/Atlantis')
+const windowCases: Case[] = [
+  { name: 'a renewal that is due waits for its window', seen: windowed('0 2 * * 6'), cure: 'None' },
+  {
+    name: 'a renewal that is due begins in its window',
+    seen: windowed('0 0 * * 6'),
+    cure: 'Issue',
+    reason: 'Renewing',
+  },
+  {
+    name: 'a renewal that is due does not wait for a window after the end',
+    seen: windowed('0 2 1 1 *'),
+    cure: 'Issue',
+    reason: 'Renewing',
+    says: 'none of spec.rotation.windows opens before its end',
+  },
+  {
+    name: 'a first certificate waits for no window',
+    seen: windowed('0 2 * * 6', { secret: { state: 'absent' } }),
+    cure: 'Issue',
+    reason: 'Issuing',
+  },
+  {
+    name: 'a revoked certificate waits for no window',
+    seen: windowed('0 2 * * 6', { entry: revokedFor('superseded') }),
+    cure: 'Issue',
+    reason: 'Issuing',
+  },
+  {
+    name: 'a changed trigger waits for no window',
+    seen: windowed('0 2 * * 6', { secret: { ...secret, leaf: dueLeaf, renewTrigger: 'old' } }),
+    cure: 'Issue',
+    reason: 'Renewing',
+    says: 'renewTrigger',
+  },
+  {
+    name: 'a signer that is no more waits for no window',
+    seen: windowed('0 2 * * 6', { secret: { ...secret, leaf: dueLeaf, signedByAuthority: false } }),
+    cure: 'Issue',
+    reason: 'Issuing',
+  },
+  {
+    name: 'another bundle waits for no window',
+    seen: windowed('0 2 * * 6', { secret: { ...secret, leaf: dueLeaf, outputsCurrent: false } }),
+    cure: 'Encode',
+  },
+  {
+    name: 'a window that cannot be read stalls',
+    seen: unreadable({ secret }),
+    cure: 'Stall',
+    reason: 'RequestInvalid',
+    says: 'spec.rotation.windows[0].timeZone: no time zone is called "Europe/Atlantis"',
+  },
+  {
+    name: 'a window that cannot be read stalls the first certificate',
+    seen: unreadable({ secret: { state: 'absent' } }),
+    cure: 'Stall',
+    reason: 'RequestInvalid',
+  },
+  {
+    name: 'a window that cannot be read does not keep a certificate from its renewal',
+    seen: unreadable(),
+    cure: 'Issue',
+    reason: 'Renewing',
+  },
+  {
+    name: 'a window that cannot be read does not keep one from it that is replaced unread',
+    seen: unreadable({ secret: { ...secret, leaf: undefined, due: 'It is due.' } }),
+    cure: 'Issue',
+    reason: 'Renewing',
+  },
+]
+
+interface Case {
+  readonly name: string
+  readonly seen: Observed
+  readonly cure: string
+  readonly reason?: string
+  readonly says?: string
+}
+
 describe('decide', () => {
-  const cases: { name: string; seen: Observed; cure: string; reason?: string; says?: string }[] = [
+  const cases: Case[] = [
     { name: 'nothing to do when all is as asked', seen: base, cure: 'None' },
     {
       name: 'a key that the CA keeps for itself stalls',
@@ -437,6 +526,7 @@ describe('decide', () => {
       cure: 'Stall',
       reason: 'AuthorityExpiring',
     },
+    ...windowCases,
     {
       name: 'an authority near its end does not disturb a good certificate',
       seen: seen({ authority: usable(now + 30_000) }),
@@ -459,6 +549,11 @@ describe('decide', () => {
     expect(decide(base, now + 50 * day).cure).toBe('None')
     expect(decide(base, now + 60 * day).cure).toBe('Issue')
     expect(decide(base, now + 200 * day).cure).toBe('Issue')
+  })
+
+  it('looks again at a window that cannot be read when the certificate is due', () => {
+    const { acting } = decide(unreadable({ secret }), now)
+    expect(acting[0]?.until).toBe(renewalTime({}, leaf.notBefore, leaf.notAfter, base.uid))
   })
 
   it('names every problem, not only the first', () => {

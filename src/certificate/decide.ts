@@ -4,7 +4,7 @@
  */
 
 import { type Check, type Decision, encode, evaluate, issue, stall } from '../control/decision.ts'
-import { isAhead, renewalTime, toTimestamp } from '../control/schedule.ts'
+import { isAhead, toTimestamp } from '../control/schedule.ts'
 import { itemProblems } from '../material/contents.ts'
 import { passwordProblem } from '../material/passwords.ts'
 import { algorithmOfSpki } from '../pki/keys/keys.ts'
@@ -12,6 +12,7 @@ import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { GeneralName } from '../pki/plan.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { asksForRenewal } from './renew-trigger.ts'
+import { renewalOf, renewalReason, windowsProblem } from './renewal.ts'
 import { signingChecks, writingChecks } from './signing-checks.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -46,6 +47,17 @@ const commonNameTaken: CertificateCheck = ({ commonNameHolder }) =>
         'CommonNameTaken',
         `Its common name has passed to ${commonNameHolder}, which is newer: the CA gives each name to one certificate (policy.uniqueCommonName). Choose another name, or delete one of the two.`,
       )
+
+/** Never at the cost of the certificate: one that is due is renewed at once, as if there were no windows. */
+const windowsUnreadable: CertificateCheck = ({ resolved, secret, uid }, now) => {
+  if (!('wanted' in resolved) || resolved.wanted.windows === undefined) return undefined
+  const problem = windowsProblem(resolved.wanted)
+  if (problem === undefined) return undefined
+  if (secret.state === 'present' && secret.due !== undefined) return undefined
+  if (secret.state === 'absent' || !secret.ours || secret.leaf === undefined) return stall('RequestInvalid', problem)
+  const { due } = renewalOf(resolved.wanted, secret.leaf, uid, now)
+  return now < due ? { ...stall('RequestInvalid', problem), until: due } : undefined
+}
 
 const authorityMissing: CertificateCheck = ({ authority }) =>
   authority.state === 'missing' ? stall('AuthorityNotFound', authority.message) : undefined
@@ -212,11 +224,10 @@ const renewTriggered = onCertificate((wanted, secret) =>
     : issue('Renewing', 'spec.renewTrigger or the annotation dbtls.dev/renew-trigger has changed.'),
 )
 
-const renewalDue = onCertificate((wanted, secret, seen, now) =>
-  now >= renewalTime(wanted.renewal, secret.leaf.notBefore, secret.leaf.notAfter, seen.uid)
-    ? issue('Renewing', 'The certificate is due for renewal.')
-    : undefined,
-)
+const renewalDue = onCertificate((wanted, secret, seen, now) => {
+  const renewal = renewalOf(wanted, secret.leaf, seen.uid, now)
+  return now >= renewal.at ? issue('Renewing', renewalReason(renewal)) : undefined
+})
 
 /**
  * The clock was set back, or was ahead when the certificate was signed. Where its authority begins in the future, too, that
@@ -254,6 +265,7 @@ const differing = (wanted: Wanted, secret: Present): ReturnType<CertificateCheck
 /** In the order in which a person would ask. Each says one thing, with one reason. */
 export const checks: readonly CertificateCheck[] = [
   requestInvalid, // Stall  only a change of spec, or of the object with the request, can cure it
+  windowsUnreadable, // Stall  until they are corrected, but not beyond the renewal
   authorityMissing, // Stall  until the CA exists
   authorityRefuses, // Stall  until the CA allows this namespace
   secretBelongsToOthers, // Stall

@@ -10,6 +10,7 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Instant } from '../runtime/clock.ts'
 import { exportsKey } from './key-export.ts'
 import { asksForRenewal } from './renew-trigger.ts'
+import { renewalOf, renewalReason } from './renewal.ts'
 import type { Wanted } from './wanted.ts'
 
 type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
@@ -47,8 +48,11 @@ export class Familiar {
     if (secret === undefined || status?.serialNumber === undefined) return undefined
     if (this.#known.get(key) !== mark(certificate, secret)) return undefined
     if (asksForRenewal(status.renewTrigger ?? '', wanted.renewTrigger)) return 'spec.renewTrigger has changed.'
-    const renewAt = fromTimestamp(status.renewAt)
-    return renewAt !== undefined && renewAt <= now ? 'The certificate is due for renewal.' : undefined
+    const [renewAt, notBefore, notAfter] = [status.renewAt, status.notBefore, status.notAfter].map(fromTimestamp)
+    if (renewAt === undefined || renewAt > now || notBefore === undefined || notAfter === undefined) return undefined
+    // Windows may have closed since that was written.
+    const renewal = renewalOf(wanted, { notBefore, notAfter }, certificate.metadata.uid ?? '', now)
+    return renewal.at <= now ? renewalReason(renewal) : undefined
   }
 }
 

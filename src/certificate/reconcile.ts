@@ -9,7 +9,7 @@ import { Actor } from '../control/actor.ts'
 import { type Context, existing } from '../control/context.ts'
 import { isFailedIssuance } from '../control/failure.ts'
 import { KeyGate } from '../control/key-gate.ts'
-import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { toTimestamp } from '../control/schedule.ts'
 import { SecretAppeared } from '../control/write-secret.ts'
 import { isCompromisedKey } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
@@ -32,6 +32,7 @@ import type { KeyStays } from './key-withdrawal.ts'
 import { notesOf } from './notes.ts'
 import type { Look, Observed } from './observed.ts'
 import { refreshLists } from './revocation-list.ts'
+import { outsideWindows, renewalOf } from './renewal.ts'
 import { seeEntry } from './rivals.ts'
 import { settledUntil } from './settled.ts'
 import { factsOf, factsWithout, remembered, usable } from './status.ts'
@@ -145,6 +146,11 @@ export class CertificateReconciler {
     this.#context.events.record({ regarding, type: 'Warning', reason: 'KeyExported', action: 'Export', note })
   }
 
+  #tellOutside(regarding: DatabaseCertificate): void {
+    const note = `${outsideWindows} It was renewed at once. Let a window open between renewal and end: raise spec.renewBefore, or add one.`
+    this.#context.events.record({ regarding, type: 'Warning', reason: 'OutsideWindows', action: 'Issue', note })
+  }
+
   /** One request under two objects at one moment: the second looks again when the first has told whose key it is. */
   async #alone({ seen }: Look, issue: () => Promise<Result>): Promise<Result> {
     const { request } = usable(seen).wanted
@@ -207,6 +213,7 @@ export class CertificateReconciler {
     const { revision = 1 } = facts
     const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${toTimestamp(leaf.notAfter)}.${revision > 1 ? ` ${why}` : ''}`
     this.#actor.announce(certificate, 'Issued', 'Issue', note)
+    if (why.includes(outsideWindows)) this.#tellOutside(certificate)
     return this.#ready(look, facts, leaf)
   }
 
@@ -262,8 +269,9 @@ export class CertificateReconciler {
     const { wanted } = seen.resolved
     this.#undelivered.forget(keyOf(certificate))
     const holds = `Secret "${wanted.secret.name}" holds certificate ${leaf.serialNumber}, valid until ${toTimestamp(leaf.notAfter)}.`
-    const message = [holds, ...notesOf(seen, leaf)].join(' ')
-    const renewAt = renewalTime(wanted.renewal, leaf.notBefore, leaf.notAfter, certificate.metadata.uid ?? '')
-    return this.#actor.ready(look, facts, { reason: 'Issued', message }, renewAt)
+    const renewal = renewalOf(wanted, leaf, seen.uid, this.#context.clock.now())
+    const message = [holds, ...notesOf(seen, leaf, renewal)].join(' ')
+    const told = { ...facts, renewAt: toTimestamp(renewal.at) }
+    return this.#actor.ready(look, told, { reason: 'Issued', message }, renewal.at)
   }
 }

@@ -88,11 +88,15 @@ const settled = (world: World = {}): number | undefined => {
   return settledUntil(context, world.of ?? certificate(), world.verified)
 }
 
+const windowed = (timeZone: string) =>
+  certificate({ spec: { rotation: { windows: [{ cron: '0 2 * * *', duration: '1h', timeZone }] } } })
+
 describe('a certificate is settled until its renewal', () => {
   const until = start + hour
   const moved = { tls: secret('orders-tls', { uid: 's', resourceVersion: '9' }) }
   it.each<{ name: string; world: World }>([
     { name: 'when caches show what status says', world: {} },
+    { name: 'when it has windows', world: { of: windowed('Europe/Berlin') } },
     {
       name: 'when it begins a little ahead',
       world: { of: certificate({ status: { notBefore: '2026-01-01T00:10:00Z' } }) },
@@ -139,6 +143,7 @@ describe('a certificate is settled until its renewal', () => {
     { name: 'it is due', world: { of: certificate({ status: { renewAt: '2026-01-01T00:00:00Z' } }) } },
     { name: 'it begins far ahead', world: { of: certificate({ status: { notBefore: '2026-01-01T00:10:01Z' } }) } },
     { name: 'nobody knows when it is due', world: { of: certificate({ status: { renewAt: undefined } }) } },
+    { name: 'a window of it cannot be read', world: { of: windowed('Europe/Atlantis') } },
     { name: 'its CA is gone', world: { ca: undefined } },
     { name: 'its CA has another certificate', world: { ca: authority({ certificate: { fingerprint: 'x' } }) } },
     { name: 'its CA has other roots', world: { ca: authority({ trustBundleHash: 'x' }) } },

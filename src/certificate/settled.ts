@@ -7,6 +7,7 @@ import { fromTimestamp, isAhead } from '../control/schedule.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import { windowsProblem } from './renewal.ts'
 import { isUndisturbed } from './undisturbed.ts'
 
 /**
@@ -22,6 +23,7 @@ export const settledUntil = (
   const { metadata, spec, status } = certificate
   if (status === undefined || status.observedGeneration !== metadata.generation) return undefined
   if (!isReady(certificate)) return undefined
+  if (windowsProblem(spec.rotation ?? {}) !== undefined) return undefined
   const renewAt = fromTimestamp(status.renewAt)
   if (renewAt === undefined || renewAt <= clock.now()) return undefined
   if (isAhead(fromTimestamp(status.notBefore) ?? 0, clock.now())) return undefined

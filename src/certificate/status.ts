@@ -2,7 +2,7 @@
 
 import type { ObjectMeta } from '../cluster/port.ts'
 import { noFailure } from '../control/failure.ts'
-import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { toTimestamp } from '../control/schedule.ts'
 import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
@@ -16,7 +16,7 @@ export const usable = (seen: Observed): { wanted: Wanted; authority: UsableAutho
 }
 
 export const factsOf = (
-  { metadata, status }: DatabaseCertificate,
+  { status }: DatabaseCertificate,
   seen: Observed,
   wanted: Wanted,
   leaf: ParsedCertificate,
@@ -28,7 +28,6 @@ export const factsOf = (
     fingerprint: leaf.fingerprint,
     notBefore: toTimestamp(leaf.notBefore),
     notAfter: toTimestamp(leaf.notAfter),
-    renewAt: toTimestamp(renewalTime(wanted.renewal, leaf.notBefore, leaf.notAfter, metadata.uid ?? '')),
     authorityFingerprint: material.certificate.fingerprint,
     trustBundleHash: material.trustHash,
     revision: revisionOf(status, leaf),

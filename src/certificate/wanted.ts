@@ -13,6 +13,7 @@ import { PlanError, type Usages, usagesOf } from '../pki/certificates/plans.ts'
 import type { RenewalRule } from '../control/schedule.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { keyAlgorithmOf } from '../resources/keys.ts'
+import type { MaintenanceWindow } from '../resources/maintenance-windows.ts'
 import {
   type DatabaseCertificate,
   type DatabaseCertificateSpec,
@@ -39,6 +40,8 @@ export interface Wanted {
   /** Whether the spec says it, or it only stands for nothing said. */
   readonly durationGiven: boolean
   readonly renewal: RenewalRule
+  /** Absent: it is renewed at any time. */
+  readonly windows?: readonly MaintenanceWindow[]
   readonly renewTrigger: string
   readonly pkcs12Profile: 'Modern2023' | 'LegacyDES'
   /** Absent: a password is generated once, where an item needs one. */
@@ -118,6 +121,7 @@ export const resolve = (certificate: DatabaseCertificate, seen?: RequestSeen): R
       duration,
       durationGiven: spec.duration !== undefined,
       renewal: { renewBefore, renewBeforePercentage: spec.renewBeforePercentage },
+      ...(spec.rotation === undefined ? {} : { windows: spec.rotation.windows }),
       renewTrigger: renewTriggerOf(certificate),
       pkcs12Profile,
       ...(passwordRef === undefined

@@ -77,6 +77,13 @@ const fails = (error: Error) => async (): Promise<never> => {
 const now = issue('Issued', 'Its time has come.')
 
 describe('a decision', () => {
+  it('to stall looks again when time alone may have changed it', async () => {
+    const { clock, look } = stage(finished)
+    const [soon, later] = [5000, 9000].map((ms) => ({ ...stall('RequestInvalid', 'No.'), until: clock.now() + ms }))
+    expect(await look(stall('RequestInvalid', 'No.'))).toEqual({ requeueAfterMs: longestRequeueMs })
+    expect(await look(later as Finding, soon as Finding)).toEqual({ requeueAfterMs: 5000 })
+  })
+
   it('to stall is a condition and one event, however often it is taken', async () => {
     const { look, conditions, events, done } = stage(finished)
     const found = [stall('RequestInvalid', 'One.'), stall('NotImplemented', 'Two.')]

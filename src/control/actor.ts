@@ -75,12 +75,15 @@ export class Actor<T extends Reported, Seen> {
     }
   }
 
-  #act(look: Look<T, Seen>, { cure, acting }: Decision): Promise<Result> {
+  async #act(look: Look<T, Seen>, { cure, acting }: Decision): Promise<Result> {
     const reason = acting[0]?.reason
     const message = sentences(acting)
     switch (cure) {
       case 'Stall':
-        return this.#tell(look.object, { state: 'Stalled', reason: reason ?? 'RequestInvalid', message }, look.signal)
+        return this.#sooner(
+          await this.#tell(look.object, { state: 'Stalled', reason: reason ?? 'RequestInvalid', message }, look.signal),
+          acting,
+        )
       case 'Wait':
         return this.#tell(
           look.object,
@@ -94,6 +97,11 @@ export class Actor<T extends Reported, Seen> {
       case 'None':
         return this.#acts.settle(look)
     }
+  }
+
+  #sooner({ requeueAfterMs = longestRequeueMs }: Result, acting: Decision['acting']): Result {
+    const left = acting.map(({ until }) => Math.max((until ?? Infinity) - this.#context.clock.now(), 0))
+    return { requeueAfterMs: Math.min(requeueAfterMs, ...left) }
   }
 
   /**

@@ -18,6 +18,8 @@ export interface Finding {
   /** A sentence for a person: what is wrong and what to do. Never key material. */
   readonly message: string
   readonly cure: Cure
+  /** ms at which time alone changes what is found. */
+  readonly until?: Instant
 }
 
 export type Check<Seen> = (seen: Seen, now: Instant) => Finding | undefined

@@ -74,6 +74,8 @@ export const reasons = {
   NamespaceTerminating: 'The namespace is being deleted; nothing is created in it.',
   Deleting: 'The object is being deleted.',
   NotImplemented: 'This version does not act on a field that is set. Remove the field, or install a later version.',
+  OutsideWindows:
+    'The certificate was renewed outside of spec.rotation.windows, because none of them opens between its renewal and its end.',
   Renewed: 'The certificate was replaced before it ended.',
   Rotating: 'The authority is being replaced by one with another key; status.rotation says how far that is.',
   Created: 'The authority has a certificate and can sign.',
