@@ -77,6 +77,7 @@ describe('docs/cli.md', () => {
       'sign',
       'backup',
       'restore',
+      'rotate',
       'completion',
     ])
     for (const name of sections) expect([...commands.keys()]).toContain(name)

@@ -22,6 +22,10 @@ export const commands: ReadonlyMap<string, Command> = new Map([
   ],
   ['status', { summary: 'what is due, held and failing', load: () => import('./objects/status.ts') }],
   ['renew', { summary: 'have certificates issued anew, now', load: () => import('./objects/renew.ts') }],
+  [
+    'rotate',
+    { summary: 'replace a CA in stages; hold, release or abort that', load: () => import('./objects/rotate.ts') },
+  ],
   ['revoke', { summary: 'revoke certificates by their serial numbers', load: () => import('./objects/revoke.ts') }],
   ['sign', { summary: 'sign a certificate request under the rules of a CA', load: () => import('./sign/sign.ts') }],
   ['ledger', { summary: "list, show, export and import a CA's database", load: () => import('./ledger/ledger.ts') }],

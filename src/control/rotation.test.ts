@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import { isHeld, isRequested, pendingInWords, type Rotation, soakEnd, underWay } from './rotation.ts'
+import {
+  isAbortRequested,
+  isHeld,
+  isRequested,
+  pendingInWords,
+  type Rotation,
+  type RotationPhase,
+  soakEnd,
+  underWay,
+} from './rotation.ts'
 
 const authority = (rotation: object = {}, spec?: object): CertificateAuthority =>
   ({ spec: { rotation: spec }, status: { rotation } }) as unknown as CertificateAuthority
@@ -26,17 +35,32 @@ describe('a rotation', () => {
     ['another trigger', authority({ phase: 'Idle', trigger: '1' }, { trigger: '2' }), true],
     ['the first trigger', { spec: { rotation: { trigger: '1' } } } as unknown as CertificateAuthority, true],
     ['the one acted on', authority({ phase: 'Signing', trigger: '2' }, { trigger: '2' }), false],
+    ['one that was taken away', authority({ phase: 'Idle', trigger: '2' }, { trigger: '' }), false],
     ['none', { spec: {} } as unknown as CertificateAuthority, false],
   ])('is asked for or not: %s', (_, one, expected) => expect(isRequested(one)).toBe(expected))
 
-  it.each<[object | undefined, string | undefined]>([
-    [undefined, undefined],
-    [{ consumers: 0, certificates: 0 }, undefined],
-    [{ consumers: 1, certificates: 0 }, '1 Secret or file without the trust bundle'],
-    [{ consumers: 0, certificates: 12, endpoints: 1 }, '12 certificates of the former CA, 1 server without proof'],
-    [{ consumers: 0, certificates: 0, notProvable: 3 }, undefined],
-  ])('waits for %j', (pending, words) => {
-    expect(pendingInWords({ phase: 'Signing', pending } as Rotation)).toBe(words)
+  it.each<[string, CertificateAuthority, boolean]>([
+    ['a wish', authority({ phase: 'Signing', abort: '1' }, { abort: '2' }), true],
+    ['one that was noted', authority({ phase: 'Signing', abort: '2' }, { abort: '2' }), false],
+    ['none', authority({ phase: 'Signing', abort: '2' }, { abort: '' }), false],
+  ])('is to be taken back or not: %s', (_, one, expected) => expect(isAbortRequested(one)).toBe(expected))
+
+  it.each<[RotationPhase, object | undefined, string | undefined]>([
+    ['TrustBoth', undefined, undefined],
+    ['TrustBoth', { consumers: 0, certificates: 0 }, undefined],
+    [
+      'TrustBoth',
+      { consumers: 1, certificates: 0, endpoints: 2 },
+      '1 consumer without the trust bundle, 2 servers that have not proved their trust',
+    ],
+    [
+      'Signing',
+      { consumers: 0, certificates: 12, endpoints: 1 },
+      '12 certificates of the former CA, 1 server with another certificate',
+    ],
+    ['TrustBoth', { consumers: 0, certificates: 0, notProvable: 3 }, undefined],
+  ])('waits at %s for %j', (phase, pending, words) => {
+    expect(pendingInWords({ phase, pending } as Rotation)).toBe(words)
   })
 
   it.each<[string, object, object | undefined, string | undefined]>([

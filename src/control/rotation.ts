@@ -30,29 +30,47 @@ export const isHeld = (authority: Seen): boolean => {
 }
 
 /** A trigger was set that has not been acted on: it begins at the next look, or after the rotation under way. */
-export const isRequested = ({ spec, status }: Seen): boolean =>
-  (spec.rotation?.trigger ?? '') !== (status?.rotation?.trigger ?? '')
+export const isRequested = ({ spec, status }: Seen): boolean => isNew(spec.rotation?.trigger, status?.rotation?.trigger)
 
-const kinds = [
-  ['consumers', 'consumers', 'Secret or file without the trust bundle', 'Secrets and files without the trust bundle'],
-  ['certificates', 'certificates', 'certificate of the former CA', 'certificates of the former CA'],
-  ['reloads', 'reloads', 'profile with servers to reload', 'profiles with servers to reload'],
-  ['endpoints', 'endpoints', 'server without proof', 'servers without proof'],
-  ['notProvable', 'not_provable', 'server that cannot prove it', 'servers that cannot prove it'],
-] as const
+/** The same of the wish to take one back. */
+export const isAbortRequested = ({ spec, status }: Seen): boolean =>
+  isNew(spec.rotation?.abort, status?.rotation?.abort)
+
+/** An empty text asks for nothing. */
+const isNew = (wished = '', actedOn = ''): boolean => wished !== '' && wished !== actedOn
+
+type Counted = keyof NonNullable<Rotation['pending']>
+
+/** Labels of metrics. */
+const labels: Readonly<Record<Counted, string>> = {
+  consumers: 'consumers',
+  certificates: 'certificates',
+  reloads: 'reloads',
+  endpoints: 'endpoints',
+  notProvable: 'not_provable',
+}
 
 /** `[label, count]` of each kind that is counted. */
-export const pendingOf = ({ pending }: Rotation): (readonly [(typeof kinds)[number][1], number])[] =>
-  kinds.flatMap(([key, label]) => {
-    const count = pending?.[key]
-    return count === undefined ? [] : [[label, count] as const]
+export const pendingOf = ({ pending }: Rotation): (readonly [string, number])[] =>
+  (Object.keys(labels) as Counted[]).flatMap((kind) => {
+    const count = pending?.[kind]
+    return count === undefined ? [] : [[labels[kind], count] as const]
   })
 
-/** `3 certificates of the former CA, 1 server without proof`; undefined where nothing is waited for. */
-export const pendingInWords = ({ pending }: Rotation): string | undefined => {
-  const parts = kinds.flatMap(([key, , one, many]) => {
-    const count = pending?.[key] ?? 0
-    return count === 0 || key === 'notProvable' ? [] : [`${count} ${count === 1 ? one : many}`]
+/** `3 certificates of the former CA, 1 server …`; undefined where nothing is waited for. */
+export const pendingInWords = ({ pending, phase }: Rotation): string | undefined => {
+  const proves = phase === 'TrustBoth'
+  const words: readonly (readonly [Counted, string, string])[] = [
+    ['consumers', 'consumer without the trust bundle', 'consumers without the trust bundle'],
+    ['certificates', 'certificate of the former CA', 'certificates of the former CA'],
+    ['reloads', 'profile with servers to reload', 'profiles with servers to reload'],
+    proves
+      ? ['endpoints', 'server that has not proved its trust', 'servers that have not proved their trust']
+      : ['endpoints', 'server with another certificate', 'servers with another certificate'],
+  ]
+  const parts = words.flatMap(([kind, one, many]) => {
+    const count = pending?.[kind] ?? 0
+    return count === 0 ? [] : [`${count} ${count === 1 ? one : many}`]
   })
   return parts.length === 0 ? undefined : parts.join(', ')
 }

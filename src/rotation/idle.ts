@@ -11,12 +11,15 @@ export const idle = (state: State, world: World): Step => {
   const begins = reasonToBegin(state, world)
   if (begins === undefined) return { act: 'Stay', state, ...keptBack(state, world) }
   if (world.cannotBegin !== undefined && begins.mode === 'NewKey')
-    return { act: 'Stay', state, message: `No rotation is begun: ${world.cannotBegin}` }
+    return { act: 'Stay', state, message: `${notBegun} ${world.cannotBegin}` }
   const window = windowFor(world, world.wish.trustSoakMs)
   if (window !== undefined)
     return { act: 'Stay', state, message: `A rotation is to begin. ${window.message}`, ...window.until }
   return begins.mode === 'NewKey' ? prepare(state, world, begins) : intend(state, world)
 }
+
+/** How the message begins where somebody has to cure something first. */
+export const notBegun = 'No rotation is begun:'
 
 /** Texts that ask for nothing here are acted on by being noted. */
 const noting = (state: State, { wish }: World): Step | undefined => {

@@ -31,6 +31,7 @@ describe('a person who cannot', () => {
     [['ledger', 'export', '--openssl', 'no', '--authority', 'ca'], 'cannot get resource "certificateauthorities"'],
     [['renew', 'orders'], 'cannot get resource "databasecertificates"'],
     [['renew', '--all'], 'cannot list resource "databasecertificates"'],
+    [['rotate', 'ca'], 'cannot get resource "certificateauthorities"'],
     [['revoke', 'AB', '--authority', 'ca'], 'cannot get resource "issuedcertificates"'],
     [['revoke', '--certificate', 'orders'], 'cannot get resource "databasecertificates"'],
     [['inspect', 'orders-tls', '-n', other], 'cannot get resource "secrets"'],
@@ -45,6 +46,7 @@ describe('a person who cannot', () => {
   it('may look and not touch with the role view', async () => {
     const serial = await serialNow('orders')
     expect(await refused(1, 'bob', 'renew', 'orders')).toContain('cannot patch resource "databasecertificates"')
+    expect(await refused(1, 'bob', 'rotate', 'ca')).toContain('cannot update resource "certificateauthorities"')
     expect(await refused(1, 'bob', 'revoke', '--certificate', 'orders')).toContain(
       'cannot update resource "issuedcertificates"',
     )
@@ -116,6 +118,10 @@ describe('the rights that docs/cli.md lists', () => {
       [0, 'renew', '--authority', `${ns}/ca`, '-n', ns],
     ],
     '`renew --profile`': [[0, 'renew', '--profile', `${ns}/billing`]],
+    '`rotate`': [
+      [0, 'rotate', `${ns}/ca`, '--hold', 'TrustBoth'],
+      [0, 'rotate', `${ns}/ca`, '--release'],
+    ],
     '`revoke SERIAL`': [
       [0, 'revoke', serial, '--authority', `${ns}/ca`, '--reason', 'certificateHold'],
       [0, 'revoke', serial, '--authority', `${ns}/ca`, '--unhold', '--wait'],

@@ -106,6 +106,45 @@ describe('renew', () => {
   })
 })
 
+describe('rotate', () => {
+  it('holds and releases what no manifest names', async () => {
+    expect(await done('alice', 'rotate', 'listless', '--hold', 'DropSoak')).toBe(
+      `held       CertificateAuthority ${ns}/listless: no rotation of it goes past DropSoak until --release\n`,
+    )
+    expect(await done('alice', 'rotate', 'listless', '--release')).toMatch(/^released .*it was held at DropSoak\n$/)
+  })
+  it('leaves to whoever applies a manifest what it says', async () => {
+    const { spec } = await cli.rig.api.get<CustomThing & { spec: object }>('certificateauthorities', ns, 'listless')
+    const declared = {
+      ...{
+        apiVersion: 'dbtls.dev/v1alpha1',
+        kind: 'CertificateAuthority',
+        metadata: { name: 'listless', namespace: ns },
+      },
+      spec: { ...spec, rotation: { holdAt: 'Signing' } },
+    }
+    const apply = (text: string) =>
+      cli.rig.plane.kubectlOk(['apply', '--server-side', '--field-manager=git', '--force-conflicts', '-f', '-'], text)
+    await apply(JSON.stringify(declared))
+    expect(await refused(1, 'alice', 'rotate', 'listless', '--release')).toBe(
+      `dbtls rotate: spec.rotation.holdAt of CertificateAuthority ${ns}/listless is set by "git", which would set it back: change it there\n`,
+    )
+    await apply(JSON.stringify({ ...declared, spec }))
+  })
+  it('takes over what kubectl filled in, which nobody chose', async () => {
+    const text = `apiVersion: dbtls.dev/v1alpha1
+kind: CertificateAuthority
+metadata: {name: by-hand, namespace: ${ns}}
+spec: {source: {selfSigned: {}}, subject: {commonName: By hand}, rotation: {trustSoak: 1h}}
+`
+    await cli.rig.plane.kubectlOk(['apply', '-f', '-'], text)
+    expect(await done('alice', 'rotate', 'by-hand', '--hold', 'Signing')).toMatch(/^held /)
+    await cli.rig.plane.kubectlOk(['apply', '-f', '-'], text)
+    expect(await done('alice', 'rotate', 'by-hand', '--release')).toMatch(/^released /)
+    await cli.rig.plane.kubectlOk(['-n', ns, 'delete', 'certificateauthority', 'by-hand'])
+  })
+})
+
 describe('revoke', () => {
   const listed = async (): Promise<string[]> => {
     const map = await cli.rig.api.get<CustomThing & { data: Record<string, string> }>('configmaps', ns, 'ca-crl')

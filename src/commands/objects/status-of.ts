@@ -1,5 +1,6 @@
 /** What one object's status says, as `dbtls status` shows it. Pure. */
 
+import { isHeld, isRequested, type Seen, underWay } from '../../control/rotation.ts'
 import { fromTimestamp } from '../../control/schedule.ts'
 import type { KubeObject } from '../../cluster/port.ts'
 import type { CertificateAuthorityStatus } from '../../resources/certificate-authority.ts'
@@ -27,7 +28,8 @@ export interface ObjectState {
   readonly failedAttempts?: number
   readonly lastFailure?: { readonly time: string; readonly reason: string; readonly message: string }
   readonly crl?: CertificateAuthorityStatus['crl']
-  readonly rotation?: CertificateAuthorityStatus['rotation']
+  /** Of one that is under way or asked for. */
+  readonly rotation?: RotationState
   /** Of a profile whose servers are asked: what they serve, and the condition over all of them. */
   readonly endpoints?: DatabaseTLSProfileStatus['endpoints']
   readonly serving?: { readonly status: Condition['status']; readonly reason: string; readonly message: string }
@@ -35,8 +37,14 @@ export interface ObjectState {
   readonly warnings?: readonly Warning[]
 }
 
+type RotationState = NonNullable<CertificateAuthorityStatus['rotation']> & {
+  readonly held: boolean
+  /** One was asked for that has not begun. */
+  readonly requested: boolean
+}
+
 type AnyStatus = DatabaseCertificateStatus & CertificateAuthorityStatus & Pick<DatabaseTLSProfileStatus, 'endpoints'>
-export type WithStatus = KubeObject & { readonly status?: Partial<AnyStatus> }
+export type WithStatus = KubeObject & { readonly spec?: unknown; readonly status?: Partial<AnyStatus> }
 
 export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
   const { kind, metadata, status = {} } = object
@@ -61,7 +69,7 @@ export const stateOf = (object: WithStatus, now: Instant): ObjectState => {
     ...(status.failedAttempts === undefined ? {} : { failedAttempts: status.failedAttempts }),
     ...(status.lastFailure === undefined ? {} : { lastFailure: status.lastFailure }),
     ...(status.crl === undefined ? {} : { crl: status.crl }),
-    ...(rotates(status) ? { rotation: status.rotation } : {}),
+    ...rotationOf(object),
     ...(status.endpoints === undefined ? {} : { endpoints: status.endpoints }),
     ...servingOf(status),
     ...(warnings.length === 0 ? {} : { warnings }),
@@ -73,6 +81,14 @@ const servingOf = ({ conditions }: Partial<AnyStatus>): Pick<ObjectState, 'servi
   if (found === undefined) return {}
   const { status, reason, message } = found
   return { serving: { status, reason, message } }
+}
+
+const rotationOf = (object: WithStatus): Pick<ObjectState, 'rotation'> => {
+  if (object.kind !== 'CertificateAuthority') return {}
+  const authority = object as unknown as Seen
+  const requested = isRequested(authority)
+  if (underWay(authority) === undefined && !requested) return {}
+  return { rotation: { ...(authority.status?.rotation ?? { phase: 'Idle' }), held: isHeld(authority), requested } }
 }
 
 const rotates = ({ rotation }: Partial<AnyStatus>): boolean => rotation !== undefined && rotation.phase !== 'Idle'

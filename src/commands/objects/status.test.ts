@@ -126,6 +126,7 @@ describe('the state of an object', () => {
     apiVersion: 'dbtls.dev/v1alpha1',
     kind: 'CertificateAuthority',
     metadata: { name, namespace: 'data', generation: 1 },
+    spec: {},
     status: {
       conditions: [
         {

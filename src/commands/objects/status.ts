@@ -5,6 +5,7 @@ import { kinds } from '../../resources/kinds.ts'
 import type { CustomKind } from '../../resources/kind.ts'
 import { issuedCertificateKind } from '../../resources/issued-certificate.ts'
 import { listNumberOf } from '../../resources/crl-number.ts'
+import type { Seen } from '../../control/rotation.ts'
 import { fromTimestamp } from '../../control/schedule.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { CommandError } from '../shared/failures.ts'
@@ -20,6 +21,7 @@ import {
   writeProblem,
   writeTable,
 } from '../shared/present.ts'
+import { rotationLines } from './rotation-words.ts'
 import { byUrgency, type ObjectState, stateOf, type WithStatus } from './status-of.ts'
 import {
   allNamespacesFlag,
@@ -61,7 +63,8 @@ export const main = targetVerb('status', usage, flags, async (target, values, wo
   const states = found.map((object) => stateOf(object, now)).toSorted(byUrgency)
   const ready = states.every(({ state }) => state === 'Ready')
   if (form !== 'table') writeValue(io, form, { ready, items: states })
-  else show(io, states, words[0]?.includes('/') === true, target, now)
+  else if (words[0]?.includes('/') === true && found[0] !== undefined) describe(io, found[0], now)
+  else show(io, states, target, now)
   for (const { kind, namespace, name, state, reason, message, warnings = [] } of states) {
     const tell = (verb: string, one: Warning): void =>
       writeProblem(io, `${verb.padEnd(10)} ${kind} ${namespace}/${name}: ${one.reason}: ${one.message}`)
@@ -108,9 +111,7 @@ const find = async (target: Target, word: string | undefined): Promise<WithStatu
 /** Ready objects beyond these are counted, not listed: nobody reads ten thousand lines. */
 const mostReadyRows = 50
 
-const show = (io: Io, states: readonly ObjectState[], whole: boolean, target: Target, now: Instant): void => {
-  const [only] = states
-  if (whole && only !== undefined) return describe(io, only, now)
+const show = (io: Io, states: readonly ObjectState[], target: Target, now: Instant): void => {
   if (states.length === 0) {
     writeLine(io, target.scope === undefined ? 'nothing found' : `nothing found in namespace ${target.scope}`)
     return
@@ -136,19 +137,22 @@ const show = (io: Io, states: readonly ObjectState[], whole: boolean, target: Ta
 
 const actions = { Renew: 'renewal', Retry: 'next attempt', RevocationList: 'revocation list', Rotation: 'rotation' }
 
-const nextInWords = ({ next, due }: ObjectState, now: Instant): string => {
+const nextInWords = ({ next, due, rotation }: ObjectState, now: Instant): string => {
   if (next === undefined) return ''
+  if (next.action === 'Rotation' && rotation !== undefined)
+    return `rotation: ${rotation.phase}${rotation.held ? ', held' : ''}`
   const at = fromTimestamp(next.at)
   if (at === undefined) return actions[next.action]
   return due ? `${actions[next.action]} due` : `${actions[next.action]} ${relative(at, now)}`
 }
 
-const describe = (io: Io, one: ObjectState, now: Instant): void => {
+const describe = (io: Io, object: WithStatus, now: Instant): void => {
+  const one = stateOf(object, now)
   const time = (text: string | undefined): string | undefined => {
     const instant = fromTimestamp(text)
     return instant === undefined ? undefined : timeInWords(instant, now)
   }
-  const { crl, lastFailure, rotation } = one
+  const { crl, lastFailure } = one
   const lines: readonly (readonly [string, string | undefined])[] = [
     [one.kind, `${one.namespace}/${one.name}`],
     ['State', `${one.state} (${one.reason})`],
@@ -162,9 +166,10 @@ const describe = (io: Io, one: ObjectState, now: Instant): void => {
       crl && `number ${listNumberOf(crl)} with ${crl.entries} revoked, until ${time(crl.nextUpdate)}`,
     ],
     ['Serving', one.serving && `${one.serving.status} (${one.serving.reason})`],
-    ['Rotation', rotation && `${rotation.phase}${rotation.message === undefined ? '' : `: ${rotation.message}`}`],
   ]
-  for (const [label, text] of lines) if (text !== undefined) writeLine(io, `${`${label}:`.padEnd(21)} ${text}`)
+  const rotation = one.kind === 'CertificateAuthority' ? rotationLines(object as unknown as Seen, now) : []
+  for (const [label, text] of [...lines, ...rotation])
+    if (text !== undefined) writeLine(io, `${`${label}:`.padEnd(21)} ${text}`)
   for (const { address, message } of one.endpoints ?? [])
     writeLine(io, `${'Endpoint:'.padEnd(21)} ${address}: ${message ?? ''}`)
 }
