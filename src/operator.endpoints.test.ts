@@ -96,6 +96,7 @@ describe('the servers of a profile', () => {
     expect(first.endpoints).toEqual([
       {
         ...{ address, servedSerial: before.serial, lastProbe: expect.stringMatching(/Z$/) as string },
+        ...{ clientAuthority: 'data/ca', standing: 'Serving' },
         message: expect.stringMatching(
           /^It serves the current certificate of orders-server, valid until .* It asks clients for no certificate\.$/,
         ) as string,
@@ -160,9 +161,10 @@ describe('the servers of a profile', () => {
       {
         address,
         trusts: [status?.certificate?.fingerprint],
+        ...{ standing: 'Serving', trustProof: 'Proved' },
         message: expect.stringMatching(/^It serves the current/) as string,
       },
-      { address: '127.0.0.1:1', message: expect.stringContaining('nobody listens') as string },
+      { address: '127.0.0.1:1', standing: 'Unreachable', message: expect.stringContaining('nobody listens') as string },
       { address: '169.254.169.254:80', message: expect.stringMatching(/^It was not asked: .*metadata/) as string },
     ])
     expect(message).toMatch(/^2 of 3 endpoints: 127\.0\.0\.1:1: /)

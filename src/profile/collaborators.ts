@@ -50,6 +50,17 @@ export interface EndpointSeen {
   readonly seenAt?: number | undefined
   /** Why it could not be asked the last time. */
   readonly problem?: string | undefined
+  /** While the CA of clients is replaced. */
+  readonly trust?: TrustProved | undefined
+}
+
+export interface TrustProved {
+  /** `namespace/name` of the CA whose clients it is to take. */
+  readonly authority: string
+  /** It takes clients of the CA that signs now, and refuses those of the next one. */
+  readonly lacksNext: boolean
+  /** Hash of the trust bundle of that CA that it has proved to have loaded. */
+  readonly loaded?: string
 }
 
 export interface EndpointsVerdict extends Verdict {

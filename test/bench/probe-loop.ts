@@ -47,6 +47,7 @@ let tookMs: number[] = []
 const watch = new EndpointWatch({
   ...{ clock: systemClock(), log: silentLogger(), random: Math.random, permission: new Permission(localRules) },
   read: () => Promise.resolve(undefined),
+  offers: () => Promise.reject(new Error('nothing is replaced')),
   changed: () => undefined,
   looked: (_, look) => {
     tookMs.push(look.tookMs)

@@ -7,7 +7,7 @@ import { type Judgement, nextStep, type Offer, type Rules, type Seen, usualRules
 export type Offers = Readonly<Record<Offer, ClientCertificate>>
 
 export interface ProofOptions extends Omit<ProbeOptions, 'certificate'> {
-  readonly rules?: Partial<Rules>
+  readonly rules?: Partial<Rules> | undefined
 }
 
 export interface Proof extends Judgement {

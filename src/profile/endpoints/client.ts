@@ -1,23 +1,13 @@
-/**
- * The client certificate that a server is shown: that of a client of the profile, read from its Secret for one look and dropped
- * after it, and beside it that of a stranger, so that a server that takes anybody is told from one that trusts our CA.
- */
+/** The client certificate that a server is shown: that of a client of the profile, read from its Secret for one look and dropped after it. */
 
-import type { webcrypto } from 'node:crypto'
 import type { Keyring } from '../../authority/keyring.ts'
 import { type Context, marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/probe.ts'
 import { shapedItems } from '../../database/layouts/shape.ts'
-import { recoverMaterial } from '../../material/recover.ts'
-import { issueCertificate } from '../../pki/certificates/certificate.ts'
-import { parseCertificate } from '../../pki/certificates/parse.ts'
-import { authorityPlan, leafPlan, serialNumber } from '../../pki/certificates/plans.ts'
-import { createSigner, selfSigner } from '../../pki/certificates/signer.ts'
+import { type Recovered, recoverMaterial } from '../../material/recover.ts'
 import { encodePem } from '../../pki/encoding/pem.ts'
-import { algorithmOfSpki, generateKeyPair } from '../../pki/keys/keys.ts'
-import type { KeyAlgorithm } from '../../pki/plan.ts'
-import type { Instant } from '../../runtime/clock.ts'
+import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 
 export interface ClientMaterial extends ClientCertificate {
   /** DER. */
@@ -32,20 +22,27 @@ export const readClient = async (
   signal: AbortSignal,
 ): Promise<ClientMaterial | undefined> => {
   const certificate = caches.certificates.store.get(key)
-  if (certificate?.metadata.namespace === undefined) return undefined
-  const { spec, metadata } = certificate
-  const secret = await readSecret(cluster, { namespace: metadata.namespace ?? '', name: spec.secret.name }, signal)
-  // A Secret of that name may be somebody else's: then the certificate is Stalled, and nothing in it is shown.
-  if (secret?.metadata.annotations?.[marks.owner] !== `DatabaseCertificate/${metadata.name}`) return undefined
-  const found = await recoverMaterial(shapedItems(spec), dataOf(secret))
-  if (found.certificate === undefined || found.privateKey === undefined) return undefined
-  const { namespace = metadata.namespace, name } = spec.authorityRef
+  const found = certificate && (await readDelivered(cluster, certificate, signal))
+  if (found?.certificate === undefined || found.privateKey === undefined) return undefined
+  const { namespace = certificate?.metadata.namespace, name } = certificate?.spec.authorityRef ?? {}
   const above = await chainOf(caches, keyring, `${namespace}/${name}`)
   return {
     leaf: found.certificate,
     chain: [found.certificate, ...above].map((der) => encodePem('CERTIFICATE', der)).join(''),
     key: encodePem('PRIVATE KEY', found.privateKey),
   }
+}
+
+/** What the Secret of a certificate holds. A Secret of that name may be somebody else's: then nothing in it is looked at. */
+export const readDelivered = async (
+  cluster: Context['cluster'],
+  { spec, metadata: { name, namespace } }: DatabaseCertificate,
+  signal: AbortSignal,
+): Promise<Recovered | undefined> => {
+  if (namespace === undefined) return undefined
+  const secret = await readSecret(cluster, { namespace, name: spec.secret.name }, signal)
+  if (secret?.metadata.annotations?.[marks.owner] !== `DatabaseCertificate/${name}`) return undefined
+  return recoverMaterial(shapedItems(spec), dataOf(secret))
 }
 
 /** What stands between a leaf and its root; servers know the root alone. */
@@ -61,47 +58,4 @@ const chainOf = async (
     // Then the CA's own conditions say what is wrong with it.
     () => [],
   )
-}
-
-/** Long enough for one round of questions, on clocks that differ a little. */
-const lifetimeMs = 60 * 60_000
-
-export interface StrangerOptions {
-  readonly crypto: webcrypto.Crypto
-  readonly random: (size: number) => Uint8Array
-  readonly now: Instant
-}
-
-/** Like the client's certificate in all but the key that signed it: a CA of the same name that nobody knows. */
-export const strangerTo = async (
-  { leaf }: Pick<ClientMaterial, 'leaf'>,
-  { crypto, random, now }: StrangerOptions,
-): Promise<ClientCertificate> => {
-  const model = parseCertificate(leaf)
-  const algorithm: KeyAlgorithm = { algorithm: 'ECDSA', size: 256 }
-  const [root, own] = await Promise.all([
-    generateKeyPair(crypto, algorithm),
-    // RSA takes long to make, and every server that takes it takes this as well.
-    generateKeyPair(
-      crypto,
-      algorithmOfSpki(model.spki)?.algorithm === 'Ed25519' ? { algorithm: 'Ed25519' } : algorithm,
-    ),
-  ])
-  const self = await selfSigner(crypto, { pkcs8: root.pkcs8, subject: model.issuer })
-  const lifetime = { duration: lifetimeMs, now }
-  const authority = authorityPlan({
-    ...{ signer: self, selfSigned: true, subject: model.issuer, spki: root.spki, ...lifetime },
-    serialNumber: serialNumber(random(16)),
-  })
-  const certificate = (await issueCertificate(authority, self)).der
-  const signer = await createSigner(crypto, { pkcs8: root.pkcs8, certificate })
-  const plan = leafPlan({
-    ...{ signer, subject: model.subject, spki: own.spki, ...lifetime },
-    names: model.subjectAlternativeNames,
-    keyUsage: ['digitalSignature'],
-    extendedKeyUsage: ['clientAuth'],
-    serialNumber: serialNumber(random(16)),
-  })
-  const { der } = await issueCertificate(plan, signer)
-  return { chain: encodePem('CERTIFICATE', der), key: encodePem('PRIVATE KEY', own.pkcs8) }
 }

@@ -189,15 +189,26 @@ describe('what is said of an endpoint', () => {
     expect(judge(look([...both, dead('ConnectFailed', '10.0.0.8')]), wish()).standing).toBe('Unreachable')
     expect(judge(look([dead('TLSOff', '::1'), visit()]), wish()).standing).toBe('NoTLS')
   })
-  it.each<[string, Look['trust'], readonly string[] | undefined]>([
-    ['trusts', { state: 'Trusted', authority: 'ca1' }, ['ca1']],
-    ['refuses', { state: 'Refused', authority: 'ca1' }, []],
-    ['takes anybody', { state: 'Anybody' }, undefined],
-    ['does not ask', { state: 'NotRequested' }, undefined],
-    ['was not asked', undefined, undefined],
-  ])('says whom a server trusts that %s', (_, trust, trusts) =>
-    expect(judge(look([visit()], trust === undefined ? {} : { trust }), wish()).trusts).toEqual(trusts),
-  )
+  it.each<[string, Look['trust'], string | undefined, readonly string[] | undefined]>([
+    ['trusts', { state: 'Trusted', trusts: ['ca1'] }, 'Proved', ['ca1']],
+    ['trusts two', { state: 'Trusted', trusts: ['ca1', 'ca2'] }, 'Proved', ['ca1', 'ca2']],
+    ['refuses', { state: 'Refused', trusts: [] }, 'Refused', []],
+    ['takes anybody', { state: 'Anybody' }, 'Anybody', undefined],
+    ['does not ask', { state: 'NotRequested' }, 'NotRequested', undefined],
+    ['said nothing clear', { state: 'Unknown' }, 'Unknown', undefined],
+    ['was not asked', undefined, undefined, undefined],
+  ])('says whom a server trusts that %s', (_, trust, trustProof, trusts) => {
+    for (const visits of [[visit()], [dead('ConnectFailed')], []]) {
+      const judged = judge(look(visits, trust === undefined ? {} : { trust }), wish())
+      expect([judged.trustProof, judged.trusts]).toEqual([trustProof, trusts])
+    }
+  })
+  it('says what keeps a server from the next CA, after what it serves', () => {
+    const trust = { state: 'Refused', trusts: ['ca1'], message: 'It does not trust the next CA.' } as const
+    expect(judge(look([visit()], { trust }), wish()).message).toMatch(
+      /^It serves .*\. It does not trust the next CA\.$/,
+    )
+  })
   it('stays a short line of plain text whatever a server shows', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 5000, unit: 'binary' }), fc.string({ maxLength: 5000 }), (issuer, problem) => {

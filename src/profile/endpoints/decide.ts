@@ -6,6 +6,7 @@
 import type { FaultReason } from '../../database/connect/fault.ts'
 import type { Reason } from '../../resources/reasons.ts'
 import { timestamp } from '../../resources/conditions.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 
 /** One address behind an endpoint's name. */
 export interface Visited {
@@ -31,10 +32,14 @@ export interface Visited {
   readonly sent: boolean
 }
 
-/** Whether a server takes the certificates of the CA that signs clients. */
-export type TrustSeen =
-  | { readonly state: 'Trusted' | 'Refused'; readonly authority: string }
-  | { readonly state: 'NotRequested' | 'Anybody' | 'Unknown' }
+/** Whether a server takes the certificates of the CA that signs clients; while it is replaced, of the next one too. */
+export interface TrustSeen {
+  readonly state: 'Trusted' | 'Refused' | 'NotRequested' | 'Anybody' | 'Unknown'
+  /** Fingerprints of CAs whose clients it takes; absent where that is not known. */
+  readonly trusts?: readonly string[]
+  /** What keeps it from the next CA; a sentence. */
+  readonly message?: string
+}
 
 export interface Look {
   /** ms since the epoch */
@@ -44,6 +49,8 @@ export interface Look {
   readonly nameFault?: FaultReason
   readonly refusal?: string
   readonly visits: readonly Visited[]
+  /** Addresses behind the name that were left out, because there are too many. */
+  readonly leftOut?: number
   readonly trust?: TrustSeen
   /** What a server that wants a client certificate could be shown. */
   readonly client: 'Shown' | 'NotNeeded' | 'None' | 'Unreadable'
@@ -96,7 +103,11 @@ export interface Judged {
   readonly notAfter?: number
   /** Fingerprints of CAs; absent where it is not known which. */
   readonly trusts?: readonly string[]
+  /** Absent where nobody has asked. */
+  readonly trustProof?: TrustProof
 }
+
+export type TrustProof = NonNullable<NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]['trustProof']>
 
 const noTls: ReadonlySet<FaultReason> = new Set<FaultReason>(['TLSOff', 'WrongProtocol', 'HandshakeFailed'])
 
@@ -126,28 +137,43 @@ const cut = (text: string): string => {
 }
 
 export const judge = (look: Look, wish: Wish): Judged => {
-  if (look.refusal !== undefined) return { standing: 'NotAsked', message: cut(`It was not asked: ${look.refusal}.`) }
-  if (look.nameFault !== undefined) return { standing: 'Unreachable', message: nameless }
+  const proof = proofOf(look)
+  if (look.refusal !== undefined)
+    return { standing: 'NotAsked', message: cut(`It was not asked: ${look.refusal}.`), ...proof }
+  if (look.nameFault !== undefined) return { standing: 'Unreachable', message: nameless, ...proof }
   const visits = withoutOtherFamily(look.visits)
   const all = visits.map((visit) => ({ visit, ...judgeVisit(visit, look, wish) }))
   const [worst] = all.toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
-  if (worst === undefined) return { standing: 'Unreachable', message: nameless }
+  if (worst === undefined) return { standing: 'Unreachable', message: nameless, ...proof }
   const { visit, standing, sentence } = worst
   const served = visit.served ?? all.find((one) => one.visit.served !== undefined)?.visit.served
   const troubled = all.filter((one) => one.standing !== 'Serving').length
   const where = visits.length > 1 && troubled > 0 ? `${troubled} of ${visits.length} addresses, ${visit.address}: ` : ''
   const more = visit.served === undefined ? [] : clientSentences(visit, look, wish)
-  const trusts = trustsOf(look)
+  const next = look.trust?.message === undefined ? [] : [cut(look.trust.message)]
   return {
     standing,
-    message: [`${where}${sentence}`, ...more].join(' '),
+    message: [`${where}${sentence}`, ...more, ...next].join(' '),
     ...(served === undefined ? {} : { servedSerial: served.serialNumber, notAfter: served.notAfter }),
-    ...(trusts === undefined ? {} : { trusts }),
+    ...proof,
   }
 }
 
+const proofs: Readonly<Record<TrustSeen['state'], TrustProof>> = {
+  Trusted: 'Proved',
+  Refused: 'Refused',
+  NotRequested: 'NotRequested',
+  Anybody: 'Anybody',
+  Unknown: 'Unknown',
+}
+
+const proofOf = ({ trust }: Look): Pick<Judged, 'trusts' | 'trustProof'> =>
+  trust === undefined
+    ? {}
+    : { trustProof: proofs[trust.state], ...(trust.trusts === undefined ? {} : { trusts: trust.trusts }) }
+
 /** Where a name has addresses of two families, clients take the one that answers. */
-const withoutOtherFamily = (visits: readonly Visited[]): readonly Visited[] => {
+export const withoutOtherFamily = (visits: readonly Visited[]): readonly Visited[] => {
   const isDead = ({ fault, refusal }: Visited): boolean => fault === 'ConnectFailed' || refusal !== undefined
   const family = ({ address }: Visited): boolean => address.includes(':')
   const dead = [true, false].filter((six) => visits.every((one) => family(one) !== six || isDead(one)))
@@ -200,11 +226,6 @@ const clientSentences = (visit: Visited, { client, trust }: Look, { facesClients
   if (trust?.state === 'Anybody') return ['It verifies no client certificate: it takes those of unknown CAs, too.']
   if (trust?.state === 'NotRequested' || visit.requested === false) return ['It asks clients for no certificate.']
   return []
-}
-
-const trustsOf = ({ trust }: Look): readonly string[] | undefined => {
-  if (trust?.state === 'Trusted') return [trust.authority]
-  return trust?.state === 'Refused' ? [] : undefined
 }
 
 export interface Serving {

@@ -1,8 +1,9 @@
 /** What live servers serve, for the controller of profiles: plans who is asked, and tells what was seen. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { keyOf } from '../../cluster/port.ts'
 import type { Keyring } from '../../authority/keyring.ts'
-import type { Context } from '../../control/context.ts'
+import { type Context, existing } from '../../control/context.ts'
 import type { Lookup } from '../../database/connect/address.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
@@ -11,13 +12,15 @@ import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-prof
 import type { Registry } from '../../runtime/metrics.ts'
 import type { Endpoints, EndpointSeen, EndpointsVerdict, ProfileView } from '../collaborators.ts'
 import { keyOfAuthority } from '../names.ts'
-import { readClient, strangerTo } from './client.ts'
-import { type Judged, judge, type Look, servingOf, type Wish } from './decide.ts'
+import { readClient } from './client.ts'
+import { type Judged, judge, servingOf, type Wish } from './decide.ts'
 import type { ShownCertificate } from './look.ts'
 import { registerEndpointMetrics } from './metrics.ts'
+import { offersFor, strangerTo } from './offers.ts'
 import { Permission, type ProbeRules } from './permitted.ts'
 import { type FindEntry, type Plan, type PlannedEndpoint, planOf } from './plan.ts'
-import { EndpointWatch } from './watch.ts'
+import type { FindAuthority } from './rotating.ts'
+import { EndpointWatch, type Watched } from './watch.ts'
 
 export interface LiveOptions {
   readonly keyring: Keyring
@@ -66,6 +69,7 @@ export class LiveEndpoints implements Endpoints {
         if (own === undefined) return undefined
         return { own, stranger: () => strangerTo(own, { crypto, random: context.random, now: clock.now() }) }
       },
+      offers: (proof, template, signal) => offersFor(context, keyring, proof, template, signal),
       looked: (dialect, look) => observe(dialect, look),
     })
     const observe = registerEndpointMetrics(
@@ -83,7 +87,7 @@ export class LiveEndpoints implements Endpoints {
       return { ...nothing, facts: { endpoints: undefined }, conditions: { Serving: undefined } }
     }
     const { shortestMs = usualShortestMs } = this.#options
-    const plan = planOf(view, this.#findEntry, shortestMs)
+    const plan = planOf(view, this.#findEntry, shortestMs, this.#findAuthority)
     const roots = this.#rootsOf(view)
     if (roots !== undefined) {
       this.#plans.set(key, plan)
@@ -100,20 +104,20 @@ export class LiveEndpoints implements Endpoints {
     this.#watch.forget(key)
   }
 
+  /** Its servers have been told to read their files, by a login from here. */
+  told(key: string): void {
+    this.#watch.told(key)
+  }
+
   /** Calls off what is under way. */
   stop(): Promise<void> {
     return this.#watch.stop()
   }
 
-  #verdict(
-    view: ProfileView,
-    { leftOut }: Plan,
-    looks: readonly { readonly endpoint: PlannedEndpoint; readonly look: Look }[],
-  ): EndpointsVerdict {
+  #verdict(view: ProfileView, { leftOut }: Plan, looks: readonly Watched[]): EndpointsVerdict {
     const judged = looks.map(({ endpoint, look }) => ({
       ...judge(look, this.#wish(view.key, endpoint)),
-      address: endpoint.address,
-      at: look.at,
+      ...{ address: endpoint.address, at: look.at, clientAuthority: endpoint.clientAuthority },
     }))
     const notes = leftOut === 0 ? [] : [`Of its endpoints ${leftOut} are not asked: there are too many.`]
     return {
@@ -126,7 +130,7 @@ export class LiveEndpoints implements Endpoints {
   }
 
   #seen({ key, expansion }: ProfileView): EndpointSeen[] {
-    const looks = new Map(this.#watch.seen(key).map(({ endpoint, look }) => [endpoint.address, { endpoint, look }]))
+    const looks = new Map(this.#watch.seen(key).map((one) => [one.endpoint.address, one]))
     return expansion.endpoints.map((endpoint) => {
       const found = looks.get(endpoint.address)
       if (found === undefined) return { endpoint }
@@ -135,6 +139,7 @@ export class LiveEndpoints implements Endpoints {
         endpoint,
         ...(servedSerial === undefined ? { problem: message } : { servedSerial, seenAt: found.look.at }),
         ...(standing === 'Unreachable' ? { problem: message } : {}),
+        ...trustOf(found),
       }
     })
   }
@@ -151,6 +156,8 @@ export class LiveEndpoints implements Endpoints {
         }),
     }
   }
+
+  readonly #findAuthority: FindAuthority = (key) => existing(this.#context.caches.authorities, key)
 
   readonly #findEntry: FindEntry = (certificate, serialNumber) =>
     findEntryOf(this.#context.caches, certificate, serialNumber)
@@ -192,25 +199,39 @@ export class LiveEndpoints implements Endpoints {
   }
 }
 
+const trustOf = ({ endpoint, look: { trust }, loaded }: Watched): Pick<EndpointSeen, 'trust'> => {
+  const { clientAuthority, proof } = endpoint
+  if (clientAuthority === undefined || proof === undefined) return {}
+  // One that takes nobody's clients of ours may have a rule of its own.
+  const lacksNext = trust?.state === 'Refused' && trust.trusts?.length !== 0
+  return { trust: { authority: clientAuthority, lacksNext, ...(loaded === undefined ? {} : { loaded }) } }
+}
+
 const nothing: EndpointsVerdict = { facts: {}, findings: [], notes: [], seen: [] }
 
 /**
  * The time of a look alone is worth no write. Where one row has changed, all get the time of their last look: what a row says
  * was true then, and has not been otherwise since, as long as the operator runs.
  */
-const rowsOf = (
-  judged: readonly (Judged & { readonly address: string; readonly at: number })[],
-  before: Row[] = [],
-): Row[] | undefined => {
-  const rows = judged.map(({ address, servedSerial, trusts, message, at }) => ({
+const rowsOf = (judged: readonly JudgedEndpoint[], before: Row[] = []): Row[] | undefined => {
+  const rows = judged.map(({ address, servedSerial, trusts, trustProof, clientAuthority, standing, message, at }) => ({
     address,
     ...(servedSerial === undefined ? {} : { servedSerial }),
     ...(trusts === undefined ? {} : { trusts: [...trusts] }),
+    standing,
+    ...(clientAuthority === undefined ? {} : { clientAuthority }),
+    ...(trustProof === undefined ? {} : { trustProof }),
     lastProbe: timestamp(at),
     message,
   }))
-  const facts = (all: readonly Row[]): string =>
-    JSON.stringify(all.map(({ address, servedSerial, trusts, message }) => [address, servedSerial, trusts, message]))
   if (rows.length === 0) return undefined
-  return facts(rows) === facts(before) ? before : rows
+  return isDeepStrictEqual(rows.map(timeless), before.map(timeless)) ? before : rows
 }
+
+interface JudgedEndpoint extends Judged {
+  readonly address: string
+  readonly at: number
+  readonly clientAuthority: string | undefined
+}
+
+const timeless = ({ lastProbe: _lastProbe, ...row }: Row): Omit<Row, 'lastProbe'> => row

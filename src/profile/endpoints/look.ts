@@ -11,10 +11,9 @@ import type { Look, TrustSeen, Visited } from './decide.ts'
 import type { Permission } from './permitted.ts'
 
 /** Pods behind one name that are asked one by one; a StatefulSet has a name for each. */
-const mostAddresses = 8
+export const mostAddresses = 8
 /** Databases answer within milliseconds; places for the living are few. */
-const connectMs = 2000
-const totalMs = 6000
+export const patience = { connectMs: 2000, totalMs: 6000 } as const
 
 export interface Asking {
   readonly host: string
@@ -84,6 +83,7 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
   const found = await addressesTo(asking, options)
   if (!('addresses' in found)) return done(found)
   // DNS turns them round; what is said of them must not turn along.
+  const leftOut = found.addresses.length - mostAddresses
   for (const address of found.addresses.toSorted().slice(0, mostAddresses)) {
     const refusal = options.permission.refusal(address)
     visits.push(
@@ -92,7 +92,7 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
         : { address, refusal, problems: [], refused: false, sent: false },
     )
   }
-  return done({})
+  return done(leftOut > 0 ? { leftOut } : {})
 }
 
 type Found = { readonly addresses: readonly string[] } | Pick<Look, 'refusal'> | Pick<Look, 'nameFault'>
@@ -158,7 +158,7 @@ class Turn {
   async #probe(target: Target, shown: ShownCertificate | undefined): Promise<Sight> {
     const { clock, signal } = this.#options
     const sight = await probe(target, {
-      ...{ clock, signal, connectMs, totalMs, certificate: shown?.own },
+      ...{ clock, signal, ...patience, certificate: shown?.own },
       ...(this.served === undefined ? {} : { known: this.served }),
     })
     this.served = sight.served ?? this.served
@@ -177,7 +177,7 @@ class Turn {
     // One of each: a mere look must not count as a row of failures with MySQL, and nothing is switched on its word.
     const offers = { Current: own, Next: own, Stranger: await stranger() }
     const rules = { inARow: 1, overMs: 0 }
-    const proof = await proveTrust(target, offers, { clock, signal, connectMs, totalMs, rules })
+    const proof = await proveTrust(target, offers, { clock, signal, ...patience, rules })
     this.trust = trustOf(proof, authority)
     const last = proof.rounds.at(-1)?.offer
     // The stranger's end is not ours.
@@ -186,8 +186,8 @@ class Turn {
 }
 
 const trustOf = ({ verdict, reason }: Proof, authority: string): TrustSeen => {
-  if (verdict === 'Trusted') return { state: 'Trusted', authority }
-  if (verdict === 'NotTrusted' || reason === 'CurrentRefused') return { state: 'Refused', authority }
+  if (verdict === 'Trusted') return { state: 'Trusted', trusts: [authority] }
+  if (verdict === 'NotTrusted' || reason === 'CurrentRefused') return { state: 'Refused', trusts: [] }
   if (reason === 'NotRequested') return { state: 'NotRequested' }
   return { state: reason === 'StrangerAccepted' ? 'Anybody' : 'Unknown' }
 }

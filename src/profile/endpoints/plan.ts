@@ -1,5 +1,6 @@
 /** A profile and what was issued for it → which servers are asked, and what each should serve. Pure. */
 
+import { keyOf } from '../../cluster/port.ts'
 import { issuedAt, type LedgerEntry } from '../../ledger/entry.ts'
 import { parseEndpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
@@ -10,7 +11,9 @@ import { parseDuration } from '../../resources/duration.ts'
 import { isFor, nameIn, placeOf } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
 import type { WantedCertificate } from '../expand.ts'
+import { keyOfAuthority } from '../names.ts'
 import type { Expected, Wish } from './decide.ts'
+import { type FindAuthority, type Rotating, rotatingAt } from './rotating.ts'
 
 export interface PlannedEndpoint {
   /** HOST:PORT as the profile has it. */
@@ -21,6 +24,19 @@ export interface PlannedEndpoint {
   /** What clients verify. */
   readonly serverName: string
   readonly wish: Omit<Wish, 'wasOurs'>
+  /** `namespace/name` of the CA whose clients it is to take; absent where none of ours is. */
+  readonly clientAuthority?: string
+  /** While that CA is replaced, or one above it. */
+  readonly proof?: PlannedProof
+}
+
+/** What is to be proved of a server: that it trusts the next CA. */
+export interface PlannedProof extends Rotating {
+  /**
+   * `namespace/name` of DatabaseCertificates that a certificate may be modelled on, the likeliest first: those whose subject the
+   * server knows. May be empty.
+   */
+  readonly templates: readonly string[]
 }
 
 export interface PlannedClient {
@@ -49,11 +65,12 @@ export type FindEntry = (certificate: DatabaseCertificate, serialNumber: string)
 /** One profile must not keep the operator busy with nothing else. */
 export const mostEndpoints = 256
 
-/** `shortestMs`: the operator says it, not the author of a profile. */
+/** `shortestMs`: the operator says it, not the author of a profile. `findAuthority`: by `namespace/name`. */
 export const planOf = (
   { profile, expansion, certificates }: ProfileView,
   findEntry: FindEntry,
   shortestMs: number,
+  findAuthority: FindAuthority,
 ): Plan => {
   const place = placeOf(profile)
   const { definition, managed } = engineOf(profile.spec)
@@ -79,6 +96,7 @@ export const planOf = (
         ...{ expected, managed, engine: definition.engine, facesClients: part === 'server' },
         ...(client === undefined ? {} : { client: client.name }),
       },
+      ...askedOf(profile, part, issued, findAuthority),
     })
   }
   const all = [...planned.values()]
@@ -89,6 +107,33 @@ export const planOf = (
     leftOut: Math.max(0, all.length - mostEndpoints),
     client,
   }
+}
+
+/** Servers take clients of the CA for clients; what they say to each other is signed by their own. */
+const askedOf = (
+  profile: DatabaseTLSProfile,
+  part: string,
+  issued: readonly Issued[],
+  findAuthority: FindAuthority,
+): Pick<PlannedEndpoint, 'clientAuthority' | 'proof'> => {
+  const { authorityRef, clientAuthorityRef } = profile.spec
+  const reference = part === 'server' && clientAuthorityRef !== undefined ? clientAuthorityRef : authorityRef
+  if (reference === authorityRef && engineOf(profile.spec).managed) return {}
+  const clientAuthority = keyOfAuthority(reference, profile)
+  const rotating = rotatingAt(clientAuthority, findAuthority)
+  if (rotating === undefined) return { clientAuthority }
+  return { clientAuthority, proof: { ...rotating, templates: templatesFor(part, issued) } }
+}
+
+const mostTemplates = 4
+
+const templatesFor = (part: string, issued: readonly Issued[]): readonly string[] => {
+  const parts = part === 'server' ? ['client', 'server'] : [part]
+  return parts
+    .flatMap((one) => issued.filter(({ wanted, expected }) => wanted.part === one && expected !== undefined))
+    .filter(({ wanted }) => wanted.spec.role !== 'Server')
+    .slice(0, mostTemplates)
+    .map(({ certificate }) => keyOf(certificate))
 }
 
 interface Issued {

@@ -20,8 +20,8 @@ import { parseCertificate } from '../../pki/certificates/parse.ts'
 import type { Authority } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { silentLogger } from '../../runtime/log.ts'
-import { strangerTo } from './client.ts'
 import type { Look } from './decide.ts'
+import { strangerTo } from './offers.ts'
 import { localRules, Permission } from './permitted.ts'
 import type { Plan, PlannedEndpoint } from './plan.ts'
 import { EndpointWatch, type WatchOptions } from './watch.ts'
@@ -83,6 +83,7 @@ const watching = (options: Partial<WatchOptions> = {}) => {
       return Promise.resolve({ own: client, stranger })
     },
     changed: () => (told.changed += 1),
+    offers: () => Promise.reject(new Error('nothing is replaced')),
     looked: (_, look) => told.looks.push(look),
     ...options,
   })
@@ -224,7 +225,7 @@ describe('the client certificate', () => {
     const { authority } = app()
     const asked = await running.seen()
     expect(asked).toMatchObject({
-      trust: { state: 'Trusted', authority },
+      trust: { state: 'Trusted', trusts: [authority] },
       client: 'Shown',
       visits: [{ refused: false }],
     })

@@ -11,10 +11,11 @@ import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { answered, type Look, type TrustSeen, untilNextLook } from './decide.ts'
 import { type Asking, lookAt, type ShownCertificate } from './look.ts'
+import { NextProofs, type ProofWatchOptions } from './next-proofs.ts'
 import type { Permission } from './permitted.ts'
 import type { Plan, PlannedClient, PlannedEndpoint } from './plan.ts'
 
-export interface WatchOptions {
+export interface WatchOptions extends ProofWatchOptions {
   readonly clock: Clock
   readonly log: Logger
   /** Gives [0, 1). */
@@ -34,6 +35,13 @@ export interface WatchOptions {
 export interface Followed {
   readonly plan: Plan
   readonly roots: readonly Uint8Array[]
+}
+
+export interface Watched {
+  readonly endpoint: PlannedEndpoint
+  readonly look: Look
+  /** Hash of the trust bundle that it has proved to have loaded. */
+  readonly loaded?: string
 }
 
 interface State {
@@ -60,12 +68,14 @@ const slowMs = 3000
 export class EndpointWatch {
   readonly #options: WatchOptions
   readonly #patrol: Patrol
+  readonly #proofs: NextProofs
   readonly #profiles = new Map<string, Followed & { readonly keys: ReadonlySet<string> }>()
   readonly #states = new Map<string, State>()
 
   constructor(options: WatchOptions) {
     const { clock, log, mostOpen = 32, random } = options
     this.#options = options
+    this.#proofs = new NextProofs(options)
     this.#patrol = new Patrol({
       ...{ clock, random, mostOpen, ask: (key, signal) => this.#ask(key, signal) },
       failed: (key, error) => log.warn('an endpoint could not be asked', { endpoint: key, error: String(error) }),
@@ -101,7 +111,9 @@ export class EndpointWatch {
     }
     const before = state.endpoint
     state.endpoint = endpoint
-    this.#patrol.set(key, untilNextLook(intervalMs, this.#waiting(state)))
+    this.#patrol.set(key, this.#untilNext(key, state, intervalMs))
+    // What was seen so far stands: only whom it trusts is asked anew.
+    if (endpoint.proof !== undefined && endpoint.proof.to !== before.proof?.to) this.#patrol.soon(key)
     if (question(before) === question(endpoint)) return
     // What was seen answers another question.
     state.look = undefined
@@ -117,20 +129,31 @@ export class EndpointWatch {
 
   #drop(key: string): void {
     this.#states.delete(key)
+    this.#proofs.forget(key)
     this.#patrol.drop(key)
   }
 
+  /** Its servers were told to read their files, by somebody who logged in to them: what they could not prove is asked at once. */
+  told(profile: string): void {
+    for (const key of this.#profiles.get(profile)?.keys ?? []) {
+      const proof = this.#states.get(key)?.endpoint.proof
+      if (proof !== undefined && this.#proofs.toldAnew(key)) this.#patrol.soon(key)
+    }
+  }
+
   /** The last look at each endpoint in the order of the plan; undefined while one has not been asked. */
-  looks(profile: string): readonly { readonly endpoint: PlannedEndpoint; readonly look: Look }[] | undefined {
+  looks(profile: string): readonly Watched[] | undefined {
     const seen = this.seen(profile)
     return seen.length === this.#profiles.get(profile)?.keys.size ? seen : undefined
   }
 
   /** Those of a profile that were asked. */
-  seen(profile: string): readonly { readonly endpoint: PlannedEndpoint; readonly look: Look }[] {
+  seen(profile: string): readonly Watched[] {
     return [...(this.#profiles.get(profile)?.keys ?? [])].flatMap((key) => {
       const state = this.#states.get(key)
-      return state?.look === undefined ? [] : [{ endpoint: state.endpoint, look: state.look }]
+      if (state?.look === undefined) return []
+      const loaded = state.endpoint.proof === undefined ? undefined : this.#proofs.loaded(key)
+      return [{ endpoint: state.endpoint, look: state.look, ...(loaded === undefined ? {} : { loaded }) }]
     })
   }
 
@@ -152,14 +175,19 @@ export class EndpointWatch {
     const { endpoint } = state
     const { client } = followed.plan
     const showing = client === undefined ? undefined : this.#showing(state, client)
-    const seen = await lookAt(askingOf(followed, endpoint), {
+    const asking = askingOf(followed, endpoint)
+    const seen = await lookAt(asking, {
       ...{ clock, permission, lookup, signal, showing, known: state.served },
     })
+    const { proof } = endpoint
+    const next =
+      proof === undefined ? undefined : await this.#proofs.ask(key, { asking, proof, look: seen.look }, signal)
     if (signal.aborted || this.#states.get(key) !== state) return true
     state.wants = seen.wants
     state.served = seen.served
     if (seen.shown) state.shownAt = clock.monotonic()
-    this.#learn(state, client, seen.look)
+    if (next === undefined) this.#learn(state, client, seen.look)
+    else Object.assign(state, { trust: next, trustKey: undefined })
     const look = state.trust === undefined ? seen.look : { ...seen.look, trust: state.trust }
     this.#options.looked(endpoint.dialect, look)
     const isAnswer = answered(look) && look.tookMs < slowMs
@@ -167,11 +195,15 @@ export class EndpointWatch {
     if (state.endpoint !== endpoint && question(state.endpoint) !== question(endpoint)) return isAnswer
     const isNew = state.look === undefined || digest(state.look) !== digest(look)
     state.look = look
-    const waiting = this.#waiting(state)
-    if (waiting === undefined) state.changedAt = undefined
-    this.#patrol.set(key, untilNextLook(followed.plan.intervalMs, waiting))
+    if (this.#waiting(state) === undefined) state.changedAt = undefined
+    this.#patrol.set(key, this.#untilNext(key, state, followed.plan.intervalMs))
     if (isNew) this.#options.changed(state.profile)
     return isAnswer
+  }
+
+  #untilNext(key: string, state: State, intervalMs: number): number {
+    const usual = untilNextLook(intervalMs, this.#waiting(state))
+    return state.endpoint.proof === undefined ? usual : Math.min(usual, this.#proofs.untilNext(key))
   }
 
   #showing(state: State, client: PlannedClient) {
@@ -180,7 +212,7 @@ export class EndpointWatch {
     const isUnknown = state.trustKey !== trustKeyOf(state, client) || (state.trust?.state === 'Unknown' && isDue)
     return {
       atOnce: state.wants || (isDue && state.trust !== undefined && state.trust.state !== 'NotRequested'),
-      prove: isUnknown,
+      prove: isUnknown && state.endpoint.proof === undefined,
       authority: client.authority,
       read: (signal: AbortSignal) => read(client, signal),
     }
@@ -199,7 +231,7 @@ export class EndpointWatch {
     }
     const isRefused = visits.some(({ sent, refused }) => sent && refused)
     const isTaken = visits.some(({ sent, refused }) => sent && !refused)
-    if (isRefused) state.trust = { state: 'Refused', authority: client.authority }
+    if (isRefused) state.trust = { state: 'Refused', trusts: [] }
     // Once refused and now taken: what else it takes has to be found out again.
     else if (isTaken && state.trust?.state === 'Refused') state.trustKey = undefined
   }
