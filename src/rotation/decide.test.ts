@@ -39,7 +39,7 @@ describe('the gates', () => {
     TrustBoth: ['behind', 'reloads', 'unproved'],
     Signing: ['behind', 'reloads', 'leaves', 'notServing'],
     DropSoak: ['behind', 'reloads', 'leaves', 'notServing'],
-    Dropped: ['behind', 'reloads'],
+    Dropped: ['behind', 'reloads', 'leaves'],
   }
   const phases = Object.keys(waitedFor) as RunningPhase[]
   const rows = phases.flatMap((phase) => lists.map((list) => [phase, list, waitedFor[phase].includes(list)] as const))

@@ -57,7 +57,9 @@ const mend = (state: State, world: World, rules: Rules): Step | undefined => {
   if (phase === undefined) return undefined
   if (phase !== 'Idle') return { act: 'Report', state: entering(phase, state, world), message: `${phase} has begun.` }
   const given = state.phase === 'Dropped' ? {} : { cause: 'Abort' as const, abort: wish.abort }
-  return { act: 'Report', state: { ...ended(state, now), ...given }, message: '' }
+  const message =
+    state.phase === 'Dropped' ? doneWith(state) : 'The next CA is gone; no rotation is under way any more.'
+  return { act: 'Report', state: { ...ended(state, now), ...given }, message }
 }
 
 /** A Secret that was prepared for a wish that status does not know yet. */
@@ -76,8 +78,11 @@ const prepared = (state: State, world: World): Step => {
   }
 }
 
-const isSwitchedBack = ({ phase, from }: State, { stage, signer }: World): boolean =>
-  stage === 'Switched' && (phase === 'Signing' || phase === 'DropSoak') && from === signer.fingerprint
+/** By either of the two: the one that signs may have been renewed with its key since. */
+const isSwitchedBack = ({ phase, from, to }: State, { stage, signer, other }: World): boolean =>
+  stage === 'Switched' &&
+  (phase === 'Signing' || phase === 'DropSoak') &&
+  (from === signer.fingerprint || (to !== undefined && to === other?.fingerprint))
 
 const switchedBack = (state: State, world: World): State => ({
   ...entering('Signing', state, world),

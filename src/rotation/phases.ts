@@ -80,7 +80,7 @@ const phases: Readonly<Record<RunningPhase, PhaseRule>> = {
   Dropped: {
     stages: ['Dropped'],
     written: { Plain: 'Idle' },
-    gates: ['delivered', 'loaded'],
+    gates: ['replaced', 'delivered', 'loaded'],
     holds: false,
     windowed: false,
     abort: 'TooLate',
