@@ -43,9 +43,20 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   profile: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'database'],
   rotation: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'profile'],
   publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],
+  overview: [...below.domain, 'control', 'server'],
   caches: [...below.domain, ...below.controllers],
   operator: [...below.domain, ...below.controllers, 'caches'],
-  commands: [...below.domain, ...below.controllers, 'database', 'server', 'publish', 'caches', 'operator', 'version'],
+  commands: [
+    ...below.domain,
+    ...below.controllers,
+    'database',
+    'server',
+    'publish',
+    'overview',
+    'caches',
+    'operator',
+    'version',
+  ],
   main: ['commands', 'runtime', 'version'],
 }
 

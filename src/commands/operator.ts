@@ -18,6 +18,7 @@ import { createLogger, type Logger, type LogLevel } from '../runtime/log.ts'
 import { favourMemory } from '../runtime/memory.ts'
 import { createMetrics, type Metrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
+import { overviewHandler } from '../overview/handler.ts'
 import { listenToPublish, type PublishOptions } from '../publish/server.ts'
 import { listen, type ListeningServer, operationsHandler } from '../server/http.ts'
 import { version } from '../version.ts'
@@ -43,7 +44,7 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --namespaces A,B          watch only these namespaces (default: all)
   --workers N               certificates worked on at the same time (default: 16)
   --publish-address ADDR    CA certificates and revocation lists over HTTP, or none (default: :8080)
-  --metrics-address ADDR    /metrics, /healthz, /readyz (default: :9090)
+  --metrics-address ADDR    /metrics, /healthz, /readyz and a page for people (default: :9090)
   --leader-elect=false      act without asking for the Lease; only ever with one replica
   --lease-namespace NS      namespace of the Lease (default: $POD_NAMESPACE, or the kubeconfig's)
   --lease-name NAME         name of the Lease (default: dbtls)
@@ -164,7 +165,9 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })
   const address = options['metrics-address'] ?? ':9090'
-  const handler = operationsHandler(healthOf(operator, elector), metrics.registry)
+  const leads = elector && (() => elector.isLeading)
+  const overview = overviewHandler({ caches: operator.caches, now: () => clock.now(), leads })
+  const handler = operationsHandler(healthOf(operator, elector), metrics.registry, overview)
   const server = await listen({ address, handler, log, clock })
   log.info('started', {
     version: version(),

@@ -7,7 +7,7 @@ import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { AuthorityCertificates } from './certificates.ts'
 import { sha1Of, withColons } from './fingerprints.ts'
-import { Html, markup, page } from './html.ts'
+import { Html, markup, page } from '../server/html.ts'
 import type { Issued } from './issued.ts'
 import type { RevocationListView } from './revocation-list.ts'
 

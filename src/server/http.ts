@@ -223,10 +223,10 @@ export const listen = async (options: ListenOptions): Promise<ListeningServer> =
 
 const verdictReply = (verdict: Verdict): Reply => textReply(verdict.ok ? 200 : 503, describeVerdict(verdict))
 
-/** `/metrics`, `/healthz` (live) and `/readyz`. */
+/** `/metrics`, `/healthz` (live) and `/readyz`; `pages` answers what is none of these. */
 export const operationsHandler =
-  (health: Health, registry: Registry): Handler =>
-  async (path) => {
+  (health: Health, registry: Registry, pages: Handler = () => undefined): Handler =>
+  async (path, request) => {
     switch (path) {
       case '/metrics':
         return { status: 200, contentType: registry.contentType, body: await registry.metrics() }
@@ -235,6 +235,6 @@ export const operationsHandler =
       case '/readyz':
         return verdictReply(health.ready())
       default:
-        return undefined
+        return pages(path, request)
     }
   }

@@ -14,6 +14,7 @@ import type { Metrics } from '../../runtime/metrics.ts'
 import { registerProcessMetrics } from '../../runtime/process-metrics.ts'
 import { listenToPublish } from '../../publish/server.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
+import { overviewHandler } from '../../overview/handler.ts'
 import { listen, operationsHandler } from '../../server/http.ts'
 import type { ListeningServer } from '../../server/http.ts'
 import { Exporter } from './exporter.ts'
@@ -203,7 +204,8 @@ class Run {
   async #serveMetrics(address: string | undefined): Promise<void> {
     const health = new Health()
     health.addReady('caches', () => (this.#session.operator.synced ? undefined : 'the caches are not filled yet'))
-    const handler = operationsHandler(health, this.#metrics.registry)
+    const overview = overviewHandler({ caches: this.#session.operator.caches, now: () => this.#clock.now() })
+    const handler = operationsHandler(health, this.#metrics.registry, overview)
     await this.#serve('metrics', '/metrics', address, 9090, (wanted) =>
       listen({ address: wanted, handler, log: this.#log, clock: this.#clock }),
     )

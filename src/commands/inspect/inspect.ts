@@ -11,7 +11,7 @@ import { parseArguments, UsageError } from '../shared/options.ts'
 import { readPassphrase } from '../shared/passphrase.ts'
 import { outputFlags, outputForm, outputUsage, writeValue, writeLine, writeProblem } from '../shared/present.ts'
 import { targetFlags, targetUsage } from '../shared/target.ts'
-import { timeInWords } from '../shared/times.ts'
+import { timeInWords } from '../../control/times.ts'
 
 const usage = `usage: dbtls inspect SECRET|FILE… [options]
 

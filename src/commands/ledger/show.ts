@@ -18,7 +18,7 @@ import {
   targetUsage,
   targetVerb,
 } from '../shared/target.ts'
-import { timeInWords } from '../shared/times.ts'
+import { timeInWords } from '../../control/times.ts'
 
 const usage = `usage: dbtls ledger show SERIAL [options]
 

@@ -12,7 +12,7 @@ import {
 } from '../../control/rotation.ts'
 import { fromTimestamp } from '../../control/schedule.ts'
 import type { Instant } from '../../runtime/clock.ts'
-import { relative, timeInWords } from '../shared/times.ts'
+import { relative, timeInWords } from '../../control/times.ts'
 
 /** `TrustBoth (2 of 5)`; `Idle` is no step. */
 export const stepInWords = ({ phase }: Pick<Rotation, 'phase'>): string => {

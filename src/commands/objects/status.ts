@@ -33,7 +33,7 @@ import {
 } from '../shared/target.ts'
 import type { Warning } from '../shared/readiness.ts'
 import type { Target } from '../shared/target.ts'
-import { relative, timeInWords } from '../shared/times.ts'
+import { relative, timeInWords } from '../../control/times.ts'
 
 const usage = `usage: dbtls status [KIND | KIND/NAME] [options]
 

@@ -1,6 +1,6 @@
 /** Times in words: how far away something is. */
 
-import type { Instant } from '../../runtime/clock.ts'
+import type { Instant } from '../runtime/clock.ts'
 
 const units: readonly (readonly [string, number])[] = [
   ['day', 86_400_000],

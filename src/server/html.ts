@@ -38,7 +38,8 @@ const rendered = (value: Value): string => {
 export const markup = (parts: TemplateStringsArray, ...values: readonly Value[]): Html =>
   new Html(parts.reduce((text, part, at) => text + rendered(values[at - 1]) + part))
 
-const style = `
+/** What all pages look like. */
+const plain = `
 :root { color-scheme: light dark; --line: #8886; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
@@ -58,19 +59,36 @@ button { font: inherit; padding: 0.35rem 1rem; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.6rem; } }
 `
 
-const styleHash = createHash('sha256').update(style).digest('base64')
+export interface Sheet {
+  readonly css: string
+  /**
+   * Content-Security-Policy: nothing may run, load or frame the page; the one style sheet is known by its hash, and forms go
+   * back here.
+   */
+  readonly policy: string
+}
 
-/** Nothing may run, load or frame it; the one style sheet is known by its hash, and forms go back here. */
-export const contentSecurityPolicy = `default-src 'none'; style-src 'sha256-${styleHash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`
+/** The plain style and what a page wants besides. */
+export const sheetOf = (more = ''): Sheet => {
+  const css = plain + more
+  const hash = createHash('sha256').update(css).digest('base64')
+  return {
+    css,
+    policy: `default-src 'none'; style-src 'sha256-${hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+  }
+}
 
-export const page = (title: string, body: Html): string =>
+const plainSheet = sheetOf()
+export const contentSecurityPolicy = plainSheet.policy
+
+export const page = (title: string, body: Html, { css }: Sheet = plainSheet): string =>
   markup`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
-        <style>${new Html(style)}</style>
+        <style>${new Html(css)}</style>
       </head>
       <body>
         ${body}
