@@ -13,7 +13,7 @@ import type { Reason } from '../resources/reasons.ts'
 import { NotReady, ReconcileError, Terminal } from '../runtime/errors.ts'
 import { contentOf, type Sources } from '../trust/content.ts'
 import { fieldsOf } from '../trust/decide.ts'
-import { refusedKey, type Plan, type Step, type Version } from './decide.ts'
+import { refusedKey, type Plan, type Step, type Version, versionOf } from './decide.ts'
 import type { Memory } from './memory.ts'
 import { configMapMetadata, isApplied, type WantedConfigMap } from './objects.ts'
 
@@ -109,7 +109,7 @@ const outcomeOf = (step: Step, error: unknown): Outcome => {
 const perform = (turn: Turn, step: Step): Promise<Outcome> => {
   switch (step.act) {
     case 'applyCertificate':
-      return applyCertificate(turn, step.object, step.previous)
+      return applyCertificate(turn, step)
     case 'writeConfigMap':
       return writeConfigMap(turn, step)
     case 'deleteCertificate':
@@ -120,19 +120,26 @@ const perform = (turn: Turn, step: Step): Promise<Outcome> => {
   }
 }
 
+/** Of what a restore wrote in the operator's name: that part which is not the profile's. */
+const keptManager = 'dbtls.dev/kept'
+
 const applyCertificate = async (
   { context, memory, signal }: Turn,
-  object: DatabaseCertificate,
-  previous: Version | undefined,
+  { object, previous: found, kept }: Extract<Step, { act: 'applyCertificate' }>,
 ): Promise<Outcome> => {
   const { cluster, caches } = context
+  const apply = (one: DatabaseCertificate, manager: string, over: Version | undefined) =>
+    cluster.apply(
+      databaseCertificates,
+      { ...one, metadata: { ...one.metadata, ...over } },
+      { fieldManager: manager, force: true, createOnly: over === undefined, signal },
+    )
   try {
-    const applied = { ...object, metadata: { ...object.metadata, ...previous } }
-    const options = { fieldManager, force: true, createOnly: previous === undefined, signal }
-    const written = await cluster.apply(databaseCertificates, applied, options)
+    const previous = kept === undefined ? found : versionOf(await apply(kept, keptManager, found))
+    const written = await apply(object, fieldManager, previous)
     caches.certificates.wrote(written)
     if (!isApplied(written, object)) memory.unyielding.add(refusedKey(written, object))
-    return written.metadata.resourceVersion === previous?.resourceVersion ? 'unchanged' : 'done'
+    return written.metadata.resourceVersion === found?.resourceVersion ? 'unchanged' : 'done'
   } catch (error) {
     throw isAlreadyExists(error) ? error : explained(object, error)
   }

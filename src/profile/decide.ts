@@ -15,7 +15,7 @@ import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { contentsOf } from '../trust/decide.ts'
 import { sentence } from './findings.ts'
 import { type Belongs, belongs, ownerMark } from './names.ts'
-import { configMapMetadata, isApplied, isMarked, type WantedConfigMap } from './objects.ts'
+import { besides, configMapMetadata, isApplied, isMarked, type WantedConfigMap } from './objects.ts'
 import type { Expanded, Observed } from './observed.ts'
 
 /** uid and resourceVersion of what stands: a precondition. */
@@ -30,6 +30,8 @@ export type Step =
       readonly object: DatabaseCertificate
       /** Absent: there is none yet. */
       readonly previous?: Version
+      /** Stays, though it was written in the operator's name: see `besides`. */
+      readonly kept?: DatabaseCertificate
     }
   | {
       readonly act: 'writeConfigMap'
@@ -83,7 +85,9 @@ interface Part {
   readonly good?: Plan['good'][number]
 }
 
-const versionOf = ({ metadata: { uid = '', resourceVersion = '' } }: DatabaseCertificate | ConfigMap): Version => ({
+export const versionOf = ({
+  metadata: { uid = '', resourceVersion = '' },
+}: DatabaseCertificate | ConfigMap): Version => ({
   uid,
   resourceVersion,
 })
@@ -117,7 +121,9 @@ const certificateParts = (profile: DatabaseTLSProfile, expanded: Expanded, refus
     const taken = secretInTheWay(profile, expanded, object, live)
     if (taken !== undefined) return taken
     if (isApplied(live, object) || expanded.unyielding.has(refusedKey(live, object))) return {}
-    return refused ? {} : { step: { act: 'applyCertificate', object, previous: versionOf(live) } }
+    if (refused) return {}
+    const kept = whose === 'orphan' ? besides(live, object) : undefined
+    return { step: { act: 'applyCertificate', object, previous: versionOf(live), ...(kept && { kept }) } }
   })
   return withoutVainMoves(expanded, parts)
 }

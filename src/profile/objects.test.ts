@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { admit } from '../resources/validate.ts'
 import { belongs, byProfile } from './names.ts'
-import { certificateObject, configMapsOf, isApplied } from './objects.ts'
+import { besides, certificateObject, configMapsOf, isApplied } from './objects.ts'
 import { exampleOf, engines, expanded, profileOf } from './profile.fixture.ts'
 
 const uid = '3b5d2a60-0000-4000-8000-000000000001'
@@ -72,6 +72,46 @@ describe('a certificate that was applied', () => {
   it('is told apart from one of another wish that it holds as well', () => {
     const less = { ...server, spec: { ...server.spec, ipAddresses: undefined } } as typeof server
     expect(isApplied(live, certificateObject(profile, less))).toBe(false)
+  })
+})
+
+describe('what a certificate holds besides', () => {
+  const client = expanded(exampleOf('MySQL')).certificates.find(({ name }) => name === 'orders-app')
+  if (client === undefined) throw new Error('no client')
+  const applied = certificateObject(profile, client)
+  const { items = [] } = applied.spec.secret
+  const extra = { key: 'mine.der', content: 'CertificateDER' }
+  const person = { renewTrigger: 'now', secret: { deletionPolicy: 'Retain' } }
+
+  it('is nothing where it is what was applied', () => {
+    expect(besides(applied, applied)).toBeUndefined()
+  })
+  it('are members, items, labels and annotations that the wish does not have, and no other', () => {
+    expect(items.length).toBeGreaterThan(0)
+    const standing = {
+      ...applied,
+      metadata: {
+        ...applied.metadata,
+        labels: { ...applied.metadata.labels, team: 'a' },
+        annotations: { ...applied.metadata.annotations, note: 'mine' },
+      },
+      spec: {
+        ...applied.spec,
+        ...person,
+        secret: { ...applied.spec.secret, ...person.secret, items: [...items, extra] },
+      },
+    } as DatabaseCertificate
+    const { apiVersion, kind, metadata } = applied
+    expect(besides(standing, applied)).toEqual({
+      ...{ apiVersion, kind },
+      metadata: {
+        ...{ name: metadata.name, namespace: metadata.namespace },
+        ...{ labels: { team: 'a' }, annotations: { note: 'mine' } },
+      },
+      spec: { renewTrigger: 'now', secret: { deletionPolicy: 'Retain', items: [extra] } },
+    })
+    const other = { ...applied, metadata: { ...metadata, annotations: { 'dbtls.dev/inputs-hash': 'other' } } }
+    expect(besides(standing, other)?.spec, 'of a changed wish only what is surely a person’s').toEqual(person)
   })
 })
 

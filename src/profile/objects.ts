@@ -66,6 +66,49 @@ const containsAll = (has: readonly unknown[], wanted: readonly unknown[]): boole
   return wanted.every((one) => contains(byKey.get((one as Record<string, unknown>)['key']), one))
 }
 
+/**
+ * What the object that stands holds beside the one to apply, for another field manager to hold it when a profile takes in what a
+ * restore has written in the operator's name. Of a certificate that was applied for another wish only what a profile never asks
+ * for is known to be a person's: the rest may be of the former wish. Undefined: nothing.
+ */
+export const besides = (live: DatabaseCertificate, wanted: DatabaseCertificate): DatabaseCertificate | undefined => {
+  const { labels, annotations } = live.metadata
+  const sameWish = annotations?.[marks.inputsHash] === wanted.metadata.annotations?.[marks.inputsHash]
+  const { renewTrigger, secret } = live.spec
+  const persons = {
+    ...(renewTrigger === undefined ? {} : { renewTrigger }),
+    secret: { deletionPolicy: secret.deletionPolicy },
+  }
+  const spec = sameWish ? remainder(live.spec, wanted.spec) : persons
+  const metadata = remainder({ labels, annotations }, wanted.metadata)
+  if (spec === undefined && metadata === undefined) return undefined
+  const { name, namespace } = wanted.metadata
+  return {
+    ...{ apiVersion: wanted.apiVersion, kind: wanted.kind },
+    metadata: { ...(metadata as ObjectMeta | undefined), name, ...(namespace === undefined ? {} : { namespace }) },
+    ...(spec === undefined ? {} : { spec }),
+  } as DatabaseCertificate
+}
+
+/** Members and items that `wanted` does not have. */
+const remainder = (has: unknown, wanted: unknown): unknown => {
+  if (has === undefined || wanted === undefined) return has
+  if (Array.isArray(has)) return Array.isArray(wanted) ? remainingItems(has, wanted) : undefined
+  if (!isRecord(has) || !isRecord(wanted)) return undefined
+  const left = Object.entries(has).flatMap(([key, value]) => {
+    const rest = remainder(value, Object.hasOwn(wanted, key) ? wanted[key] : undefined)
+    return rest === undefined ? [] : [[key, rest] as const]
+  })
+  return left.length === 0 ? undefined : Object.fromEntries(left)
+}
+
+const remainingItems = (has: readonly unknown[], wanted: readonly unknown[]): unknown => {
+  const keyOfItem = (one: unknown): unknown => (isRecord(one) ? one['key'] : undefined)
+  const keys = new Set(wanted.map(keyOfItem))
+  const left = has.filter((one) => typeof keyOfItem(one) === 'string' && !keys.has(keyOfItem(one)))
+  return left.length === 0 ? undefined : left
+}
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -8,6 +8,7 @@ import { keyOf, type KubeObject, type Resource } from '../../cluster/port.ts'
 import { parentOf, passphraseRefOf } from '../../authority/names.ts'
 import { authorityKeyOf } from '../../certificate/rivals.ts'
 import { fieldManager as operatorManager } from '../../control/context.ts'
+import { isOfProfile } from '../../profile/names.ts'
 import { factsOf } from '../../ledger/facts.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps, type Namespace, namespaces, type Secret, secrets } from '../../resources/core.ts'
@@ -121,8 +122,22 @@ class Restoration {
 
   async #certificate(certificate: DatabaseCertificate): Promise<void> {
     const made = restoredCertificate(certificate, this.#contents.id)
-    const { metadata } = await this.#create(databaseCertificates, certificate, made, fieldManager)
+    const { metadata } = isOfProfile(certificate)
+      ? await this.#applied(databaseCertificates, certificate, made)
+      : await this.#create(databaseCertificates, certificate, made, fieldManager)
     this.#uids.set(certificate.metadata.uid ?? '', metadata.uid ?? '')
+  }
+
+  /** In the operator's name, so that a profile which takes it in can take away what it comes to ask for no longer. */
+  async #applied<T extends KubeObject>(resource: Resource<T>, backup: T, made: T): Promise<KubeObject> {
+    const present = this.#survey.present.get(idOf(backup))
+    if (present !== undefined) return present
+    const options = { fieldManager: operatorManager, force: true, createOnly: true, metadataOnly: true }
+    try {
+      return await this.#target.cluster.apply(resource, made, options)
+    } catch (error) {
+      throw isAlreadyExists(error) ? appeared(backup) : error
+    }
   }
 
   async #belonging(object: Secret | ConfigMap): Promise<void> {
@@ -160,13 +175,11 @@ class Restoration {
     return this.#target.cluster.apply(resource, more, { fieldManager, metadataOnly: true })
   }
 
-  async #ownPart(
+  #ownPart(
     resource: Resource<Secret | ConfigMap>,
     object: Secret | ConfigMap,
     { annotations, data, labels }: ReturnType<typeof partsOf>['own'],
   ): Promise<KubeObject> {
-    const present = this.#survey.present.get(idOf(object))
-    if (present !== undefined) return present
     const ownerReferences = ownersOf(object.metadata, { uids: this.#uids })
     const part = {
       apiVersion: 'v1',
@@ -178,16 +191,7 @@ class Restoration {
       ...('type' in object ? { type: object.type } : {}),
       data,
     } as Secret | ConfigMap
-    try {
-      return await this.#target.cluster.apply(resource, part, {
-        fieldManager: operatorManager,
-        force: true,
-        createOnly: true,
-        metadataOnly: true,
-      })
-    } catch (error) {
-      throw isAlreadyExists(error) ? appeared(object) : error
-    }
+    return this.#applied(resource, object, part)
   }
 
   /** What is revoked first: if this ends half-way, nothing else may be missing. */
