@@ -1,0 +1,64 @@
+/** Where objects are kept and an operator acts: in this process, with its servers asked and told, on the system's clock. */
+import { randomBytes, webcrypto } from 'node:crypto'
+import { EmbeddedCluster } from '../../../src/cluster/embedded/cluster.ts'
+import type { Occurrence } from '../../../src/cluster/events.ts'
+import type { Cluster, KubeObject } from '../../../src/cluster/port.ts'
+import { embeddedKinds } from '../../../src/commands/shared/embedded-kinds.ts'
+import { Operator } from '../../../src/operator.ts'
+import { localRules } from '../../../src/profile/endpoints/permitted.ts'
+import { configMaps, secrets } from '../../../src/resources/core.ts'
+import { kinds } from '../../../src/resources/kinds.ts'
+import { workloads } from '../../../src/resources/workloads.ts'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import { silentLogger } from '../../../src/runtime/log.ts'
+import { createMetrics } from '../../../src/runtime/metrics.ts'
+
+export interface Site extends AsyncDisposable {
+  /** As a person or a kubelet reaches it. */
+  readonly cluster: Cluster
+  readonly namespace: string
+}
+
+const person = { fieldManager: 'kubectl', force: true }
+const resources = [secrets, configMaps, ...kinds.map(({ resource }) => resource)]
+
+/** As a person does with kubectl; in the namespace of the site where the object names none. */
+export const applyTo = async ({ cluster, namespace }: Site, ...objects: readonly object[]): Promise<void> => {
+  for (const object of objects) {
+    const { metadata, ...rest } = object as KubeObject
+    const resource = resources.find(({ kind }) => kind === rest.kind)
+    if (resource === undefined) throw new Error(`${rest.kind} is not applied here`)
+    await cluster.apply(resource, { ...rest, metadata: { namespace, ...metadata } }, person)
+  }
+}
+
+export interface EmbeddedSite extends Site {
+  readonly operator: Operator
+  readonly events: readonly Occurrence[]
+}
+
+/** `around`: what stands between the operator and the objects. */
+export const embeddedSite = async (around: (cluster: Cluster) => Cluster = (same) => same): Promise<EmbeddedSite> => {
+  const clock = systemClock()
+  const built = [...embeddedKinds(), ...Object.values(workloads).map((resource) => ({ resource }))]
+  const cluster = new EmbeddedCluster({ directory: undefined, kinds: built, clock })
+  const events: Occurrence[] = []
+  const operator = new Operator({
+    ...{ cluster: around(cluster), clock, crypto: webcrypto, random: Math.random, workers: 4 },
+    randomBytes: (size) => randomBytes(size),
+    ...{ log: silentLogger(), metrics: createMetrics() },
+    events: { record: (occurrence) => void events.push(occurrence), stop: () => Promise.resolve() },
+    probes: { rules: localRules, shortestMs: 1000 },
+  })
+  const stopping = new AbortController()
+  await operator.startCaches(stopping.signal)
+  operator.startControllers()
+  return {
+    ...{ cluster, operator, events, namespace: 'data' },
+    [Symbol.asyncDispose]: async () => {
+      await operator.stop()
+      stopping.abort()
+      cluster.close()
+    },
+  }
+}
