@@ -1,7 +1,7 @@
 /** What a CertificateAuthority needs now: the same chain of checks answers "sign it?", "write it again?" and "is it Ready?". Pure. */
 
 import { isDeepStrictEqual } from 'node:util'
-import { type Check, type Decision, encode, evaluate, issue, stall, wait } from '../control/decision.ts'
+import { type Check, type Decision, encode, evaluate, type Finding, issue, stall, wait } from '../control/decision.ts'
 import { isAhead, renewalWindow, toTimestamp } from '../control/schedule.ts'
 import { constraintViolations } from '../pki/constraints/check.ts'
 import { nestingProblems } from '../pki/constraints/nesting.ts'
@@ -289,3 +289,26 @@ export const decide = (seen: Observed, now: number): Decision => {
   // Without a certificate of its own on record, only the parent can say whether the one in the Secret is the right one.
   return seen.status?.certificate === undefined ? evaluate([...checks, ...parentPresent], seen, now) : decision
 }
+
+/** What makes the material of a CA untouchable, whatever is to be done with it; nothing of what it signs. */
+const materialChecks: readonly AuthorityCheck[] = [
+  heldBack,
+  requestInvalid,
+  passphraseMissing,
+  secretBelongsToOthers,
+  secretUnreadable,
+  secretLost,
+  anotherAuthority,
+  neverRecorded,
+  rootsExchanged,
+]
+
+/** Of a step of a rotation: who has been revoked, or has ended, may be replaced all the same. */
+export const materialProblem = (seen: Observed, now: number): Finding | undefined => {
+  const { cure, acting } = evaluate(materialChecks, seen, now)
+  return cure === 'Stall' ? acting[0] : undefined
+}
+
+/** Why the authority above signs nothing for this one; undefined for a root. */
+export const signingProblem = (seen: Observed, now: number): Finding | undefined =>
+  evaluate([...parentPresent, ...parentSigns], seen, now).acting[0]

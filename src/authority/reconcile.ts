@@ -7,21 +7,16 @@ import { keyOf } from '../cluster/port.ts'
 import { Actor } from '../control/actor.ts'
 import { type Context, existing } from '../control/context.ts'
 import type { Decision } from '../control/decision.ts'
-import { isFailedIssuance, isRefused, noFailure } from '../control/failure.ts'
-import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { isFailedIssuance, isRefused } from '../control/failure.ts'
+import { toTimestamp } from '../control/schedule.ts'
 import { writeSecret } from '../control/write-secret.ts'
 import { findEntry } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
-import {
-  certificateAuthorities,
-  type CertificateAuthority,
-  type CertificateAuthorityStatus,
-} from '../resources/certificate-authority.ts'
+import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { NotReady } from '../runtime/errors.ts'
 import { decide } from './decide.ts'
-import { certificateFacts } from './facts.ts'
 import { gather } from './gather.ts'
 import { deliver, issueAuthority } from './issue.ts'
 import type { Keyring } from './keyring.ts'
@@ -31,7 +26,7 @@ import { type Bundle, bundleOf, contentOf } from './outputs.ts'
 import { reconcileBrought } from './reconcile-brought.ts'
 import { dueForRenewal } from './renewal.ts'
 import { rotationFacts } from './rotation-facts.ts'
-import { trustHash } from './trust.ts'
+import { factsOf, readyMessage } from './status.ts'
 import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -123,24 +118,13 @@ export class AuthorityReconciler {
   ): Promise<Result> {
     const { object: authority, seen } = look
     this.#undelivered.forget(keyOf(authority))
-    const { certificate, trust } = bundle
-    const { notBefore, notAfter } = certificate
-    const uid = authority.metadata.uid ?? ''
     const wanted = wantedOf(seen)
-    const renewAt = renewalTime(wanted.renewal, notBefore, notAfter, uid)
-    const facts = {
-      certificate: certificateFacts(certificate),
-      renewAt: toTimestamp(renewAt),
-      trustBundleHash: trustHash(trust),
-      ...rotationFacts(authority.status, bundle),
-      ...noFailure,
-      ...(secret === undefined ? {} : { observed: versionsOf(seen, secret) }),
-    }
-    const message = `"${formatDistinguishedName(certificate.subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`
+    const facts = { ...factsOf(authority, seen, wanted, bundle, secret), ...rotationFacts(authority.status, bundle) }
+    const finding = { reason: 'Ready', message: readyMessage(bundle) } as const
     const now = this.#context.clock.now()
-    const due = dueForRenewal(wanted, bundle, uid, now)
+    const due = dueForRenewal(wanted, bundle, seen.uid, now)
     const again = Number.isFinite(due) ? due : now + longestRequeueMs
-    return this.#actor.ready(look, facts, { reason: 'Ready', message }, again)
+    return this.#actor.ready(look, facts, finding, again)
   }
 }
 
@@ -150,15 +134,6 @@ const inStep = (decision: Decision): Decision => {
   if (decision.cure === 'Wait' && first?.reason === 'Rotating') throw new NotReady(first.reason, first.message, 1000)
   return decision
 }
-
-const versionsOf = (
-  { passphrase }: Observed,
-  { uid = '', resourceVersion = '' }: { readonly uid?: string; readonly resourceVersion?: string },
-): CertificateAuthorityStatus['observed'] => ({
-  secretUid: uid,
-  secretResourceVersion: resourceVersion,
-  ...(passphrase?.state === 'found' ? { passphraseResourceVersion: passphrase.resourceVersion } : {}),
-})
 
 const wantedOf = ({ resolved }: Observed): Wanted => {
   if (!('wanted' in resolved)) throw new Error('a cure was chosen for a spec that could not be resolved')

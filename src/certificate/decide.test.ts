@@ -56,6 +56,7 @@ const secret: Present = {
   keyAlgorithm: wanted.keyAlgorithm,
   password: undefined,
   signedByAuthority: true,
+  waits: false,
   requestedDuration: 90 * day,
   renewTrigger: '',
   drift: [],
@@ -292,6 +293,11 @@ describe('decide', () => {
       says: 'RSA 2048',
     },
     { name: 'another signer key', seen: withSecret({ signedByAuthority: false }), cure: 'Issue' },
+    {
+      name: 'the key of the former CA, while it waits',
+      seen: withSecret({ signedByAuthority: false, waits: true }),
+      cure: 'None',
+    },
     {
       name: 'another subject',
       seen: want({ subject: distinguishedName({ commonName: 'other' }) }),

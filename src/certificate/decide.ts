@@ -180,7 +180,7 @@ const keyAlgorithmChanged = onCertificate((wanted, secret) => {
 })
 
 const signerChanged = onCertificate((_wanted, secret, { authority }) =>
-  authority.state === 'usable' && secret.signedByAuthority === false
+  authority.state === 'usable' && secret.signedByAuthority === false && !secret.waits
     ? issue('Issuing', `The certificate was not signed by the present key of the authority.`)
     : undefined,
 )

@@ -13,6 +13,7 @@ import { contentOf } from './outputs.ts'
 import { replacedNamesake } from './rivals.ts'
 import { usable } from './status.ts'
 import type { Undelivered } from './undelivered.ts'
+import { presentVariant, standingVariant, type Variant } from './variant.ts'
 import type { Wanted } from './wanted.ts'
 
 interface Delivering {
@@ -31,6 +32,7 @@ export const deliver = async (
   const { wanted, authority } = usable(seen)
   const present = seen.secret.state === 'present' ? seen.secret : undefined
   const content = await encoded(context, certificate, seen, {
+    variant: presentVariant(authority.material),
     leaf: issued.certificate,
     privateKey: issued.privateKey,
     requestedDuration: wanted.duration,
@@ -67,13 +69,17 @@ export const encodeAgain = async (
   const present = seen.secret.state === 'present' ? seen.secret : undefined
   if (wanted.withoutCertificate) {
     const { duration, renewTrigger } = wanted
-    const made = { leaf: undefined, privateKey: undefined, requestedDuration: duration, renewTrigger }
+    const made = {
+      ...{ variant: standingVariant(seen), leaf: undefined, privateKey: undefined },
+      ...{ requestedDuration: duration, renewTrigger },
+    }
     const written = await writeSecret(context, await encoded(context, certificate, seen, made), signal)
     return { leaf: undefined, written, adopted: present?.adopted === true }
   }
   if (present?.leaf === undefined || (present.privateKey === undefined && wanted.request === undefined))
     throw new Error('nothing to encode')
   const content = await encoded(context, certificate, seen, {
+    variant: standingVariant(seen),
     leaf: present.leaf,
     privateKey: wanted.request === undefined ? present.privateKey : undefined,
     requestedDuration: present.requestedDuration ?? wanted.duration,
@@ -86,21 +92,25 @@ const encoded = (
   { random }: Context,
   certificate: DatabaseCertificate,
   seen: Observed,
-  made: {
+  {
+    variant,
+    ...made
+  }: {
+    readonly variant: Variant
     readonly leaf: ParsedCertificate | undefined
     readonly privateKey: Uint8Array | undefined
     readonly requestedDuration: number
     readonly renewTrigger: string
   },
 ): Promise<SecretContent> => {
-  const { wanted, authority } = usable(seen)
+  const { wanted } = usable(seen)
   const present = seen.secret.state === 'present' ? seen.secret : undefined
   return contentOf(
     {
       ...made,
       certificate,
       wanted,
-      authority: authority.material,
+      authority: variant,
       password: passwordOf(random, seen, wanted),
       revocationList: seen.revocationList?.state === 'found' ? seen.revocationList.list : undefined,
       authorityPrivateKey: seen.authorityKey?.state === 'found' ? seen.authorityKey.pkcs8 : undefined,

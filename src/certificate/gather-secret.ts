@@ -5,7 +5,7 @@ import { type Context, existing, marks } from '../control/context.ts'
 import { dataOf } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { recoverMaterial } from '../material/recover.ts'
-import { parseCertificate, signatureVerifies } from '../pki/certificates/parse.ts'
+import { parseCertificate, type ParsedCertificate, signatureVerifies } from '../pki/certificates/parse.ts'
 import { algorithmOfSpki } from '../pki/keys/keys.ts'
 import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
@@ -14,6 +14,7 @@ import type { Familiar } from './familiar.ts'
 import { staleListsIn } from './revocation-list.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
+import { variantOf } from './variant.ts'
 import type { Wanted } from './wanted.ts'
 
 /** What is known of a Secret that is replaced unread. */
@@ -41,6 +42,7 @@ export const dueSecret = (
     keyAlgorithm: undefined,
     password: undefined,
     signedByAuthority: undefined,
+    waits: false,
     requestedDuration: undefined,
     renewTrigger: undefined,
     drift: [],
@@ -57,7 +59,10 @@ export const needsSecret = ({ caches }: Context, { metadata, spec, status }: Dat
   caches.secrets.store.get(`${metadata.namespace}/${spec.secret.name}`) !== undefined
 
 /** What a Secret is made of besides certificate and key. */
-export type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList' | 'authorityKey'>
+export type Beside = Pick<Observed, 'authority' | 'password' | 'revocationList' | 'authorityKey'> & {
+  /** Whether a leaf of the former CA is to be replaced now. */
+  readonly mayMove: () => boolean
+}
 
 export const seeSecret = async (
   context: Pick<Context, 'caches'>,
@@ -67,7 +72,7 @@ export const seeSecret = async (
   beside: Beside,
 ): Promise<SecretSeen> => {
   if (secret === undefined) return { state: 'absent' }
-  const { authority, password } = beside
+  const { password } = beside
   const { metadata } = secret
   const annotations = metadata.annotations ?? {}
   const owner = annotations[marks.owner]
@@ -96,10 +101,7 @@ export const seeSecret = async (
     // A key is recovered only where it belongs to the certificate, which names its public half: nothing to compute.
     keyAlgorithm: leaf === undefined || privateKey === undefined ? undefined : algorithmOfSpki(leaf.spki),
     password: recovered.password,
-    signedByAuthority:
-      leaf === undefined || authority.state !== 'usable'
-        ? undefined
-        : signatureVerifies(leaf, authority.material.signer.subject, authority.material.signer.spki),
+    ...signatureOf(leaf, beside),
     requestedDuration: wholeNumber(annotations[marks.requestedDuration]),
     renewTrigger: annotations[marks.renewTrigger],
     drift: wanted === undefined ? [] : secretDrift(certificate, wanted, secret),
@@ -107,6 +109,20 @@ export const seeSecret = async (
     counted: wanted === undefined || !ours ? new Map() : countsIn(wanted.secret, secret, data),
   } as const
   return { ...seen, outputsCurrent: outputsCurrent(seen, annotations, data, wanted, beside) }
+}
+
+const signatureOf = (
+  leaf: ParsedCertificate | undefined,
+  { authority, mayMove }: Beside,
+): Pick<Extract<SecretSeen, { state: 'present' }>, 'signedByAuthority' | 'waits'> => {
+  if (leaf === undefined || authority.state !== 'usable') return { signedByAuthority: undefined, waits: false }
+  const { signer, former } = authority.material
+  const signedByAuthority = signatureVerifies(leaf, signer.subject, signer.spki)
+  const isOfFormer =
+    !signedByAuthority &&
+    former !== undefined &&
+    signatureVerifies(leaf, former.certificate.subject, former.certificate.spki)
+  return { signedByAuthority, waits: isOfFormer && !mayMove() }
 }
 
 /** Ours by its annotation, by its owner reference, by the uid we reported, or because a person offers it. */
@@ -142,19 +158,20 @@ const outputsCurrent = (
     leaf: Extract<SecretSeen, { state: 'present' }>['leaf']
     privateKey: Uint8Array | undefined
     password: string | undefined
+    waits: boolean
   },
   annotations: Readonly<Record<string, string>>,
   data: ReadonlyMap<string, Uint8Array>,
   wanted: Wanted | undefined,
   { authority, password, revocationList, authorityKey }: Beside,
 ): boolean => {
-  const { leaf, privateKey } = seen
+  const { leaf, privateKey, waits } = seen
   if (wanted === undefined || authority.state !== 'usable' || revocationList?.state === 'absent') return true
   const complete = leaf !== undefined && (privateKey !== undefined || wanted.request !== undefined)
   if (!complete && !wanted.withoutCertificate) return true
   const ours = new Map([...data].filter(([key]) => wanted.secret.items.some((item) => item.key === key)))
   if (dataHash(ours) !== annotations[marks.dataHash]) return false
-  const expected = expectedInputsHash(wanted, authority.material, {
+  const expected = expectedInputsHash(wanted, variantOf(authority.material, waits, wanted.secret.items), {
     certificate: leaf?.der ?? nothing,
     privateKey: wanted.request === undefined && leaf !== undefined ? privateKey : undefined,
     password: password?.state === 'found' ? password.value : seen.password,

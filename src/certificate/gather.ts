@@ -5,6 +5,7 @@ import { type Keyring, labelsOfNamespace } from '../authority/keyring.ts'
 import { publishedUrls } from '../authority/published.ts'
 import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
+import { keyOf } from '../cluster/port.ts'
 import { type Context, existing } from '../control/context.ts'
 import { readSecret, readText } from '../control/secrets.ts'
 import { isCompromisedKey } from '../ledger/record.ts'
@@ -20,7 +21,8 @@ import { policyOf } from './judge.ts'
 import type { AuthoritySeen, Observed, RevocationListSeen } from './observed.ts'
 import { type ReadAuthorityKey, seeAuthorityKey } from './key-export.ts'
 import type { KeyStays } from './key-withdrawal.ts'
-import { commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
+import { authorityKeyOf, commonNameHolder, keyHolder, seeEntry } from './rivals.ts'
+import type { Turns } from './turns.ts'
 import { resolve, type Wanted } from './wanted.ts'
 
 /** The list of a CA, DER; undefined while it has made none. */
@@ -34,6 +36,7 @@ export interface GatherOptions {
   readonly readRevocationList: ReadRevocationList
   readonly readAuthorityKey: ReadAuthorityKey
   readonly keyStays: KeyStays
+  readonly turns: Turns
   /** The Secret is there, whatever the cache says. */
   readonly surprised?: boolean
 }
@@ -43,7 +46,7 @@ export const gather = async (
   keyring: Pick<Keyring, 'load'>,
   certificate: DatabaseCertificate,
   signal: AbortSignal,
-  { familiar, readRevocationList, readAuthorityKey, keyStays, surprised = false }: GatherOptions,
+  { familiar, readRevocationList, readAuthorityKey, keyStays, turns, surprised = false }: GatherOptions,
 ): Promise<Observed> => {
   const { metadata, status } = certificate
   const namespace = metadata.namespace ?? 'default'
@@ -70,7 +73,8 @@ export const gather = async (
       ? undefined
       : await seeAuthorityKey(context, readAuthorityKey, wanted, namespace, authority.state === 'usable', keyStays)
   const beside = { authority, password, revocationList, authorityKey }
-  const seen = due ?? (await seeSecret(context, certificate, secret, wanted, beside))
+  const mayMove = (): boolean => turns.mayMove(authorityKeyOf(certificate), keyOf(certificate))
+  const seen = due ?? (await seeSecret(context, certificate, secret, wanted, { ...beside, mayMove }))
   const leaf = seen.state === 'present' ? seen.leaf : undefined
   return {
     name: `DatabaseCertificate ${namespace}/${metadata.name}`,

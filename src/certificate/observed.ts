@@ -52,6 +52,8 @@ export type SecretSeen = Owned<{
   readonly password: string | undefined
   /** Does the signing CA's present key verify the leaf's signature? Undefined while no CA is usable. */
   readonly signedByAuthority: boolean | undefined
+  /** The former CA has signed the leaf, and its turn to be replaced has not come. */
+  readonly waits: boolean
   /** ms, as asked for when the leaf was issued. */
   readonly requestedDuration: number | undefined
   readonly renewTrigger: string | undefined

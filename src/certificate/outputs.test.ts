@@ -117,7 +117,14 @@ describe('the facts of an issuance', () => {
     password: { state: 'found', value: 'CANARY', resourceVersion: '6' },
   } as unknown as Observed
   const facts = (status?: object) =>
-    factsOf(certificate(status), seen, wanted, leaf, { uid: 's', resourceVersion: '5' })
+    factsOf(
+      certificate(status),
+      seen,
+      wanted,
+      leaf,
+      { uid: 's', resourceVersion: '5' },
+      { signedBy: 'ca', trustHash: 't' },
+    )
 
   it('name certificate, authority and what was seen, and no secret', () => {
     expect(facts()).toMatchObject({

@@ -30,9 +30,12 @@ export interface Parts {
   readonly authorityPrivateKey: Uint8Array | undefined
 }
 
+/** What of it lies in the Secret. */
+type OfAuthority = Pick<AuthorityMaterial, 'certificate' | 'chain' | 'trust'>
+
 const ingredientsOf = (
   wanted: Wanted,
-  authority: AuthorityMaterial,
+  authority: OfAuthority,
   { certificate, privateKey, password, revocationList, authorityPrivateKey }: Parts,
 ): Ingredients => ({
   certificate,
@@ -46,13 +49,13 @@ const ingredientsOf = (
 })
 
 /** The hash that the Secret carries when its bytes were made from exactly these inputs. */
-export const expectedInputsHash = (wanted: Wanted, authority: AuthorityMaterial, parts: Parts): string =>
+export const expectedInputsHash = (wanted: Wanted, authority: OfAuthority, parts: Parts): string =>
   inputsHash(wanted.secret.items, ingredientsOf(wanted, authority, parts), settingsOf(wanted))
 
 export interface Delivery {
   readonly certificate: DatabaseCertificate
   readonly wanted: Wanted
-  readonly authority: AuthorityMaterial
+  readonly authority: OfAuthority
   /** Undefined where the Secret holds none. */
   readonly leaf: { readonly der: Uint8Array; readonly serialNumber: string } | undefined
   readonly privateKey: Uint8Array | undefined

@@ -36,7 +36,9 @@ import { outsideWindows, renewalOf } from './renewal.ts'
 import { seeEntry } from './rivals.ts'
 import { settledUntil } from './settled.ts'
 import { factsOf, factsWithout, remembered, usable } from './status.ts'
+import { everyTurn, type Turns } from './turns.ts'
 import { Undelivered } from './undelivered.ts'
+import { presentVariant, standingVariant } from './variant.ts'
 import type { Wanted } from './wanted.ts'
 
 /** A key that waits is woken; this is for the case that nobody is left to wake it, ms. */
@@ -58,6 +60,8 @@ export interface CertificateOptions {
   readonly again: (key: string) => void
   readonly readRevocationList: ReadRevocationList
   readonly keyStays: KeyStays
+  /** Absent: no certificate waits in a rotation. */
+  readonly turns?: Turns | undefined
 }
 
 type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
@@ -71,6 +75,7 @@ export class CertificateReconciler {
   readonly #surprised = new Set<string>()
   readonly #undelivered = new Undelivered()
   readonly #familiar = new Familiar()
+  readonly #turns: Turns
   readonly #rsa: KeyGate
   /** Hashes of the keys of requests that are being signed. */
   readonly #requestKeys = new Set<string>()
@@ -78,16 +83,17 @@ export class CertificateReconciler {
   constructor(
     context: Context,
     keyring: Keyring,
-    { rsaKeys, again, readRevocationList, keyStays }: CertificateOptions,
+    { rsaKeys, again, readRevocationList, keyStays, turns = everyTurn }: CertificateOptions,
   ) {
     this.#context = context
+    this.#turns = turns
     this.#rsa = new KeyGate(rsaKeys, again)
     const familiar = this.#familiar
     this.#actor = new Actor(context, databaseCertificates, context.caches.certificates, {
       gather: async (certificate, signal) => {
         const surprised = this.#surprised.delete(keyOf(certificate))
         const readAuthorityKey = (authority: CertificateAuthority) => keyring.exportKey(authority)
-        const options = { familiar, readRevocationList, readAuthorityKey, keyStays, surprised }
+        const options = { familiar, readRevocationList, readAuthorityKey, keyStays, turns, surprised }
         const seen = await gather(context, keyring, certificate, signal, options)
         const wrote = await this.#refreshLists(certificate, seen, signal)
         return wrote ? gather(context, keyring, certificate, signal, options) : seen
@@ -110,7 +116,7 @@ export class CertificateReconciler {
       for (const memory of [this.#undelivered, this.#familiar]) memory.forget(key)
       return {}
     }
-    const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key))
+    const renewAt = settledUntil(this.#context, certificate, this.#verified.get(key), this.#turns)
     return renewAt === undefined ? this.#actor.look(certificate, signal) : { requeueAfterMs: renewAt - clock.now() }
   }
 
@@ -209,7 +215,7 @@ export class CertificateReconciler {
     const adopted = seen.secret.state === 'present' && seen.secret.adopted
     this.#tellExport(certificate, wanted)
     this.#familiar.note(keyOf(certificate), certificate, wanted, secret, adopted)
-    const facts = factsOf(certificate, seen, wanted, leaf, secret)
+    const facts = factsOf(certificate, seen, wanted, leaf, secret, presentVariant(usable(seen).authority.material))
     const { revision = 1 } = facts
     const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${toTimestamp(leaf.notAfter)}.${revision > 1 ? ` ${why}` : ''}`
     this.#actor.announce(certificate, 'Issued', 'Issue', note)
@@ -226,7 +232,7 @@ export class CertificateReconciler {
     this.#tellExport(certificate, wanted)
     this.#familiar.note(keyOf(certificate), certificate, wanted, written.metadata, adopted)
     if (leaf === undefined) return this.#readyWithout(look, wanted, written.metadata)
-    return this.#ready(look, factsOf(certificate, seen, wanted, leaf, written.metadata), leaf)
+    return this.#ready(look, factsOf(certificate, seen, wanted, leaf, written.metadata, standingVariant(seen)), leaf)
   }
 
   /** A Secret without a certificate holds what the authority is known by, and changes when that does. */
@@ -256,7 +262,7 @@ export class CertificateReconciler {
     this.#familiar.note(keyOf(certificate), certificate, wanted, { uid, resourceVersion }, seen.secret.adopted)
     // Without its authority nothing new is known about the certificate; what stands in status stays true.
     if (seen.authority.state !== 'usable') return this.#ready(look, {}, leaf)
-    const facts = factsOf(certificate, seen, wanted, leaf, { uid, resourceVersion })
+    const facts = factsOf(certificate, seen, wanted, leaf, { uid, resourceVersion }, standingVariant(seen))
     // A foreign label moves the Secret's version; that alone is not worth a write.
     const observed = certificate.status?.observed
     const kept = observed?.secretUid === uid ? { ...facts, observed: remembered(observed, facts.observed) } : facts

@@ -4,6 +4,7 @@ import { stubContext } from '../control/testing.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { settledUntil } from './settled.ts'
 import { policyOf } from './judge.ts'
+import { everyTurn, type Turns } from './turns.ts'
 
 const hour = 3_600_000
 const start = Date.UTC(2026, 0, 1)
@@ -73,7 +74,17 @@ interface World {
   tls?: KubeObject | undefined
   password?: KubeObject | undefined
   verified?: { secret: string; password: string; request: string }
+  turns?: Turns
 }
+/** The CA that signed it has been followed by another one. */
+const switched = (formerTrustBundleHash: string | undefined, from = 'f'): KubeObject =>
+  authority({
+    certificate: { fingerprint: 'next' },
+    trustBundleHash: 'next t',
+    rotation: { phase: 'Signing', from, to: 'next', formerTrustBundleHash },
+  })
+const noTurn: Turns = { mayMove: () => false }
+
 const settled = (world: World = {}): number | undefined => {
   const { context, stores, clock } = stubContext({})
   clock.setNow(start)
@@ -85,7 +96,7 @@ const settled = (world: World = {}): number | undefined => {
   if (password !== undefined) stores.secrets.set('data/p', password)
   if (world.request !== undefined) stores.configMaps.set('data/csr', secret('csr', { resourceVersion: world.request }))
   if (world.entry !== undefined) stores.ledger.set('data/ca-0a', { state: world.entry } as unknown as KubeObject)
-  return settledUntil(context, world.of ?? certificate(), world.verified)
+  return settledUntil(context, world.of ?? certificate(), world.verified, world.turns ?? everyTurn)
 }
 
 const windowed = (timeZone: string) =>
@@ -130,6 +141,11 @@ describe('a certificate is settled until its renewal', () => {
     {
       name: 'when the ledger has it',
       world: { of: certificate({ status: { serialNumber: '0A' } }), entry: 'Valid' },
+    },
+    { name: 'when its CA was followed by another one', world: { ca: switched('t'), turns: noTurn } },
+    {
+      name: 'when it has the roots in the order of the present CA',
+      world: { of: certificate({ status: { trustBundleHash: 'next t' } }), ca: switched('t'), turns: noTurn },
     },
   ])('$name', ({ world }) => {
     expect(settled(world)).toBe(until)
@@ -181,6 +197,10 @@ describe('a certificate is settled until its renewal', () => {
         verified: { secret: '9', password: '6', request: '' },
       },
     },
+    { name: 'its turn in a rotation has come', world: { ca: switched('t') } },
+    { name: 'it has other roots than those of the former CA', world: { ca: switched('x'), turns: noTurn } },
+    { name: 'it is of a CA before the former one', world: { ca: switched('t', 'x'), turns: noTurn } },
+    { name: 'nobody trusts the former CA', world: { ca: switched(undefined), turns: noTurn } },
   ])('but not when $name', ({ world }) => {
     expect(settled(world)).toBeUndefined()
   })
@@ -197,8 +217,8 @@ describe('a certificate is settled until its renewal', () => {
         spec: { source: { selfSigned: {} }, allowedNamespaces: { from } },
       }) as never
     stores.authorities.set('pki/ca', shared('All'))
-    expect(settledUntil(context, of, undefined)).toBe(until)
+    expect(settledUntil(context, of, undefined, everyTurn)).toBe(until)
     stores.authorities.set('pki/ca', shared('Same'))
-    expect(settledUntil(context, of, undefined)).toBeUndefined()
+    expect(settledUntil(context, of, undefined, everyTurn)).toBeUndefined()
   })
 })

@@ -2,12 +2,15 @@
 
 import { refusal } from '../authority/allowed.ts'
 import { labelsOfNamespace } from '../authority/keyring.ts'
+import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { fromTimestamp, isAhead } from '../control/schedule.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import { windowsProblem } from './renewal.ts'
+import { authorityKeyOf } from './rivals.ts'
+import type { Turns } from './turns.ts'
 import { isUndisturbed } from './undisturbed.ts'
 
 /**
@@ -18,6 +21,7 @@ export const settledUntil = (
   context: Context,
   certificate: DatabaseCertificate,
   verified: { readonly secret: string; readonly password: string; readonly request: string } | undefined,
+  turns: Turns,
 ): number | undefined => {
   const { caches, clock } = context
   const { metadata, spec, status } = certificate
@@ -29,12 +33,11 @@ export const settledUntil = (
   if (isAhead(fromTimestamp(status.notBefore) ?? 0, clock.now())) return undefined
 
   const namespace = metadata.namespace ?? 'default'
-  const authority = caches.authorities.store.get(
-    `${spec.authorityRef.namespace ?? namespace}/${spec.authorityRef.name}`,
-  )
+  const authority = caches.authorities.store.get(authorityKeyOf(certificate))
   if (authority === undefined) return undefined
   // An authority in trouble changes nothing about a certificate that needs nothing.
-  if (isReady(authority) && !isCurrent(status, authority)) return undefined
+  if (isReady(authority) && !isCurrent(status, authority) && !waits(certificate, status, authority, turns))
+    return undefined
   if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
   if (!isUndisturbed(context, certificate, authority, verified?.request)) return undefined
 
@@ -51,6 +54,20 @@ export const settledUntil = (
     if (present !== status.observed?.passwordResourceVersion && present !== verified?.password) return undefined
   }
   return renewAt
+}
+
+/** Of the former CA of a rotation, with the roots in its order, and its turn has not come. */
+const waits = (
+  certificate: DatabaseCertificate,
+  { authorityFingerprint, trustBundleHash }: DatabaseCertificateStatus,
+  { status }: CertificateAuthority,
+  turns: Turns,
+): boolean => {
+  const { from, formerTrustBundleHash } = status?.rotation ?? {}
+  if (from === undefined || formerTrustBundleHash === undefined || from !== authorityFingerprint) return false
+  // A Secret with the present CA's key has its roots in the present order.
+  if (trustBundleHash !== formerTrustBundleHash && trustBundleHash !== status?.trustBundleHash) return false
+  return !turns.mayMove(authorityKeyOf(certificate), keyOf(certificate))
 }
 
 const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>

@@ -7,6 +7,7 @@ import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
 import type { Observed, UsableAuthority } from './observed.ts'
+import type { Variant } from './variant.ts'
 import type { Wanted } from './wanted.ts'
 
 export const usable = (seen: Observed): { wanted: Wanted; authority: UsableAuthority } => {
@@ -21,15 +22,16 @@ export const factsOf = (
   wanted: Wanted,
   leaf: ParsedCertificate,
   secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
+  { signedBy, trustHash }: Pick<Variant, 'signedBy' | 'trustHash'>,
 ): Partial<DatabaseCertificateStatus> => {
-  const { material, policy } = usable(seen).authority
+  const { policy } = usable(seen).authority
   return {
     serialNumber: leaf.serialNumber,
     fingerprint: leaf.fingerprint,
     notBefore: toTimestamp(leaf.notBefore),
     notAfter: toTimestamp(leaf.notAfter),
-    authorityFingerprint: material.certificate.fingerprint,
-    trustBundleHash: material.trustHash,
+    authorityFingerprint: signedBy,
+    trustBundleHash: trustHash,
     revision: revisionOf(status, leaf),
     publicKeyHash: publicKeyHash(leaf.spki),
     renewTrigger: wanted.renewTrigger === '' ? undefined : wanted.renewTrigger,

@@ -11,6 +11,7 @@ import { issueLeaf } from '../certificate/issue.ts'
 import type { Observed } from '../certificate/observed.ts'
 import { authorityKeyOf, describe, nameOwner, replacedNamesake } from '../certificate/rivals.ts'
 import { usable } from '../certificate/status.ts'
+import { everyTurn } from '../certificate/turns.ts'
 import type { Context } from '../control/context.ts'
 import type { Finding } from '../control/decision.ts'
 import { record } from '../ledger/record.ts'
@@ -44,6 +45,7 @@ export const judgeOnce = async (
     readRevocationList: () => Promise.resolve(undefined),
     readAuthorityKey: () => Promise.reject(new Error('no item of a request holds the key of its authority')),
     keyStays: () => undefined,
+    turns: everyTurn,
   })
   const seen: Observed = {
     ...gathered,

@@ -1,0 +1,40 @@
+/** From what lies in the Secret of a CA to the facts in its status. Pure. */
+
+import type { ObjectMeta } from '../cluster/port.ts'
+import { noFailure } from '../control/failure.ts'
+import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { formatDistinguishedName } from '../pki/names/names.ts'
+import type { CertificateAuthority, CertificateAuthorityStatus } from '../resources/certificate-authority.ts'
+import { certificateFacts } from './facts.ts'
+import type { Observed } from './observed.ts'
+import type { Bundle } from './outputs.ts'
+import { trustHash } from './trust.ts'
+import type { Wanted } from './wanted.ts'
+
+/** `secret`: undefined where status knows it already; a foreign label moves its version, and that is not worth a write. */
+export const factsOf = (
+  { metadata }: CertificateAuthority,
+  seen: Pick<Observed, 'passphrase'>,
+  { renewal }: Pick<Wanted, 'renewal'>,
+  { certificate, trust }: Pick<Bundle, 'certificate' | 'trust'>,
+  secret: Pick<ObjectMeta, 'uid' | 'resourceVersion'> | undefined,
+): Partial<CertificateAuthorityStatus> => ({
+  certificate: certificateFacts(certificate),
+  renewAt: toTimestamp(renewalTime(renewal, certificate.notBefore, certificate.notAfter, metadata.uid ?? '')),
+  trustBundleHash: trustHash(trust),
+  ...noFailure,
+  ...(secret === undefined ? {} : { observed: versionsOf(seen, secret) }),
+})
+
+const versionsOf = (
+  { passphrase }: Pick<Observed, 'passphrase'>,
+  { uid = '', resourceVersion = '' }: Pick<ObjectMeta, 'uid' | 'resourceVersion'>,
+): CertificateAuthorityStatus['observed'] => ({
+  secretUid: uid,
+  secretResourceVersion: resourceVersion,
+  ...(passphrase?.state === 'found' ? { passphraseResourceVersion: passphrase.resourceVersion } : {}),
+})
+
+/** Of the condition Ready. */
+export const readyMessage = ({ certificate: { subject, notAfter } }: Pick<Bundle, 'certificate'>): string =>
+  `"${formatDistinguishedName(subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`

@@ -1,0 +1,108 @@
+/** One CA takes the place of another in its Secret, step by step, and certificates keep what they hang under meanwhile. */
+import { X509Certificate } from 'node:crypto'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Material } from './authority/rotate.ts'
+import { certificatesOf } from './pki/encoding/pem.ts'
+import { begin, type Phase, type Process, signal } from './rotating.fixture.ts'
+import {
+  authority,
+  certificate,
+  getCertificate,
+  getSecret,
+  intermediate,
+  leafOf,
+  namespace,
+  put,
+  text,
+} from './testing.ts'
+
+const running: Process[] = []
+afterEach(() => {
+  for (const one of running.splice(0)) one.stop()
+})
+const opened = async (): Promise<Process> => {
+  const process = await begin()
+  running.push(process)
+  return process
+}
+
+type Step = readonly [phase: Phase, act: (process: Process) => Promise<Material>]
+const steps = {
+  prepare: ['Prepared', (of) => of.step('Prepared', (rotator, ca) => rotator.prepare(ca, signal))],
+  publish: ['TrustBoth', (of) => of.step('TrustBoth', (rotator, ca) => rotator.publish(ca, signal))],
+  switch: [
+    'Signing',
+    (of) => of.step('Signing', (rotator, ca) => rotator.switchSigner(ca, { dropNow: false }, signal)),
+  ],
+  drop: ['Dropped', (of) => of.step('Dropped', (rotator, ca) => rotator.drop(ca, signal))],
+  finish: ['Idle', (of) => of.step('Idle', (rotator, ca) => rotator.finish(ca, signal))],
+} as const satisfies Record<string, Step>
+const straight = Object.values(steps)
+
+const pemsOf = async ({ cluster }: Process, key: string, name = 'orders-tls'): Promise<string[]> =>
+  certificatesOf(text(await getSecret(cluster, name), key)).map(
+    (der) => new X509Certificate(Buffer.from(der)).fingerprint256,
+  )
+const keysOf = async ({ cluster }: Process, name = 'ca-ca'): Promise<string[]> =>
+  Object.keys((await getSecret(cluster, name)).data ?? {}).toSorted()
+
+const shapes = [
+  { name: 'a root', objects: [authority()], changesTrust: true },
+  {
+    name: 'an intermediate',
+    objects: [authority({ maxPathLength: 1 }, 'root'), intermediate()],
+    changesTrust: false,
+  },
+]
+
+describe.each(shapes)('the material of $name', ({ objects, changesTrust }) => {
+  it('goes through its stages, and the certificate with it in three writes', async () => {
+    const process = await opened()
+    for (const object of [...objects, certificate()]) await put(process.cluster, object)
+    await process.settle()
+    const { cluster } = process
+    const [first] = await pemsOf(process, 'tls.crt', 'ca-ca')
+    const serial = (await getCertificate(cluster)).status?.serialNumber
+    const trusted: string[][] = []
+    const versions = new Set<string | undefined>()
+    const look = async (): Promise<void> => {
+      versions.add((await getSecret(cluster)).metadata.resourceVersion)
+      trusted.push(await pemsOf(process, 'ca.crt'))
+    }
+    await look()
+    const keys: string[][] = []
+    for (const [, act] of straight) {
+      process.waiting.add(`${namespace}/orders`)
+      await act(process)
+      await process.settle()
+      keys.push(await keysOf(process))
+      await look()
+      // What waits for its turn is as it should be, and nothing is written for it.
+      expect(await process.settle()).toEqual([])
+      process.waiting.clear()
+      await process.settle()
+      await look()
+      expect(await process.settle()).toEqual([])
+    }
+    const plain = ['ca.crt', 'tls.crt', 'tls.key']
+    const [next, former] = [
+      ['next.crt', 'next.key'],
+      ['former.crt', 'former.key'],
+    ].map((more) => [...plain, ...more].toSorted())
+    expect(keys).toEqual([next, next, former, former, plain])
+    const [last] = await pemsOf(process, 'tls.crt', 'ca-ca')
+    expect(last).not.toBe(first)
+    const after = await getCertificate(cluster)
+    expect(after.status?.serialNumber).not.toBe(serial)
+    expect(leafOf(await getSecret(cluster)).serialNumber).toBe(after.status?.serialNumber)
+    if (changesTrust) {
+      const order = trusted.map((set) => set.map((one) => (one === first ? 'a' : one === last ? 'b' : '?')).join(''))
+      // Each twice: while it waits, and when it has had its turn.
+      expect(order).toEqual(['a', 'a', 'a', 'ab', 'ab', 'ab', 'ba', 'b', 'b', 'b', 'b'])
+      expect(versions.size).toBe(1 + 3)
+    } else {
+      expect(new Set(trusted.map(String)).size).toBe(1)
+      expect(versions.size).toBe(1 + 1)
+    }
+  })
+})
