@@ -2,17 +2,22 @@
 import { X509Certificate } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Material } from './authority/rotate.ts'
-import { certificatesOf } from './pki/encoding/pem.ts'
+import { parseCertificate } from './pki/certificates/parse.ts'
+import { certificatesOf, decodePem } from './pki/encoding/pem.ts'
+import { type ParsedRevocationList, parseRevocationList } from './pki/revocation/revocation-list.ts'
 import { begin, type Phase, type Process, signal } from './rotating.fixture.ts'
 import {
   authority,
   certificate,
+  entriesOf,
   getCertificate,
+  getConfigMap,
   getSecret,
   intermediate,
   leafOf,
   namespace,
   put,
+  revoke,
   text,
 } from './testing.ts'
 
@@ -104,5 +109,79 @@ describe.each(shapes)('the material of $name', ({ objects, changesTrust }) => {
       expect(new Set(trusted.map(String)).size).toBe(1)
       expect(versions.size).toBe(1 + 1)
     }
+  })
+})
+
+describe('revocation lists in a rotation', () => {
+  const listing = certificate({
+    secret: {
+      name: 'orders-tls',
+      items: [
+        { key: 'tls.crt', content: 'Certificate' },
+        { key: 'tls.key', content: 'PrivateKey' },
+        { key: 'ca.crt', content: 'TrustBundle' },
+        { key: 'ca.crl', content: 'RevocationList' },
+      ],
+    },
+  })
+  const listsIn = (pem: string): ParsedRevocationList[] => decodePem(pem).map(({ der }) => parseRevocationList(der))
+  const keyIdOf = ({ authorityKeyId }: ParsedRevocationList): string =>
+    Buffer.from(authorityKeyId ?? []).toString('hex')
+  const serialsOf = ({ revoked }: ParsedRevocationList): string[] => revoked.map(({ serialNumber }) => serialNumber)
+  const mapOf = async ({ cluster }: Process): Promise<Record<string, string>> =>
+    (await getConfigMap(cluster, 'ca-crl')).data ?? {}
+
+  it('are there for both CAs, and the last one of the former for as long as anything hangs on it', async () => {
+    const process = await opened()
+    const { cluster } = process
+    await put(cluster, authority({ crl: { enabled: true } }))
+    await put(cluster, listing)
+    await put(cluster, certificate({}, 'victim'))
+    await process.settle()
+    const first = process.authority().status?.certificate?.subjectKeyId ?? ''
+    const before = (await getCertificate(cluster, 'victim')).status?.serialNumber ?? ''
+    await revoke(cluster, before, { reason: 'keyCompromise' })
+    await process.settle()
+    const numbers = new Map<string, { number: bigint; fingerprint: string }>()
+    const counts: number[] = []
+    const late = (await getCertificate(cluster, 'victim')).status?.serialNumber ?? ''
+    for (const [phase, act] of [['Idle', () => Promise.resolve()] as const, ...straight]) {
+      for (const name of ['orders', 'victim']) if (phase === 'Signing') process.waiting.add(`${namespace}/${name}`)
+      await act(process)
+      await process.settle()
+      if (phase === 'Signing') {
+        // Revoked when another CA signs already: it stands on the list of the one that signed it.
+        process.waiting.clear()
+        await revoke(cluster, late, { reason: 'keyCompromise' })
+        await process.settle()
+      }
+      const delivered = listsIn(text(await getSecret(cluster), 'ca.crl'))
+      const published = listsIn(Object.values(await mapOf(process)).join(''))
+      counts.push(delivered.length)
+      expect(keyIdOf(delivered[0] as ParsedRevocationList)).toBe(process.authority().status?.certificate?.subjectKeyId)
+      for (const list of published) {
+        const known = numbers.get(keyIdOf(list))
+        const { number = 0n, fingerprint } = list
+        if (known !== undefined && known.fingerprint !== fingerprint) expect(number > known.number).toBe(true)
+        numbers.set(keyIdOf(list), { number, fingerprint })
+        expect(serialsOf(list).includes(before)).toBe(keyIdOf(list) === first)
+      }
+      expect(new Set(published.map(keyIdOf)).size).toBe(published.length)
+      expect(await process.settle()).toEqual([])
+    }
+    expect(counts).toEqual([1, 2, 2, 2, 2, 2])
+    const [last] = listsIn((await mapOf(process))[`former-${first}.crl`] ?? '')
+    expect(serialsOf(last as ParsedRevocationList).toSorted()).toEqual([before, late].toSorted())
+    const ends = (await entriesOf(cluster))
+      .map(({ spec }) => parseCertificate(certificatesOf(spec.certificate)[0] as Uint8Array))
+      .filter((one) => !one.isCa && Buffer.from(one.authorityKeyId ?? []).toString('hex') === first)
+      .map(({ notAfter }) => notAfter)
+    expect(last?.nextUpdate).toBe(Math.max(...ends))
+    // In the Secret it goes with the next list: that it is superfluous is not worth a write.
+    const { status } = await getCertificate(cluster, 'victim')
+    await revoke(cluster, status?.serialNumber, { reason: 'keyCompromise' })
+    await process.settle()
+    expect(listsIn(text(await getSecret(cluster), 'ca.crl'))).toHaveLength(1)
+    expect(Object.keys(await mapOf(process)).toSorted()).toEqual(['ca.crl', `former-${first}.crl`])
   })
 })

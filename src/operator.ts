@@ -98,27 +98,24 @@ export class Operator {
     const context = contextOf(options, this.caches)
     const keyring = new Keyring(context)
     this.trustOf = (authority) => keyring.trustOf(authority)
-    const lists = new RevocationLists(cluster, this.caches)
+    const lists = new RevocationLists(cluster, this.caches, keyring)
     const authorities = new AuthorityReconciler(context, keyring)
     const withdrawal = new KeyWithdrawal(context, (key) => this.#controllers.certificates.enqueue(key))
     const certificates = new CertificateReconciler(context, keyring, {
       rsaKeys: Math.max(1, Math.min(mostRsaKeys, Math.floor(options.workers / 2))),
       again: (key) => this.#controllers.certificates.enqueue(key),
-      readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
+      readRevocationList: (authority, signal) => lists.delivered(authority, signal),
       keyStays: withdrawal.stays,
     })
     const keeper = new LedgerKeeper(context, {
       sweepIntervalMs: options.sweepIntervalMs,
       isLastPass: options.isLastPass,
-      listed: async (authority, signal) => {
-        const list = await lists.read(authority, signal)
-        return list && new Set(list.revoked.map(({ serialNumber }) => serialNumber))
-      },
+      listed: (authority, signal) => lists.serialNumbers(authority, signal),
     })
     const revocations = new RevocationReconciler(context, keyring)
     const sources: Sources = {
       keyring,
-      readRevocationList: async (authority, signal) => (await lists.read(authority, signal))?.der,
+      readRevocationList: (authority, signal) => lists.delivered(authority, signal),
     }
     const trust = new TrustReconciler(context, { ...sources, namespaces })
     this.#endpoints =

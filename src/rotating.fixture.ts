@@ -74,13 +74,13 @@ export const processOn = async (
   }
   const keyring = new Keyring(context)
   const waiting = new Set<string>()
-  const lists = new RevocationLists(seen.port, caches)
+  const lists = new RevocationLists(seen.port, caches, keyring)
   const authorities = new AuthorityReconciler(context, keyring)
   const revocations = new RevocationReconciler(context, keyring)
   const certificates = new CertificateReconciler(context, keyring, {
     rsaKeys: 1,
     again: () => {},
-    readRevocationList: async (authority, about) => (await lists.read(authority, about))?.der,
+    readRevocationList: (authority, about) => lists.delivered(authority, about),
     keyStays: () => undefined,
     turns: { mayMove: (_, certificate) => !waiting.has(certificate) },
   })

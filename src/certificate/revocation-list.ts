@@ -7,7 +7,7 @@ import { type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret } from '../control/secrets.ts'
 import { writeSecret } from '../control/write-secret.ts'
 import type { OutputItem } from '../material/contents.ts'
-import { encodePem } from '../pki/encoding/pem.ts'
+import { revocationListPem } from '../material/revocation-lists.ts'
 import type { Secret } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { RevocationListSeen, SecretSeen } from './observed.ts'
@@ -20,7 +20,7 @@ type Judged = Pick<Extract<SecretSeen, { state: 'present' }>, 'uid' | 'resourceV
 
 const isList = ({ content }: OutputItem): boolean => content === 'RevocationList'
 
-const bytesOf = ({ list }: Lists): Buffer => Buffer.from(encodePem('X509 CRL', list))
+const bytesOf = ({ list }: Lists): Buffer => Buffer.from(revocationListPem(list))
 
 /** The keys of a Secret of ours that should hold the present list and do not; nothing of a Secret that we never wrote. */
 export const staleListsIn = (

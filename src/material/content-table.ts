@@ -10,6 +10,7 @@ import { writeJks } from './jks.ts'
 import type { Random, TrustedEntry } from './keystore.ts'
 import type { Pkcs12Profile } from './pkcs12.ts'
 import { writePkcs12 } from './pkcs12.ts'
+import { revocationListPem } from './revocation-lists.ts'
 
 export type ContentName =
   | 'Certificate'
@@ -190,7 +191,7 @@ export const contents: Readonly<Record<ContentName, Content>> = {
   }),
   TrustBundle: content(['trust'], ({ trust }) => text(certificatePem(...withoutRepeats(trust)))),
   AuthorityCertificate: content(['authority'], ({ authority }) => text(certificatePem(authority))),
-  RevocationList: content(['revocationList'], ({ revocationList }) => text(encodePem('X509 CRL', revocationList))),
+  RevocationList: content(['revocationList'], ({ revocationList }) => text(revocationListPem(revocationList))),
   PKCS12Keystore: content(
     keystoreParts,
     (from, { alias, pkcs12Profile: profile, random }) =>

@@ -33,6 +33,8 @@ const present: Present = {
   ours: true,
   owner: 'CertificateAuthority/ca',
   list: list(),
+  newest: undefined,
+  other: undefined,
   former: [],
   drift: [],
 }
@@ -44,6 +46,7 @@ const base: Observed = {
   policy: { durationMs: 10 * day, renewBeforeMs: 3 * day },
   status: { number: 4, thisUpdate: '', nextUpdate: '', entries: 0, contentHash: 'x' },
   key,
+  other: undefined,
   signer: { state: 'usable', notBefore: now - 100 * day, notAfter: now + 100 * day, mayIssue: true },
   stored: present,
   ledger: [],

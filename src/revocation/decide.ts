@@ -1,10 +1,12 @@
 /** Whether a CA needs a new revocation list, and whether it can have one. Pure. */
 
+import type { ParsedRevocationList } from '../pki/revocation/revocation-list.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import { listNumberOf } from '../resources/crl-number.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { outdated } from './entries.ts'
-import type { Observed } from './observed.ts'
+import { lastEnd } from './former.ts'
+import type { Observed, OtherSeen } from './observed.ts'
 import { dueAt } from './wanted.ts'
 
 export type Verdict =
@@ -43,7 +45,7 @@ const inTheWay = (listName: string, owner: string | undefined): Verdict => ({
 })
 
 const reasonToIssue = (
-  { stored, status, policy, ledger, key, uid, listName }: Observed,
+  { stored, status, policy, ledger, key, uid, listName, other }: Observed,
   now: number,
 ): string | undefined => {
   if (stored.state === 'absent' || key === undefined)
@@ -60,7 +62,21 @@ const reasonToIssue = (
   if (list.nextUpdate > now + policy.durationMs + toleratedMs)
     return 'spec.crl.duration is shorter than the last list lasts.'
   if (dueAt(policy, list.nextUpdate, uid) <= now) return 'The last list is due for renewal.'
-  return undefined
+  return other === undefined ? undefined : reasonOfOther(other, stored.other, ledger, now)
+}
+
+const reasonOfOther = (
+  { name, key }: OtherSeen,
+  list: ParsedRevocationList | undefined,
+  ledger: Observed['ledger'],
+  now: number,
+): string | undefined => {
+  if (list?.nextUpdate === undefined) return `There is no list of the ${name} CA yet.`
+  const change = outdated(list, ledger, key)
+  if (change !== undefined) return `Since the last list of the ${name} CA ${change}.`
+  return list.nextUpdate < (lastEnd(ledger, key, now) ?? 0)
+    ? `The last list of the ${name} CA ends before its last certificate does.`
+    : undefined
 }
 
 const untilOf = ({ stored, policy, uid }: Observed): number =>

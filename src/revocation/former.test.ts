@@ -54,6 +54,6 @@ describe('the last list of a former key', () => {
       kept: false,
     },
   ])('$name', ({ ledger, key = () => present, kept }) => {
-    expect(stillNeeded([list, list], ledger(), key(), now)).toEqual(kept ? [list] : [])
+    expect(stillNeeded([list, list], ledger(), [key()], now)).toEqual(kept ? [list] : [])
   })
 })

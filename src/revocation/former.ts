@@ -28,6 +28,14 @@ export const formerList = (pem: string): FormerList | undefined => {
   return keyId === '' ? undefined : { name: nameOf(keyId), pem, keyId }
 }
 
+/** When the last certificate ends that the key has signed, ms; undefined where none is left. */
+export const lastEnd = (ledger: readonly LedgerEntry[], { keyId }: ListKey, now: number): number | undefined => {
+  const ends = ledger.flatMap(({ isCa, notAfter, authorityKeyId }) =>
+    !isCa && authorityKeyId === keyId && notAfter > now ? [notAfter] : [],
+  )
+  return ends.length === 0 ? undefined : ends.reduce((last, end) => Math.max(last, end))
+}
+
 /** Those that were put aside before. */
 export const formerLists = (data: Readonly<Record<string, string>>): FormerList[] =>
   Object.entries(data).flatMap(([name, pem]) => {
@@ -35,18 +43,18 @@ export const formerLists = (data: Readonly<Record<string, string>>): FormerList[
     return found?.name === name ? [found] : []
   })
 
-/** Those that something which has not ended still hangs on. */
+/** Those that something which has not ended still hangs on; `present`: the keys whose lists are signed now. */
 export const stillNeeded = (
   former: readonly FormerList[],
   ledger: readonly LedgerEntry[],
-  present: ListKey,
+  present: readonly ListKey[],
   now: number,
 ): FormerList[] => {
   const alive = new Set(
     ledger.filter(({ isCa, notAfter }) => !isCa && notAfter > now).map((entry) => entry.authorityKeyId),
   )
   const byName = new Map(former.map((list) => [list.name, list]))
-  return [...byName.values()].filter(({ keyId }) => keyId !== present.keyId && alive.has(keyId))
+  return [...byName.values()].filter(({ keyId }) => present.every((key) => key.keyId !== keyId) && alive.has(keyId))
 }
 
 const listIn = (pem: string): ParsedRevocationList | undefined => {

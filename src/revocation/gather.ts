@@ -1,16 +1,17 @@
 /** Reads everything one decision about a revocation list needs. Decides nothing. */
 
-import type { Keyring } from '../authority/keyring.ts'
+import type { AuthorityMaterial, Keyring } from '../authority/keyring.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, marks } from '../control/context.ts'
 import { fromTimestamp } from '../control/schedule.ts'
+import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { findCondition } from '../resources/conditions.ts'
 import { contentHash, type ListKey } from './entries.ts'
-import type { Observed, SignerSeen } from './observed.ts'
+import type { Observed, OtherSeen, SignerSeen } from './observed.ts'
 import { listCondition } from './report.ts'
-import { readConfigMap, revocationListName, seeStored } from './stored.ts'
+import { isRotating, readConfigMap, revocationListName, seeStored } from './stored.ts'
 import { dueAt, type ListPolicy } from './wanted.ts'
 
 export const keyOfAuthority = ({ status }: CertificateAuthority): ListKey | undefined =>
@@ -36,6 +37,8 @@ export const settledUntil = (
   /** resourceVersion of the ConfigMap found good since the status was written. */
   verified: string | undefined,
 ): number | undefined => {
+  // Of two keys only a look can tell.
+  if (isRotating(authority)) return undefined
   const { crl, conditions } = authority.status ?? {}
   const key = keyOfAuthority(authority)
   const [thisUpdate, nextUpdate] = [fromTimestamp(crl?.thisUpdate), fromTimestamp(crl?.nextUpdate)]
@@ -60,9 +63,9 @@ export const gather = async (
   tried: bigint | undefined,
   signal: AbortSignal,
 ): Promise<Observed> => {
-  const [map, signer] = await Promise.all([
+  const [map, { signer, present, other }] = await Promise.all([
     readConfigMap(context.cluster, authority, signal),
-    seeSigner(keyring, authority),
+    seeSigners(keyring, authority, context.clock.now()),
   ])
   return {
     name: `CertificateAuthority ${keyOf(authority)}`,
@@ -73,24 +76,52 @@ export const gather = async (
     status: authority.status?.crl,
     key: keyOfAuthority(authority),
     signer,
-    stored: seeStored(authority, map),
+    other,
+    stored: seeStored(authority, map, { present, other: other?.signer.spki }),
     ledger: context.caches.ledger.store.by('authority', keyOf(authority)),
     tried,
   }
 }
 
-const seeSigner = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAuthority): Promise<SignerSeen> => {
-  if (authority.status?.certificate === undefined) return { state: 'unusable', message: 'it has no certificate yet' }
+interface Signers {
+  readonly signer: SignerSeen
+  /** SubjectPublicKeyInfo. */
+  readonly present?: Uint8Array
+  readonly other?: OtherSeen | undefined
+}
+
+const seeSigners = async (
+  keyring: Pick<Keyring, 'load'>,
+  authority: CertificateAuthority,
+  now: number,
+): Promise<Signers> => {
+  if (authority.status?.certificate === undefined)
+    return { signer: { state: 'unusable', message: 'it has no certificate yet' } }
   try {
-    const { signer, certificate } = await keyring.load(authority)
+    const material = await keyring.load(authority)
+    const { signer, certificate } = material
     return {
-      state: 'usable',
-      notBefore: certificate.notBefore,
-      notAfter: certificate.notAfter,
-      mayIssue: signer.mayIssueRevocationLists,
+      signer: {
+        state: 'usable',
+        notBefore: certificate.notBefore,
+        notAfter: certificate.notAfter,
+        mayIssue: signer.mayIssueRevocationLists,
+      },
+      present: certificate.spki,
+      other: seeOther(material, now),
     }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof Error)) throw error
-    return { state: 'unusable', message: error.message.replace(/\.$/, '') }
+    return { signer: { state: 'unusable', message: error.message.replace(/\.$/, '') } }
   }
+}
+
+/** Whose lists nobody would believe makes none: the last one stays. */
+const seeOther = ({ next, former }: AuthorityMaterial, now: number): OtherSeen | undefined => {
+  const { certificate, signer } = next ?? former ?? {}
+  if (certificate === undefined || signer?.mayIssueRevocationLists !== true) return undefined
+  if (certificate.notBefore > now || certificate.notAfter < now) return undefined
+  const keyId = Buffer.from(signer.subjectKeyId).toString('hex')
+  const key = { keyId, publicKeyHash: publicKeyHash(certificate.spki) }
+  return { name: next === undefined ? 'former' : 'next', key, signer }
 }

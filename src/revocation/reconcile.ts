@@ -13,6 +13,7 @@ import { waitingMs, writeStatus } from '../control/report.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import { applyOwned, maxSecretBytes } from '../control/write-secret.ts'
 import { isAlreadyExists } from '../cluster/errors.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import {
   issueRevocationList,
   type ParsedRevocationList,
@@ -27,7 +28,7 @@ import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime
 import { Retryable, Terminal } from '../runtime/errors.ts'
 import { backdatedMs, decide } from './decide.ts'
 import { contentHash, listedEntries } from './entries.ts'
-import { stillNeeded } from './former.ts'
+import { formerList, type FormerList, lastEnd, stillNeeded } from './former.ts'
 import { gather, settledUntil } from './gather.ts'
 import { hasSignedBefore, nextNumber } from './number.ts'
 import type { Observed } from './observed.ts'
@@ -155,10 +156,10 @@ export class RevocationReconciler {
     const { signer } = await this.#keyring.load(authority)
     const { ledger, policy, stored, status, tried, uid } = seen
     const now = clock.now()
-    const previous = stored.state === 'present' ? stored.list : undefined
+    const previous = stored.state === 'present' ? stored.newest : undefined
     const key = seen.key ?? { keyId: '', publicKeyHash: '' }
     const number = nextNumber(
-      { listed: previous?.number, reported: listNumberOf(status), tried },
+      { listed: newestNumber(stored), reported: listNumberOf(status), tried },
       hasSignedBefore(ledger, { uid }, now),
       now,
     )
@@ -172,11 +173,14 @@ export class RevocationReconciler {
       revoked: listedEntries(ledger, key, previous, policy.durationMs, now),
     })
     const version = stored.state === 'present' ? stored : undefined
-    const former = stored.state === 'present' ? stillNeeded(stored.former, ledger, key, now) : []
+    const others = await this.#others(seen, number, now)
+    const signed = [key, ...(seen.other === undefined ? [] : [seen.other.key])]
+    const put = stored.state === 'present' ? stillNeeded(stored.former, ledger, signed, now) : []
+    const former = [...put, ...others]
     const list = { der, spki: signer.spki }
     const whole = configMapOf(authority, { ...list, former }, version)
     // Sooner without the former ones than without the present one.
-    const map = sizeOf(whole) > maxSecretBytes ? configMapOf(authority, { ...list, former: [] }, version) : whole
+    const map = sizeOf(whole) > maxSecretBytes ? configMapOf(authority, { ...list, former: others }, version) : whole
     refuseOversized(map, seen)
     this.#tried.set(keyOf(authority), number)
     const { metadata } = await applyOwned(
@@ -193,6 +197,26 @@ export class RevocationReconciler {
       list: parseRevocationList(der),
       written: { uid: metadata.uid ?? '', resourceVersion: metadata.resourceVersion ?? '' },
     }
+  }
+
+  /**
+   * The list of the other CA of a rotation, made along with the present one, under the same number. It lasts as long as
+   * anything hangs on it: when the rotation ends, the key is gone.
+   */
+  async #others({ other, stored, ledger, policy }: Observed, number: bigint, now: number): Promise<FormerList[]> {
+    if (other === undefined) return []
+    const { key, signer } = other
+    const previous = stored.state === 'present' ? stored.other : undefined
+    const der = await issueRevocationList(signer, {
+      issuer: signer.subject,
+      authorityKeyId: signer.subjectKeyId,
+      thisUpdate: Math.max(now - backdatedMs, signer.notBefore),
+      nextUpdate: Math.max(now + policy.durationMs, lastEnd(ledger, key, now) ?? 0),
+      number,
+      revoked: listedEntries(ledger, key, previous, policy.durationMs, now),
+    })
+    const found = formerList(encodePem('X509 CRL', der))
+    return found === undefined ? [] : [found]
   }
 
   async #failed(authority: CertificateAuthority, error: unknown, signal: AbortSignal): Promise<Result> {
@@ -217,6 +241,14 @@ interface Version {
   readonly uid: string
   readonly resourceVersion: string
 }
+
+const newestNumber = (stored: Observed['stored']): bigint | undefined =>
+  (stored.state === 'present' ? [stored.newest, stored.other] : [])
+    .flatMap((list) => list?.number ?? [])
+    .reduce<bigint | undefined>(
+      (newest, number) => (newest === undefined || number > newest ? number : newest),
+      undefined,
+    )
 
 const factsOf = ({ ledger, key }: Observed, list: ParsedRevocationList, map: Version): ListStatus => ({
   ...listNumberFields(list.number ?? 0n),

@@ -1,7 +1,8 @@
 /** The ConfigMap of a CA that holds its revocation list: how it is named, written, read back and judged. */
 
-import { ifFound } from '../cluster/errors.ts'
-import type { Cluster } from '../cluster/port.ts'
+import { ApiError, ifFound } from '../cluster/errors.ts'
+import type { Keyring } from '../authority/keyring.ts'
+import { type Cluster, keyOf } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { dataHash } from '../material/hash.ts'
 import { decodePem, encodePem } from '../pki/encoding/pem.ts'
@@ -13,6 +14,7 @@ import {
 } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
+import { NotReady } from '../runtime/errors.ts'
 import { formerList, type FormerList, formerLists } from './former.ts'
 import type { StoredSeen } from './observed.ts'
 
@@ -77,7 +79,12 @@ export const readConfigMap = async (
   return ifFound(cluster.get(configMaps, { namespace, name: revocationListName(authority) }, { signal }))
 }
 
-export const seeStored = (authority: CertificateAuthority, map: ConfigMap | undefined): StoredSeen => {
+/** `keys`: SubjectPublicKeyInfo of the present and of the other CA, where they are known besides. */
+export const seeStored = (
+  authority: CertificateAuthority,
+  map: ConfigMap | undefined,
+  keys: { readonly present?: Uint8Array | undefined; readonly other?: Uint8Array | undefined } = {},
+): StoredSeen => {
   if (map === undefined) return { state: 'absent' }
   const { uid = '', resourceVersion = '', labels = {}, annotations = {} } = map.metadata
   const owner = annotations[marks.owner]
@@ -93,6 +100,8 @@ export const seeStored = (authority: CertificateAuthority, map: ConfigMap | unde
     ours,
     owner,
     list: ours ? verifiedList(authority, map) : undefined,
+    newest: ours ? (listOf(map, keys.present) ?? verifiedList(authority, map)) : undefined,
+    other: ours ? listOf(map, keys.other) : undefined,
     former: ours ? formerIn(authority, map) : [],
     drift: [
       ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),
@@ -116,6 +125,17 @@ const verifiedList = (authority: CertificateAuthority, map: ConfigMap): ParsedRe
   const spki = Buffer.from(map.metadata.annotations?.[publicKeyMark] ?? '', 'base64')
   if (publicKeyHash(spki) !== authority.status?.certificate?.publicKeyHash) return undefined
   return readList(map.data?.[revocationListKey] ?? '', spki)
+}
+
+const listOf = ({ data = {} }: ConfigMap, spki: Uint8Array | undefined): ParsedRevocationList | undefined => {
+  if (spki === undefined) return undefined
+  const pems = [data[revocationListKey] ?? '', ...formerLists(data).map(({ pem }) => pem)]
+  return pems
+    .flatMap((pem) => readList(pem, spki) ?? [])
+    .reduce<ParsedRevocationList | undefined>(
+      (newest, list) => ((list.number ?? 0n) >= (newest?.number ?? 0n) ? list : newest),
+      undefined,
+    )
 }
 
 const readList = (pem: string, spki: Uint8Array): ParsedRevocationList | undefined => {
@@ -146,29 +166,78 @@ const read = async (
   return seen.state === 'present' && seen.ours ? seen.list : undefined
 }
 
+interface Lists {
+  /** That of the key that signs now. */
+  readonly list: ParsedRevocationList | undefined
+  /** That of the other CA of a rotation. */
+  readonly other: ParsedRevocationList | undefined
+}
+
+const none: Lists = { list: undefined, other: undefined }
+
 /** Reads a list once for each version of its ConfigMap, as the cache of ConfigMaps tells. */
 export class RevocationLists {
   readonly #cluster: Cluster
   readonly #caches: Caches
-  readonly #known = new Map<string, { readonly version: string; readonly list: ParsedRevocationList | undefined }>()
+  readonly #keyring: Pick<Keyring, 'load'> | undefined
+  readonly #known = new Map<string, { readonly version: string; readonly lists: Lists }>()
 
-  constructor(cluster: Cluster, caches: Caches) {
+  /** Without a keyring nothing is known of the other CA of a rotation. */
+  constructor(cluster: Cluster, caches: Caches, keyring?: Pick<Keyring, 'load'>) {
     this.#cluster = cluster
     this.#caches = caches
+    this.#keyring = keyring
   }
 
+  /** That of the present key. */
   async read(authority: CertificateAuthority, signal: AbortSignal): Promise<ParsedRevocationList | undefined> {
+    return (await this.#read(authority, signal)).list
+  }
+
+  /** What is delivered, DER: the present one, and behind it that of the other CA, for certificates of both are met. */
+  async delivered(authority: CertificateAuthority, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { list, other } = await this.#read(authority, signal)
+    return list === undefined || other === undefined ? list?.der : Buffer.concat([list.der, other.der])
+  }
+
+  /** Serial numbers on either; undefined without a present one. */
+  async serialNumbers(authority: CertificateAuthority, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+    const { list, other } = await this.#read(authority, signal)
+    return list && new Set([list, other].flatMap((one) => one?.revoked.map(({ serialNumber }) => serialNumber) ?? []))
+  }
+
+  async #read(authority: CertificateAuthority, signal: AbortSignal): Promise<Lists> {
     const key = `${authority.metadata.namespace}/${revocationListName(authority)}`
     const map = this.#caches.configMaps.store.get(key)
     if (map === undefined) {
       this.#known.delete(key)
-      return undefined
+      return none
     }
-    const version = `${map.metadata.uid} ${map.metadata.resourceVersion} ${authority.status?.certificate?.publicKeyHash}`
+    const { certificate, rotation } = authority.status ?? {}
+    const { uid, resourceVersion } = map.metadata
+    const version = [uid, resourceVersion, certificate?.publicKeyHash, rotation?.from, rotation?.to].join(' ')
     const known = this.#known.get(key)
-    if (known?.version === version) return known.list
-    const list = await read(this.#cluster, authority, signal)
-    this.#known.set(key, { version, list })
-    return list
+    if (known?.version === version) return known.lists
+    const spki = isRotating(authority) ? await this.#otherKey(authority) : undefined
+    const seen = seeStored(authority, await readConfigMap(this.#cluster, authority, signal), { other: spki })
+    const lists = seen.state === 'present' && seen.ours ? seen : none
+    this.#known.set(key, { version, lists })
+    return lists
+  }
+
+  async #otherKey(authority: CertificateAuthority): Promise<Uint8Array | undefined> {
+    if (this.#keyring === undefined) return undefined
+    try {
+      const { next, former } = await this.#keyring.load(authority)
+      return (next ?? former)?.certificate.spki
+    } catch (error) {
+      if (error instanceof ApiError || !(error instanceof Error)) throw error
+      // Half of what is to be delivered must not pass for all of it.
+      throw new NotReady('AuthorityNotReady', `CertificateAuthority ${keyOf(authority)}: ${error.message}.`, 1000)
+    }
   }
 }
+
+/** As status says it. */
+export const isRotating = ({ status }: CertificateAuthority): boolean =>
+  status?.rotation !== undefined && status.rotation.phase !== 'Idle'

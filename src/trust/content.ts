@@ -6,6 +6,7 @@ import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import { contents } from '../material/content-table.ts'
 import { encodeContents } from '../material/contents.ts'
+import { readElement } from '../pki/encoding/der.ts'
 import { parseRevocationList } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { listNumberOf } from '../resources/crl-number.ts'
@@ -51,7 +52,8 @@ export const contentOf = async (
   // The cache of ConfigMaps may be behind the one of authorities: a former list must not pass for the one reported.
   if (
     revocationList !== undefined &&
-    (parseRevocationList(revocationList).number ?? 0n) < (listNumberOf(authority.status?.crl) ?? 0n)
+    (parseRevocationList(readElement(revocationList).encoded).number ?? 0n) <
+      (listNumberOf(authority.status?.crl) ?? 0n)
   )
     throw new Retryable('Conflict', `CertificateAuthority ${keyOf(authority)}: its revocation list is behind.`)
   const ingredients = {
