@@ -24,6 +24,7 @@ import { LiveEndpoints, type LiveOptions } from './profile/endpoints/live.ts'
 import { Permission } from './profile/endpoints/permitted.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
 import { ProfileReloads } from './profile/reload/reloads.ts'
+import { reloadWorkers } from './profile/reload/slowness.ts'
 import { wakeProfiles } from './profile/wakes.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
@@ -131,7 +132,8 @@ export class Operator {
         permits: new Permission(options.probes.rules),
         trustOf: this.trustOf,
         wake: (key) => this.#controllers.profiles.enqueue(key),
-        enqueue: (key) => this.#controllers.reloads?.enqueue(key),
+        enqueue: (key, afterMs) => this.#controllers.reloads?.enqueue(key, { afterMs }),
+        told: (key) => this.#endpoints?.told(key),
       })
     const profiles = new ProfileReconciler(context, { sources, endpoints: this.#endpoints, reloads })
     this.#signingRequests =
@@ -150,7 +152,9 @@ export class Operator {
       revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
       withdrawal: this.#controller('keywithdrawal', (key, about) => withdrawal.reconcile(key, about), 2),
-      ...(reloads && { reloads: this.#controller('profilereload', (key, about) => reloads.reconcile(key, about), 4) }),
+      ...(reloads && {
+        reloads: this.#controller('profilereload', (key, about) => reloads.reconcile(key, about), reloadWorkers),
+      }),
       ...(signing && { signing: this.#controller('signingrequest', (key, about) => signing.reconcile(key, about), 1) }),
     }
     this.#wake(keeper)

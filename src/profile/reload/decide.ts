@@ -39,6 +39,8 @@ export interface ServerState {
   readonly watched?: boolean | undefined
   /** The CAs it is to trust are others than those that it has loaded, as far as that is known; since when. */
   readonly trustSince: Instant | undefined
+  /** It was seen to refuse the next CA: told in vain, whenever that was. */
+  readonly lacksNext?: boolean | undefined
   /** Identifies what was delivered. */
   readonly goal: string
   readonly attempt: Attempt | undefined
@@ -69,9 +71,12 @@ export const isStale = ({ served, serials }: Pick<ServerState, 'served' | 'seria
 /** Whether it has to be told for its CAs: not once more when it was told after they must have arrived. */
 export const lacksTrust = (server: ServerState): boolean => {
   if (server.trustSince === undefined) return false
-  const toldAt = attemptOf(server)?.toldAt
-  return toldAt === undefined || toldAt < server.trustSince + arrivalMs
+  return server.lacksNext === true || !wasTold(server, server.trustSince)
 }
+
+/** Whether it was told when files that were delivered then must have come. */
+export const wasTold = (server: ServerState, since: Instant): boolean =>
+  (attemptOf(server)?.toldAt ?? -Infinity) >= since + arrivalMs
 
 export const isCurrent = (server: ServerState): boolean =>
   server.served !== undefined && !isStale(server) && !lacksTrust(server)
@@ -101,7 +106,7 @@ const dueAt = (server: ServerState, now: Instant): Instant => {
   const attempt = attemptOf(server)
   if (attempt === undefined || attempt.at > now) return now
   const usual = attempt.at + delayMs(attempt.count)
-  // For CAs alone: nothing shows whether they are loaded, so it is told twice, at once and when they must have arrived.
-  const told = attempt.toldAt !== undefined && !isStale(server) && attempt.lost !== true
+  // For CAs alone: little shows whether they are loaded, so it is told twice, at once and when they must have arrived.
+  const told = attempt.toldAt !== undefined && !isStale(server) && attempt.lost !== true && server.lacksNext !== true
   return told && server.trustSince !== undefined ? Math.max(usual, server.trustSince + arrivalMs) : usual
 }

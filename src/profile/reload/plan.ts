@@ -9,6 +9,7 @@ import type { DatabaseCertificate } from '../../resources/database-certificate.t
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
 import { isFor, nameIn } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
+import { keyOfAuthority } from '../names.ts'
 
 /** A certificate as it was delivered. */
 export interface Delivered {
@@ -51,8 +52,17 @@ export interface ReloadPlan {
   readonly reload: Reload
   readonly servers: readonly PlannedServer[]
   readonly workloads: readonly PlannedWorkload[]
-  /** Of the CAs that servers are to trust; undefined while that is not known. */
+  /** Each CA that servers are to trust. */
+  readonly trust: readonly PlannedTrust[]
+  /** Of them together; undefined while one is not known. */
   readonly trustHash: string | undefined
+}
+
+export interface PlannedTrust {
+  /** `namespace/name`. */
+  readonly authority: string
+  /** Of the bundle that was delivered; undefined where that is not known, or in the middle of a change. */
+  readonly hash: string | undefined
 }
 
 /** When a certificate's CA signed this number, ms since the epoch. */
@@ -61,11 +71,18 @@ export type FindIssued = (certificate: DatabaseCertificate, serialNumber: string
 /** More servers than these have their own means. */
 const mostServers = 64
 
-/** undefined where there is nothing to reload. `clientTrustHash`: of the CA for clients alone, where there is one. */
+export interface PlanSources {
+  readonly findIssued: FindIssued
+  /** The bundle of a CA, as `namespace/name`, that signed nothing of the servers. */
+  readonly trustHashOf: (authority: string) => string | undefined
+  /** The bundle that is known to be loaded where `hash` is of the same CAs in another order: that alone is no reason to do anything. */
+  readonly knownAs: (authority: string, hash: string) => string
+}
+
+/** undefined where there is nothing to reload. */
 export const planOf = (
   { profile, expansion, certificates }: ProfileView,
-  clientTrustHash: string | undefined,
-  findIssued: FindIssued,
+  { findIssued, trustHashOf, knownAs }: PlanSources,
 ): ReloadPlan | undefined => {
   const { reload } = expansion
   if (reload === undefined) return undefined
@@ -77,11 +94,12 @@ export const planOf = (
       return { certificate, serial, secretName: certificate.spec.secret.name, since: findIssued(certificate, serial) }
     })
   const issued = delivered('server')
-  const trustHash = trustHashOf(profile, issued, clientTrustHash)
+  const trust = trustsOf(profile, issued, trustHashOf, knownAs)
+  const trustHash = bundlesOf(trust)
   const servers = serversOf({ profile, expansion }, issued)
   return {
     engine: profile.spec.engine,
-    ...{ strategy: reload.strategy, reload, servers, trustHash },
+    ...{ strategy: reload.strategy, reload, servers, trust, trustHash },
     workloads: reload.strategy === 'Rollout' ? workloadsOf(profile, reload, delivered, servers, trustHash) : [],
   }
 }
@@ -90,17 +108,33 @@ interface Issued extends Delivered {
   readonly certificate: DatabaseCertificate
 }
 
-const trustHashOf = (
-  { spec }: DatabaseTLSProfile,
+const trustsOf = (
+  profile: DatabaseTLSProfile,
   issued: readonly Issued[],
-  clientTrustHash: string | undefined,
-): string | undefined => {
-  const hashes = new Set(issued.map(({ certificate }) => certificate.status?.trustBundleHash))
-  const [own] = hashes
+  trustHashOf: PlanSources['trustHashOf'],
+  knownAs: PlanSources['knownAs'],
+): readonly PlannedTrust[] => {
+  const { authorityRef, clientAuthorityRef } = profile.spec
+  const authority = keyOfAuthority(authorityRef, profile)
+  const hashes = new Set(
+    issued.map(({ certificate: { status } }) => status?.trustBundleHash && knownAs(authority, status.trustBundleHash)),
+  )
   // In the middle of a change each certificate has its own.
-  if (own === undefined || hashes.size > 1) return undefined
-  if (spec.clientAuthorityRef === undefined) return own
-  return clientTrustHash === undefined ? undefined : short(`${own} ${clientTrustHash}`, 64)
+  const [own] = hashes.size > 1 ? [] : hashes
+  const clients = clientAuthorityRef === undefined ? authority : keyOfAuthority(clientAuthorityRef, profile)
+  if (clients === authority) return [{ authority, hash: own }]
+  const delivered = trustHashOf(clients)
+  return [
+    { authority, hash: own },
+    { authority: clients, hash: delivered === undefined ? undefined : knownAs(clients, delivered) },
+  ]
+}
+
+/** One value for all CAs of a profile; undefined where one is not known. */
+export const bundlesOf = (trust: readonly PlannedTrust[]): string | undefined => {
+  const hashes = trust.flatMap(({ hash: one }) => one ?? [])
+  if (hashes.length < Math.max(1, trust.length)) return undefined
+  return hashes.length === 1 ? hashes[0] : short(hashes.join(' '), 64)
 }
 
 const short = (text: string, length: number): string => hash('sha256', text, 'hex').slice(0, length)

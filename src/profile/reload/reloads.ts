@@ -5,7 +5,6 @@
  */
 
 import { existing, type Context } from '../../control/context.ts'
-import { fromTimestamp } from '../../control/schedule.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import { issuedAt } from '../../ledger/entry.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
@@ -16,19 +15,14 @@ import type { EndpointSeen, ProfileView, Reloads, Verdict } from '../collaborato
 import { noVerdict } from '../collaborators.ts'
 import { keyOfAuthority } from '../names.ts'
 import { AccountProblem, readAccount } from './account.ts'
-import {
-  arrivalMs,
-  type Attempt,
-  attemptOf,
-  decide,
-  isCurrent,
-  isStale,
-  lacksTrust,
-  type ServerState,
-} from './decide.ts'
+import { arrivalMs, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
+import { isReordered, meansOf, passedMs, showsLater } from './means.ts'
+import { isProved, type Memory, recordedOf, servedOf, statesOf } from './memory.ts'
 import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
 import { Restarts } from './restarts.ts'
 import { type Came, type Permits, type Visit, visit } from './server.ts'
+import { Slowness } from './slowness.ts'
+import { type Change, type Loaded, noteMs, noticeTrust, recordOf, trustStatusOf } from './trust-loaded.ts'
 import { byHandWords, serverWords, sinceOf, type Told, verdictOf } from './words.ts'
 
 export interface ReloadOptions {
@@ -37,40 +31,33 @@ export interface ReloadOptions {
   /** Has the profile looked at again. */
   readonly wake: (key: string) => void
   /** Has its servers seen to. */
-  readonly enqueue: (key: string) => void
+  readonly enqueue: (key: string, afterMs?: number) => void
+  /** A server of the profile was logged in to and told: what is seen of it may be otherwise now. */
+  readonly told?: (key: string) => void
   readonly permits: Permits
   /** Default: over the network. */
   readonly visit?: (visiting: Visit) => Promise<Came>
 }
 
-interface Memory {
-  view: ProfileView
-  plan: ReloadPlan
-  readonly served: Map<string, { readonly serial: string; readonly at: number }>
-  readonly attempts: Map<string, Attempt>
-  /** Addresses that the other collaborator asks by itself. */
-  watched: ReadonlySet<string>
-  /** Of the CAs that the servers have loaded: status has it too. */
-  recorded: string | undefined
-  trustSince: number | undefined
-  /** What was said last. */
-  said: string
-}
+/** Servers that are asked side by side before a restart. */
+const mostAsked = 8
 
 export class ProfileReloads implements Reloads {
   readonly #context: Context
   readonly #options: ReloadOptions
   readonly #memories = new Map<string, Memory>()
   readonly #restarts: Restarts
+  readonly #slowness: Slowness
 
   constructor(context: Context, options: ReloadOptions) {
     this.#context = context
     this.#options = options
     this.#restarts = new Restarts(context)
+    this.#slowness = new Slowness(context.clock)
   }
 
   look(view: ProfileView, seen: readonly EndpointSeen[]): Verdict {
-    const plan = planOf(view, this.#clientTrustHash(view), (certificate, serial) => this.#issuedAt(certificate, serial))
+    const plan = this.#plan(view)
     if (plan === undefined) {
       this.forget(view.key)
       return noVerdict
@@ -82,16 +69,19 @@ export class ProfileReloads implements Reloads {
         memory.served.set(endpoint.address, { serial: servedSerial, at: seenAt })
     }
     memory.watched = new Set(seen.map(({ endpoint }) => endpoint.address))
+    memory.proofs = new Map(seen.flatMap(({ endpoint, trust }) => (trust ? [[endpoint.address, trust]] : [])))
     this.#noticeTrust(memory)
     const verdict = this.#verdict(memory)
-    memory.said = JSON.stringify(verdict)
-    if (this.#isDue(memory)) this.#options.enqueue(view.key)
+    memory.said = saidBy(verdict)
+    const dueMs = this.#dueMs(memory)
+    if (dueMs !== undefined) this.#options.enqueue(view.key, dueMs)
     return verdict
   }
 
   forget(key: string): void {
     this.#memories.delete(key)
     this.#restarts.forget(key)
+    this.#slowness.forget(key)
   }
 
   /** One step for one profile. */
@@ -101,21 +91,37 @@ export class ProfileReloads implements Reloads {
     if (memory === undefined || existing(profiles, key) === undefined) return {}
     const { plan } = memory
     if (plan.strategy === 'None') return {}
-    const result =
-      plan.strategy === 'Rollout' ? await this.#restart(memory, signal) : await this.#server(memory, signal)
+    // What does not answer takes all of a timeout, and must not hold up those that do.
+    const result = await this.#slowness.within(key, () =>
+      plan.strategy === 'Rollout' ? this.#restart(memory, signal) : this.#server(memory, signal),
+    )
+    if (result === undefined) return { requeueAfterMs: this.#slowness.againMs }
     this.#noticeTrust(memory)
     // Said anew by the profile's own controller, which alone writes its status.
-    if (JSON.stringify(this.#verdict(memory)) !== memory.said) this.#options.wake(key)
+    if (saidBy(this.#verdict(memory)) !== memory.said) this.#options.wake(key)
     return result
   }
 
+  #plan(view: ProfileView): ReloadPlan | undefined {
+    const status = view.profile.status?.reload
+    const known =
+      this.#memories.get(view.key)?.trust.loaded ??
+      new Map(status?.authorities?.map(({ name, trustBundleHash }) => [name, trustBundleHash]))
+    const find = (authority: string) => existing(this.#context.caches.authorities, authority)
+    return planOf(view, {
+      findIssued: (certificate, serial) => this.#issuedAt(certificate, serial),
+      trustHashOf: (authority) => find(authority)?.status?.trustBundleHash,
+      knownAs: (authority, hash) => {
+        const loaded = known.get(authority)
+        return loaded !== undefined && isReordered(find(authority), [loaded, hash]) ? loaded : hash
+      },
+    })
+  }
+
   #remember(view: ProfileView, plan: ReloadPlan): Memory {
-    const found = this.#memories.get(view.key)
-    const reload = view.profile.status?.reload
-    const memory = found ?? {
-      ...{ view, plan, served: new Map(), attempts: new Map(), watched: new Set(), said: '' },
-      recorded: reload?.trustBundleHash,
-      trustSince: fromTimestamp(reload?.pending?.find(({ since }) => since !== undefined)?.since),
+    const memory = this.#memories.get(view.key) ?? {
+      ...{ view, plan, served: new Map(), attempts: new Map(), watched: new Set(), proofs: new Map(), said: '' },
+      trust: recordOf(view.profile.status?.reload, plan.trust),
     }
     memory.view = view
     memory.plan = plan
@@ -126,44 +132,46 @@ export class ProfileReloads implements Reloads {
     return memory
   }
 
-  /** The hash of the CAs moves on when every server has been told of them; what stands at first is taken for loaded. */
+  /** The hash of a CA moves on when every server has shown that it loaded it, or must have; what stands at first is taken for loaded. */
   #noticeTrust(memory: Memory): void {
-    const { plan } = memory
-    if (plan.trustHash === undefined || plan.reload.authority === 'Automatic') return
-    if (memory.recorded === undefined || memory.recorded === plan.trustHash) {
-      memory.recorded = plan.trustHash
-      memory.trustSince = undefined
-      return
-    }
-    memory.trustSince ??= this.#context.clock.now()
-    if (!this.#hasTrust(memory, memory.trustSince)) return
-    memory.recorded = plan.trustHash
-    memory.trustSince = undefined
+    const { plan, proofs, trust } = memory
+    const now = this.#context.clock.now()
+    noticeTrust(trust, {
+      ...{ trust: plan.trust, now, isByHand: meansOf(plan) === 'ByHand' },
+      isLacked: (authority) => [...proofs.values()].some((one) => one.authority === authority && one.lacksNext),
+      loadedBy: (authority, change) => this.#loadedBy(memory, authority, change, now),
+    })
   }
 
-  #hasTrust(memory: Memory, since: number): boolean {
-    const { plan, view } = memory
-    const { leaf, authority } = plan.reload
-    if (plan.strategy === 'Rollout') return this.#restarts.hasTrust(view.key, plan)
+  #loadedBy(memory: Memory, authority: string, change: Change, now: number): Loaded {
+    const { plan, view, proofs } = memory
+    const means = meansOf(plan)
+    if (means === 'Rollout') return this.#restarts.hasTrust(view.key, plan) ? 'Seen' : undefined
     const states = statesOf(memory)
-    if (plan.strategy === 'SQL' && authority === 'Statement')
-      return states.every((state) => state.served !== undefined && !lacksTrust(state))
-    // Who reads both at a time, and shows a certificate that came after the CAs, has read them too.
-    return (
-      leaf === authority &&
-      plan.servers.length > 0 &&
-      plan.servers.every(({ delivered }, index) =>
-        delivered.some((one) => one.serial === states[index]?.served && (one.since ?? 0) > since),
+    const hasProved = (address: string): boolean => isProved(proofs.get(address), authority, change.delivered)
+    if (means === 'SQL')
+      return states.every(
+        (state) => state.served !== undefined && (hasProved(state.address) || wasTold(state, change.since)),
       )
-    )
+        ? 'Seen'
+        : undefined
+    const asked = [...proofs].filter(([, proof]) => proof.authority === authority)
+    if (asked.length > 0 && asked.every(([address]) => hasProved(address))) return 'Seen'
+    if (authority === plan.trust[0]?.authority && showsLater(plan, states, change.since)) return 'Seen'
+    return now >= change.since + passedMs(means) ? 'Passed' : undefined
   }
 
-  #isDue(memory: Memory): boolean {
-    const { plan } = memory
-    if (plan.strategy === 'None') return false
+  /** ms until something is to be done, where a look alone shows that. */
+  #dueMs(memory: Memory): number | undefined {
+    const { plan, view } = memory
+    if (plan.strategy === 'None') return undefined
     if (plan.strategy === 'Rollout')
-      return this.#restarts.isDue(memory.view.key, plan, servedOf(memory), memory.recorded)
-    return decide(statesOf(memory), this.#context.clock.now()).step !== undefined
+      return this.#restarts.isDue(view.key, plan, servedOf(memory), recordedOf(memory)) ? 0 : undefined
+    const states = statesOf(memory)
+    const { step, waitMs } = decide(states, this.#context.clock.now())
+    if (step !== undefined) return 0
+    // Seen to lack what it was told to read: the time of the next statement is another now.
+    return states.some(({ lacksNext }) => lacksNext === true) ? waitMs : undefined
   }
 
   #verdict(memory: Memory): Verdict {
@@ -171,14 +179,16 @@ export class ProfileReloads implements Reloads {
     const now = this.#context.clock.now()
     const states = statesOf(memory)
     const byAddress = new Map(states.map((state) => [state.address, state]))
-    if (plan.strategy === 'Rollout') return verdictOf(this.#restarts.told(memory.view.key), memory.recorded)
-    const changed = memory.trustSince !== undefined
+    const recorded = trustStatusOf(memory.trust, plan.trust)
+    const waits = this.#whenPassed(memory, now)
+    if (plan.strategy === 'Rollout') return soon(verdictOf(this.#restarts.told(memory.view.key), recorded), waits)
+    const changed = memory.trust.changes.size + memory.trust.notes.size > 0
     if (plan.strategy === 'None') {
       const stale = plan.servers.filter(({ address }) =>
         isStale(byAddress.get(address) ?? { served: undefined, serials: [] }),
       )
       const words = byHandWords(plan, stale, changed)
-      return verdictOf([], memory.recorded, words === undefined ? [] : [words])
+      return soon(verdictOf([], recorded, words === undefined ? [] : [words]), waits)
     }
     const told = plan.servers.flatMap((server): Told | readonly Told[] => {
       const state = byAddress.get(server.address)
@@ -187,20 +197,28 @@ export class ProfileReloads implements Reloads {
       return unseen ? [] : (serverWords(plan, server, state, now) ?? [])
     })
     const byHand = plan.reload.authority === 'Statement' ? undefined : byHandWords(plan, [], changed)
-    const verdict = verdictOf(told, memory.recorded, byHand === undefined ? [] : [byHand])
-    const next = this.#whenLate(memory, states, now)
-    return next === undefined ? verdict : { ...verdict, requeueAfterMs: next }
+    const verdict = verdictOf(told, recorded, byHand === undefined ? [] : [byHand])
+    return soon(verdict, [...waits, ...this.#whenLate(memory, states, now)])
+  }
+
+  /** ms until what nobody can see is held for done, or a reminder ends. */
+  #whenPassed({ plan, trust }: Memory, now: number): readonly number[] {
+    const means = meansOf(plan)
+    if (means === 'Rollout' || means === 'SQL') return []
+    return [
+      ...[...trust.changes.values()].map(({ since }) => since + passedMs(means) - now),
+      ...[...trust.notes.values()].map((since) => since + noteMs - now),
+    ].filter((ms) => ms > 0)
   }
 
   /** ms until what is under way is late, and is said to be. */
-  #whenLate({ plan }: Memory, states: readonly ServerState[], now: number): number | undefined {
-    const times = plan.servers.flatMap((server, index) => {
+  #whenLate({ plan }: Memory, states: readonly ServerState[], now: number): readonly number[] {
+    return plan.servers.flatMap((server, index) => {
       const state = states[index]
       if (state === undefined || isCurrent(state)) return []
       const since = sinceOf(server, state)
       return since === undefined || since + arrivalMs <= now ? [] : [since + arrivalMs - now]
     })
-    return times.length === 0 ? undefined : Math.min(...times)
   }
 
   async #server(memory: Memory, signal: AbortSignal): Promise<Result> {
@@ -215,6 +233,8 @@ export class ProfileReloads implements Reloads {
     const came = await this.#visited(memory, server, step.act === 'Tell', signal)
     const now = clock.now()
     if (came.served !== undefined) memory.served.set(server.address, { serial: came.served, at: now })
+    if (came.served === undefined || came.lost) this.#slowness.note(memory.view.key)
+    if (came.told) this.#options.told?.(memory.view.key)
     // What was told and is gone stays so until it is seen again.
     const lost = came.lost || (former?.lost === true && came.served === undefined)
     const toldAt = came.told ? now : former?.toldAt
@@ -247,7 +267,7 @@ export class ProfileReloads implements Reloads {
         ...{ place: placeOf(view.profile), permits: this.#options.permits },
         ...(account === undefined
           ? {}
-          : { tell: { account, statements: plan.reload.statements, always: memory.trustSince !== undefined } }),
+          : { tell: { account, statements: plan.reload.statements, always: memory.trust.changes.size > 0 } }),
       })
     } catch (error) {
       if (!(error instanceof AccountProblem)) throw error
@@ -276,20 +296,18 @@ export class ProfileReloads implements Reloads {
     const { view, plan } = memory
     const { clock } = this.#context
     // Servers are asked first: one that shows what was delivered needs no restart.
-    for (const server of plan.servers) {
-      const known = memory.served.get(server.address)
-      if (known !== undefined && server.delivered.some(({ serial }) => serial === known.serial)) continue
+    const unknown = plan.servers.filter(({ address, delivered }) => {
+      const known = memory.served.get(address)
+      return known === undefined || !delivered.some(({ serial }) => serial === known.serial)
+    })
+    const askOne = async (server: PlannedServer): Promise<void> => {
       const came = await this.#visited(memory, server, false, signal)
       if (came.served !== undefined) memory.served.set(server.address, { serial: came.served, at: clock.now() })
     }
-    return this.#restarts.step({ view, plan, served: servedOf(memory), recorded: memory.recorded, signal })
-  }
-
-  #clientTrustHash({ profile }: ProfileView): string | undefined {
-    const { clientAuthorityRef } = profile.spec
-    if (clientAuthorityRef === undefined) return undefined
-    return existing(this.#context.caches.authorities, keyOfAuthority(clientAuthorityRef, profile))?.status
-      ?.trustBundleHash
+    // Side by side: those that do not answer together take no longer than one.
+    for (let at = 0; at < unknown.length; at += mostAsked)
+      await Promise.all(unknown.slice(at, at + mostAsked).map(askOne))
+    return this.#restarts.step({ view, plan, served: servedOf(memory), recorded: recordedOf(memory), signal })
   }
 
   #issuedAt(certificate: DatabaseCertificate, serialNumber: string): number | undefined {
@@ -299,16 +317,8 @@ export class ProfileReloads implements Reloads {
   }
 }
 
-const servedOf = ({ served }: Memory): ReadonlyMap<string, string> =>
-  new Map([...served].map(([address, { serial }]) => [address, serial]))
+const soon = (verdict: Verdict, waits: readonly number[]): Verdict =>
+  waits.length === 0 ? verdict : { ...verdict, requeueAfterMs: Math.min(...waits) }
 
-const statesOf = ({ plan, served, attempts, watched, trustSince }: Memory): ServerState[] =>
-  plan.servers.map(({ address, delivered }) => {
-    const serials = delivered.map(({ serial }) => serial)
-    return {
-      ...{ address, serials, served: served.get(address)?.serial, attempt: attempts.get(address) },
-      watched: watched.has(address),
-      trustSince: plan.reload.authority === 'Statement' ? trustSince : undefined,
-      goal: `${serials.toSorted().join(' ')} ${plan.trustHash ?? ''}`,
-    }
-  })
+/** When it is looked at again is nothing that is said. */
+const saidBy = ({ facts, findings, notes }: Verdict): string => JSON.stringify([facts, findings, notes])

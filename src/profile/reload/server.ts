@@ -51,8 +51,8 @@ export interface Came {
   readonly failure?: Attempt['failure']
 }
 
-/** Some servers take the statement and act on it a moment later: asked so often, so far apart, ms. */
-const proofs = { most: 8, everyMs: 400 } as const
+/** Some servers take the statement and act on it a moment later: asked so often, so far apart, and not for longer, ms. */
+const proofs = { most: 8, everyMs: 400, withinMs: 20_000 } as const
 
 /** Rejects for what is no fault of a server alone. */
 export const visit = async (visiting: Visit): Promise<Came> => {
@@ -144,7 +144,9 @@ const tellOne = async (
 /** Whether it shows now what was delivered, and shows anything at all. */
 const prove = async (visiting: Visit, address: string): Promise<Came> => {
   let seen: Sight | undefined
+  const began = visiting.clock.monotonic()
   for (let count = 0; count < proofs.most; count += 1) {
+    if (visiting.clock.monotonic() - began > proofs.withinMs) break
     if (count > 0) await visiting.clock.sleep(proofs.everyMs, visiting.signal)
     seen = await look(visiting, address)
     visiting.signal.throwIfAborted()

@@ -97,7 +97,10 @@ export const serverWords = (
       'Waiting',
       `${shows}. It was told to read its files, which may not have come to its pod yet; it is told again.`,
     )
-  return isStale(state) ? told('KeptOld', keptWords(plan.reload, server, shows)) : undefined
+  if (isStale(state)) return told('KeptOld', keptWords(plan.reload, server, shows))
+  return state.lacksNext === true
+    ? told('KeptOld', keptWords(plan.reload, server, 'It refuses clients of the next CA'))
+    : undefined
 }
 
 const keptWords = ({ onMismatch }: Reload, server: PlannedServer, shows: string): string =>
@@ -149,10 +152,10 @@ export const byHandWords = (
 
 const mostPending = 64
 
-/** `recorded`: hash of the CAs that all have loaded. */
+/** `recorded`: which CAs all have loaded. */
 export const verdictOf = (
   told: readonly Told[],
-  recorded: string | undefined,
+  recorded: Pick<ReloadStatus, 'trustBundleHash' | 'authorities'>,
   more: readonly string[] = [],
 ): Verdict => {
   const of = (weight: Told['weight']): readonly Told[] => told.filter((one) => one.weight === weight)
@@ -172,7 +175,7 @@ export const verdictOf = (
   const message = [...findings.map((finding) => finding.message), ...notes].join(' ')
   const pending = told.slice(0, mostPending).map(({ weight: _weight, ...one }) => one)
   const reload: ReloadStatus = {
-    ...(recorded === undefined ? {} : { trustBundleHash: recorded }),
+    ...recorded,
     ...(message === '' ? {} : { message: message.slice(0, 4000) }),
     ...(pending.length === 0 ? {} : { pending }),
   }

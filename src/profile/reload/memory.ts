@@ -1,0 +1,44 @@
+/** What is remembered of one profile, and what follows from it of each server. Pure. */
+
+import type { ProfileView, TrustProved } from '../collaborators.ts'
+import type { Attempt, ServerState } from './decide.ts'
+import type { ReloadPlan } from './plan.ts'
+import { type TrustRecord, trustStatusOf } from './trust-loaded.ts'
+
+export interface Memory {
+  view: ProfileView
+  plan: ReloadPlan
+  readonly served: Map<string, { readonly serial: string; readonly at: number }>
+  readonly attempts: Map<string, Attempt>
+  /** Addresses that the other collaborator asks by itself. */
+  watched: ReadonlySet<string>
+  /** What those that are watched have proved, by their address. */
+  proofs: ReadonlyMap<string, TrustProved>
+  readonly trust: TrustRecord
+  /** What was said last. */
+  said: string
+}
+
+export const servedOf = ({ served }: Memory): ReadonlyMap<string, string> =>
+  new Map([...served].map(([address, { serial }]) => [address, serial]))
+
+export const recordedOf = ({ trust, plan }: Memory): string | undefined =>
+  trustStatusOf(trust, plan.trust).trustBundleHash
+
+export const statesOf = ({ plan, served, attempts, watched, proofs, trust }: Memory): ServerState[] =>
+  plan.servers.map(({ address, delivered }) => {
+    const serials = delivered.map(({ serial }) => serial)
+    const proof = proofs.get(address)
+    const lacked = [...trust.changes].filter(([authority, change]) => !isProved(proof, authority, change.delivered))
+    const isTold = plan.reload.authority === 'Statement'
+    return {
+      ...{ address, serials, served: served.get(address)?.serial, attempt: attempts.get(address) },
+      watched: watched.has(address),
+      trustSince: isTold && lacked.length > 0 ? Math.max(...lacked.map(([, { since }]) => since)) : undefined,
+      lacksNext: isTold && proof?.lacksNext === true,
+      goal: `${serials.toSorted().join(' ')} ${plan.trustHash ?? ''}`,
+    }
+  })
+
+export const isProved = (proof: TrustProved | undefined, authority: string, delivered: string): boolean =>
+  proof?.authority === authority && proof.loaded === delivered
