@@ -2,15 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type GateName, gates } from './gates.ts'
 import { rules as standing, type Rules } from './phases.ts'
-import {
-  endsOrSaysWhy,
-  happenings,
-  happens,
-  type Kind,
-  simulation,
-  type Simulation,
-  Violation,
-} from './simulation.fixture.ts'
+import { endsOrSaysWhy, happenings, happens } from './simulation.fixture.ts'
+import { type Kind, simulation, type Simulation, Violation } from './simulated-world.fixture.ts'
 
 interface Model {
   events: number

@@ -1,6 +1,7 @@
 /** Every order of everything that can happen in a small world, breadth first. */
 import { rules as standing, type Rules } from './phases.ts'
-import { choices, endsOrSaysWhy, happens, hashOf, type Setting, simulation, Violation } from './simulation.fixture.ts'
+import { choices, endsOrSaysWhy, happens } from './simulation.fixture.ts'
+import { hashOf, type Setting, simulation, Violation } from './simulated-world.fixture.ts'
 
 export interface Exploration {
   readonly states: number

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { explore } from './exploration.fixture.ts'
 import { type GateName, gates } from './gates.ts'
 import { type PhaseRule, rules, type Rules } from './phases.ts'
-import type { Setting } from './simulation.fixture.ts'
+import type { Setting } from './simulated-world.fixture.ts'
 import type { RunningPhase } from './state.ts'
 
 const settings: Readonly<Record<string, Setting>> = {

@@ -5,153 +5,25 @@
  */
 import { decide } from './decide.ts'
 import { rules as standing, type Rules } from './phases.ts'
-import type { Stage, State, Step, Waiting, Wish, World } from './state.ts'
-
-/** How a consumer can be seen: by proof and what it serves; by what it reports of its reload; not at all (it reads its files within a soak). */
-export type Kind = 'probed' | 'told' | 'silent' | 'target'
-
-export interface Files {
-  /** CA of the certificate, one letter; empty for a trust target. */
-  readonly leaf: string
-  /** CAs that are trusted, letters in order. */
-  readonly trust: string
-}
-
-export interface Consumer {
-  readonly kind: Kind
-  readonly delivered: Files
-  readonly loaded: Files
-  /** Ticks for which it has not read what was delivered. */
-  readonly lag: number
-}
-
-export type Operator =
-  | { readonly at: 'free' }
-  | { readonly at: 'decided'; readonly step: Step; readonly secretFresh: boolean; readonly statusFresh: boolean }
-  | { readonly at: 'written'; readonly state: State; readonly statusFresh: boolean }
-
-export interface Simulation {
-  readonly now: number
-  /** CAs made so far. */
-  readonly made: number
-  /** Fingerprints: a letter for the key, and a stroke for each renewal with it. */
-  readonly secret: { readonly stage: Stage; readonly signer: string; readonly other?: string }
-  /** Letters of CAs that have ended. */
-  readonly ended: string
-  readonly status?: State
-  readonly wish: Wish
-  readonly consumers: readonly Consumer[]
-  readonly operators: readonly Operator[]
-  /** Events of each name that may still come. */
-  readonly left: Readonly<Record<string, number>>
-  /** When all that the phase waits for was first so. */
-  readonly seenAt?: number
-  /** An overlap was cut short by rule, or files were put back from elsewhere: handshakes may be refused. */
-  readonly relaxed: boolean
-}
-
-export const soak = 2
-
-export class Violation extends Error {
-  override readonly name = 'Violation'
-}
-
-const violated = (sentence: string): never => {
-  throw new Violation(sentence)
-}
-
-const free: Operator = { at: 'free' }
-
-export interface Setting {
-  readonly kinds: readonly Kind[]
-  readonly operators: number
-  readonly wish?: Partial<Wish>
-  /** Events that are bounded, and how often each may come. The others come at any time. */
-  readonly left: Readonly<Record<string, number>>
-}
-
-export const simulation = ({ kinds, operators, wish, left }: Setting): Simulation => ({
-  now: 0,
-  made: 1,
-  secret: { stage: 'Plain', signer: 'A' },
-  ended: '',
-  status: { phase: 'Idle', trigger: '', abort: '' },
-  wish: {
-    trigger: '',
-    abort: '',
-    onTrigger: 'NewKey',
-    onExpiry: 'NewKey',
-    holdAt: '',
-    compromised: false,
-    dropNow: false,
-    trustSoakMs: soak,
-    dropSoakMs: soak,
-    replaced: false,
-    open: true,
-    opensAt: 1_000_000,
-    ...wish,
-  },
-  consumers: kinds.map((kind) => newConsumer(kind, 'A', 'A')),
-  operators: Array.from({ length: operators }, () => free),
-  left,
-  relaxed: false,
-})
-
-const newConsumer = (kind: Kind, signer: string, trust: string): Consumer => {
-  const files = { leaf: kind === 'target' ? '' : signer, trust }
-  return { kind, delivered: files, loaded: files, lag: 0 }
-}
-
-const key = (fingerprint = ''): string => fingerprint.slice(0, 1)
-
-const trustOf = ({ stage, signer, other }: Simulation['secret']): string =>
-  stage === 'Both' || stage === 'Switched' ? [key(signer), key(other)].toSorted().join('') : key(signer)
-
-const isLoaded = ({ delivered, loaded }: Consumer): boolean =>
-  delivered.leaf === loaded.leaf && delivered.trust === loaded.trust
-
-const isSilent = ({ kind }: Consumer): boolean => kind === 'silent' || kind === 'target'
-
-const fromTo = ({ secret: { stage, signer, other } }: Simulation): { from: string; to: string } =>
-  stage === 'Switched' || stage === 'Dropped'
-    ? { from: key(other), to: key(signer) }
-    : { from: key(signer), to: key(other) }
-
-const farAway = 1_000_000_000
-
-/** What a truthful observer reports. */
-export const observe = (sim: Simulation): World => {
-  const { secret, consumers, ended, wish, now } = sim
-  const { from, to } = fromTo(sim)
-  const present = trustOf(secret)
-  const those = (keep: (one: Consumer) => boolean): Waiting[] =>
-    consumers.flatMap((one, at) => (keep(one) ? [{ name: `${one.kind} ${at}`, why: 'waits' }] : []))
-  const hasEnded = ended.includes(key(secret.signer))
-  return {
-    now,
-    wish,
-    newborn: false,
-    stage: secret.stage,
-    signer: {
-      fingerprint: secret.signer,
-      notAfter: hasEnded ? now - 1 : farAway,
-      expired: hasEnded,
-      expiring: hasEnded,
-    },
-    ...(secret.other === undefined
-      ? {}
-      : { other: { fingerprint: secret.other, usable: !ended.includes(key(secret.other)) } }),
-    changesTrust: true,
-    behind: those(({ delivered }) => delivered.trust !== present),
-    reloads: those((one) => one.kind === 'told' && !isLoaded(one)),
-    unproved: those(({ kind, loaded }) => kind === 'probed' && !loaded.trust.includes(to)),
-    notProvable: [],
-    proved: consumers.filter(({ kind, loaded }) => kind === 'probed' && loaded.trust.includes(to)).length,
-    // A leaf ends with its CA.
-    leaves: those(({ delivered }) => delivered.leaf === from && !ended.includes(from)),
-    notServing: those(({ kind, delivered, loaded }) => kind === 'probed' && delivered.leaf !== loaded.leaf),
-  }
-}
+import { checked, isUrgent, judge, judgePhase } from './simulated-verdicts.fixture.ts'
+import {
+  type Consumer,
+  free,
+  fromTo,
+  hashOf,
+  isLoaded,
+  isSilent,
+  key,
+  newConsumer,
+  observe,
+  type Operator,
+  type Simulation,
+  soak,
+  stateHash,
+  trustOf,
+  violated,
+} from './simulated-world.fixture.ts'
+import type { Stage, State, Step, Wish } from './state.ts'
 
 /** The writes of the CA's Secret: each only from the stage that it starts from. */
 const written = (sim: Simulation, step: Step): Simulation => {
@@ -193,97 +65,8 @@ const written = (sim: Simulation, step: Step): Simulation => {
       return violated(`${step.act} writes no Secret`)
   }
 }
-
-const isUrgent = ({ wish, ended, secret }: Simulation): boolean =>
-  (wish.compromised && wish.dropNow) || ended.includes(key(secret.signer))
-
-/** What must be so, in truth, when a step is decided on. */
-const judge = (sim: Simulation, step: Step): void => {
-  const { consumers, wish, status, secret, ended, now, seenAt } = sim
-  if (step.message.startsWith('status says')) violated(`puzzled: ${step.message}`)
-  if (step.act === 'Stay' && step.state.phase !== 'Idle' && step.message === '')
-    violated(`${step.state.phase} waits, and nobody knows for what`)
-  const { from, to } = fromTo(sim)
-  const urgent = isUrgent(sim)
-  const leaves = wish.holdAt !== '' && status?.phase === wish.holdAt && step.state.phase !== wish.holdAt
-  if (
-    leaves &&
-    !urgent &&
-    step.act !== 'Abandon' &&
-    step.act !== 'SwitchBack' &&
-    secret.stage !== 'Plain' &&
-    !isMended(sim)
-  )
-    violated(`${wish.holdAt} is held, and ${step.act} leaves it`)
-  if (['Prepare', 'Publish', 'Switch', 'Drop'].includes(step.act) && !wish.open && !wish.compromised && !urgent)
-    violated(`${step.act} outside of every window`)
-  const sinceSeen = seenAt === undefined ? -1 : now - seenAt
-  if (step.act === 'Publish' && ended.includes(to)) violated(`${to} has ended, and is to be published`)
-  if (step.act === 'Switch' || step.act === 'SwitchBack') {
-    const signs = step.act === 'Switch' ? to : from
-    if (ended.includes(signs)) violated(`${signs} has ended, and is to sign`)
-    if (!urgent && !sim.relaxed && !wish.compromised && consumers.some(({ loaded }) => !loaded.trust.includes(signs)))
-      violated(`${signs} is to sign, and somebody does not trust it`)
-    if (step.act === 'Switch' && !urgent && consumers.some((one) => !isSilent(one) && !one.loaded.trust.includes(to)))
-      violated(`${to} is to sign, and somebody who can be seen does not trust it`)
-    if (step.act === 'Switch' && !urgent && sinceSeen < soak && !wish.compromised) violated('trustSoak was cut short')
-  }
-  if (step.act === 'Drop' && !(wish.compromised && wish.dropNow)) {
-    if (consumers.some(({ delivered }) => delivered.leaf === from && !ended.includes(from)))
-      violated(`${from} is to be dropped, and a certificate of it is not replaced`)
-    if (consumers.some((one) => !isSilent(one) && one.loaded.leaf === from && !ended.includes(from)))
-      violated(`${from} is to be dropped, and a certificate of it is served`)
-    if (consumers.some(({ delivered }) => !delivered.trust.includes(to)))
-      violated(`${from} is to be dropped, and somebody was not given ${to}`)
-    if (consumers.some((one) => one.kind === 'told' && !isLoaded(one)))
-      violated(`${from} is to be dropped before a reload`)
-    if (sinceSeen < soak && !wish.compromised) violated('dropSoak was cut short')
-  }
-  if (step.act === 'Abandon' && consumers.some(({ delivered, loaded }) => [delivered.leaf, loaded.leaf].includes(to)))
-    violated(`${to} is abandoned, and has signed`)
-  if (step.act === 'Finish') {
-    const present = trustOf(secret)
-    if (consumers.some(({ delivered }) => delivered.trust !== present)) violated('finished, and somebody is behind')
-    if (consumers.some((one) => one.kind === 'told' && one.loaded.trust !== present))
-      violated('finished before a reload')
-    if (consumers.some(({ delivered }) => delivered.leaf === from && !ended.includes(from)))
-      violated('finished, and a certificate of the former CA is not replaced')
-  }
-}
-
-const fitting: Readonly<Record<State['phase'], readonly Stage[]>> = {
-  Idle: ['Plain'],
-  Prepared: ['Next'],
-  TrustBoth: ['Both'],
-  Signing: ['Switched', 'Dropped'],
-  DropSoak: ['Switched'],
-  Dropped: ['Dropped'],
-}
-
-/** The Secret is ahead of status: the step only catches up. */
-const isMended = ({ status, secret }: Simulation): boolean =>
-  status === undefined ||
-  !fitting[status.phase].includes(secret.stage) ||
-  (secret.stage === 'Switched' && (status.from === secret.signer || status.to === secret.other))
-
-const edges: Readonly<Record<State['phase'], readonly State['phase'][]>> = {
-  Idle: ['Prepared'],
-  Prepared: ['TrustBoth', 'Idle'],
-  TrustBoth: ['Signing', 'Idle'],
-  Signing: ['DropSoak'],
-  DropSoak: ['Dropped', 'Signing'],
-  Dropped: ['Idle'],
-}
-
-/** Only by the rules of an expired CA and of `dropOld: Now`. */
-const shortcuts: Readonly<Partial<Record<State['phase'], State['phase']>>> = { Prepared: 'Signing', Signing: 'Dropped' }
-
 const reported = (sim: Simulation, state: State): Simulation => {
-  const before = sim.status?.phase ?? 'Idle'
-  const after = state.phase
-  const cut = before === 'Signing' ? sim.secret.stage === 'Dropped' : sim.relaxed
-  const skips = sim.status === undefined || (shortcuts[before] === after && cut)
-  if (before !== after && !edges[before].includes(after) && !skips) violated(`${before} is followed by ${after}`)
+  judgePhase(sim, state.phase)
   const operators = sim.operators.map((one) => (one.at === 'free' ? one : { ...one, statusFresh: false }))
   return { ...sim, status: state, operators }
 }
@@ -504,48 +287,6 @@ const withSeen = (sim: Simulation): Simulation => {
   const waited = stage === 'Both' ? common + seen.unproved.length : common + seen.leaves.length + seen.notServing.length
   return waited === 0 && (stage === 'Both' || stage === 'Switched') ? { ...sim, seenAt: sim.now } : sim
 }
-
-/** No connection is refused: whatever certificate somebody has or shows, everybody trusts its CA. */
-const checked = (sim: Simulation): Simulation => {
-  if (sim.relaxed || sim.ended !== '') return sim
-  for (const one of sim.consumers)
-    for (const leaf of [one.delivered.leaf, one.loaded.leaf])
-      for (const [at, other] of sim.consumers.entries())
-        if (leaf !== '' && !other.loaded.trust.includes(leaf))
-          violated(`a certificate of ${leaf} is shown to ${other.kind} ${at}, who trusts ${other.loaded.trust} alone`)
-  return sim
-}
-
-const stateHash = (state: State, now: number): string => {
-  const { phase, mode, cause, soakStartedAt, trigger, abort, from, to, startedAt, finishedAt } = state
-  const soaked = soakStartedAt === undefined ? '-' : Math.min(soak, now - soakStartedAt)
-  // The instants count only where something follows from them.
-  const intent = phase === 'Idle' && mode === 'ReuseKey' ? `${startedAt === undefined}${finishedAt === undefined}` : ''
-  return `${phase},${mode},${cause},${soaked},${trigger},${abort},${from},${to},${intent}`
-}
-
-const operatorHash = (one: Operator, now: number): string => {
-  if (one.at === 'free') return '-'
-  if (one.at === 'written') return `w${one.statusFresh}${one.statusFresh ? stateHash(one.state, now) : ''}`
-  const { step, secretFresh, statusFresh } = one
-  return `d${step.act}${secretFresh}${statusFresh}${stateHash(step.state, now)}`
-}
-
-/** Two worlds with the same text go on in the same ways. */
-export const hashOf = ({ now, ...sim }: Simulation): string =>
-  [
-    ...[sim.secret.stage, sim.secret.signer, sim.secret.other, sim.ended, sim.made, sim.relaxed],
-    sim.status === undefined ? '' : stateHash(sim.status, now),
-    ...[sim.wish.trigger, sim.wish.abort, sim.wish.holdAt, sim.wish.open, sim.wish.onTrigger],
-    ...[sim.wish.compromised, sim.wish.dropNow],
-    sim.seenAt === undefined ? '-' : Math.min(soak, now - sim.seenAt),
-    // Operators are alike.
-    ...sim.operators.map((one) => operatorHash(one, now)).toSorted(),
-    ...sim.consumers.map(
-      ({ kind, delivered: d, loaded: l, lag }) => `${kind}${d.leaf}/${d.trust}/${l.leaf}/${l.trust}/${lag}`,
-    ),
-    JSON.stringify(sim.left),
-  ].join('|')
 
 /** Nobody meddles any more, and everybody does his work: it must end, or say what it waits for. Adds to `known` what is known to do so. */
 export const endsOrSaysWhy = (sim: Simulation, known: Set<string>, rules: Rules = standing): void => {
