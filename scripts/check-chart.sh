@@ -16,10 +16,11 @@ for values in \
   'namespaces={orders,billing}' \
   'probe.allow={192.168.7.0/24},probe.deny={10.0.0.1,fd00::/8},probe.otherNamespaces=true' \
   probe.enabled=false \
+  metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true \
   metrics.serviceMonitor.enabled=true,networkPolicy.enabled=false,crds.enabled=false; do
   render --set "$values" >/dev/null
 done
-for values in unknown=1 replicaCount=2,operator.leaderElection=false 'namespaces={No_Name}' image.pullPolicy=Sometimes 'probe.deny={all}' publish.service.type=Other; do
+for values in unknown=1 replicaCount=2,operator.leaderElection=false 'namespaces={No_Name}' image.pullPolicy=Sometimes 'probe.deny={all}' publish.service.type=Other metrics.prometheusRule.rotationStuckAfterHours=0; do
   if render --set "$values" >/dev/null 2>&1; then
     echo "charts/dbtls/values.schema.json accepts $values, which is wrong" >&2
     exit 1

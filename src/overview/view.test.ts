@@ -20,8 +20,7 @@ const certificate = (name: string, days: number, conditions: object[] = ready())
   metadata: { name, namespace: 'data' },
   status: { conditions, notBefore: toTimestamp(now), notAfter: toTimestamp(now + days * day) },
 })
-const view = (world: object) =>
-  viewOf({ authorities: [], certificates: [], profiles: [], now, ...world })
+const view = (world: object) => viewOf({ authorities: [], certificates: [], profiles: [], now, ...world })
 const names = ({ rows }: { readonly rows: readonly { readonly name: string }[] }): string[] =>
   rows.map(({ name }) => name)
 
