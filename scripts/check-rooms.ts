@@ -41,7 +41,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   certificate: [...below.domain, 'control', 'ledger', 'authority', 'database'],
   signing: [...below.domain, 'control', 'ledger', 'authority', 'certificate'],
   profile: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'database'],
-  rotation: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'profile'],
+  rotation: [...below.domain, 'control', 'ledger', 'authority', 'trust', 'certificate', 'profile', 'database'],
   publish: [...below.domain, 'control', 'ledger', 'authority', 'revocation', 'server'],
   overview: [...below.domain, 'control', 'server'],
   caches: [...below.domain, ...below.controllers],

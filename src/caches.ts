@@ -102,30 +102,35 @@ const certificateConfigMapKeys = ({ metadata, spec }: DatabaseCertificate): stri
   return name === undefined ? [] : [`${metadata.namespace}/${name}`]
 }
 
-/** All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, and whose trust, key or files it carries. */
+/**
+ * All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, whose trust, key or
+ * files it carries and of what they were made, and how far the rotation of a CA is in it.
+ */
 const identityOnly = (object: PartialObject): PartialObject => {
   const { apiVersion, kind, metadata } = object
   const { name, namespace, uid, resourceVersion } = metadata
-  const trust = metadata.annotations?.[marks.trustOf]
-  const key = metadata.annotations?.[marks.authorityKey]
-  const owner = isOfProfile(object) ? metadata.annotations?.[marks.owner] : undefined
+  const kept = keptMarks(object)
   return {
     apiVersion,
     kind,
     metadata: {
-      name,
-      namespace,
-      uid,
-      resourceVersion,
-      ...(trust === undefined && key === undefined && owner === undefined
-        ? {}
-        : {
-            annotations: {
-              ...(trust === undefined ? {} : { [marks.trustOf]: trust }),
-              ...(key === undefined ? {} : { [marks.authorityKey]: key }),
-              ...(owner === undefined ? {} : { [marks.owner]: owner }),
-            },
-          }),
+      ...{ name, namespace, uid, resourceVersion },
+      ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }),
     } as PartialObject['metadata'],
   }
+}
+
+const keptMarks = (object: PartialObject): [string, string][] => {
+  const annotations = object.metadata.annotations ?? {}
+  const ofProfile = isOfProfile(object)
+  const isShared = annotations[marks.trustOf] !== undefined || ofProfile
+  const names = [
+    ...[marks.trustOf, marks.authorityKey, marks.rotationStage],
+    ...(ofProfile ? [marks.owner] : []),
+    ...(isShared ? [marks.inputsHash] : []),
+  ]
+  return names.flatMap((name): [string, string][] => {
+    const value = annotations[name]
+    return value === undefined ? [] : [[name, value]]
+  })
 }

@@ -30,6 +30,8 @@ import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
 import { wakeRevocations } from './revocation/wakes.ts'
+import { RotationReconciler } from './rotation/reconcile.ts'
+import { wakeRotations } from './rotation/wakes.ts'
 import type { Clock } from './runtime/clock.ts'
 import { Controller, type Reconcile } from './runtime/controller.ts'
 import type { Logger } from './runtime/log.ts'
@@ -81,6 +83,7 @@ export class Operator {
     readonly ledger: Controller
     readonly marks: Controller
     readonly revocations: Controller
+    readonly rotations: Controller
     readonly trust: Controller
     readonly withdrawal: Controller
     readonly signing?: Controller
@@ -101,12 +104,17 @@ export class Operator {
     this.trustOf = (authority) => keyring.trustOf(authority)
     const lists = new RevocationLists(cluster, this.caches, keyring)
     const authorities = new AuthorityReconciler(context, keyring)
+    const rotations = new RotationReconciler(context, keyring, {
+      namespaces,
+      told: (key) => this.#controllers.certificates.enqueue(key),
+    })
     const withdrawal = new KeyWithdrawal(context, (key) => this.#controllers.certificates.enqueue(key))
     const certificates = new CertificateReconciler(context, keyring, {
       rsaKeys: Math.max(1, Math.min(mostRsaKeys, Math.floor(options.workers / 2))),
       again: (key) => this.#controllers.certificates.enqueue(key),
       readRevocationList: (authority, signal) => lists.delivered(authority, signal),
       keyStays: withdrawal.stays,
+      turns: rotations.turns,
     })
     const keeper = new LedgerKeeper(context, {
       sweepIntervalMs: options.sweepIntervalMs,
@@ -140,7 +148,11 @@ export class Operator {
       options.signsRequests === true ? createRequestCache({ cluster, clock, random, log }) : undefined
     const signing = this.#signingRequests && new SigningReconciler(context, keyring, this.#signingRequests)
     this.#controllers = {
-      authorities: this.#controller('certificateauthority', (key, about) => authorities.reconcile(key, about), 4),
+      authorities: this.#controller(
+        'certificateauthority',
+        rotations.apart((key, about) => authorities.reconcile(key, about)),
+        4,
+      ),
       certificates: this.#controller(
         'databasecertificate',
         (key, about) => certificates.reconcile(key, about),
@@ -150,6 +162,8 @@ export class Operator {
       ledger: this.#controller('ledger', (key, about) => keeper.reconcile(key, about), 1),
       marks: this.#controller('ledgermarks', (key, about) => keeper.reconcileRevoked(key, about), 1),
       revocations: this.#controller('revocationlist', (key, about) => revocations.reconcile(key, about), 1),
+      // One at a time: of CAs that hang together only one may begin.
+      rotations: this.#controller('rotation', (key, about) => rotations.reconcile(key, about), 1),
       trust: this.#controller('trusttarget', (key, about) => trust.reconcile(key, about), 2),
       withdrawal: this.#controller('keywithdrawal', (key, about) => withdrawal.reconcile(key, about), 2),
       ...(reloads && {
@@ -180,6 +194,7 @@ export class Operator {
       delivered: (certificate, former) => keeper.delivered(certificate, former),
     })
     wakeTrust(this.caches, into(controllers.trust))
+    wakeRotations(this.caches, into(controllers.rotations))
     wakeWithdrawal(this.caches, into(controllers.withdrawal))
     if (this.#signingRequests)
       wakeSigning(this.caches, this.#signingRequests, (key) => controllers.signing?.enqueue(key))

@@ -79,8 +79,8 @@ const constraintsOf = ({ nameConstraints: fields }: CertificateAuthority['spec']
 
 /** Fields that would change what is signed or trusted and that this version does not act on: ignoring them silently would be worse. */
 export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
-  ...((spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
-  ...(spec.rotation?.onExpiry === 'NewKey' ? ['spec.rotation.onExpiry: NewKey'] : []),
+  // The key of one that was brought along is its owner's to replace.
+  ...(made(spec) || (spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
   ...(spec.rotation?.crossSign === true ? ['spec.rotation.crossSign'] : []),
   ...(spec.rotation?.windows === undefined ? [] : ['spec.rotation.windows']),
 ]

@@ -4,20 +4,20 @@
  * long enough is deleted. Everything follows from what is on record, so that it may come later, in one quiet pass.
  */
 
-import { isConflict, isForbidden, isNotFound } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, fieldManager, marks } from '../control/context.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { parseDuration } from '../resources/duration.ts'
-import { issuedCertificates, type IssuedCertificate, type RevocationReason } from '../resources/issued-certificate.ts'
+import { issuedCertificates, type IssuedCertificate } from '../resources/issued-certificate.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
 import { Deliveries } from './deliveries.ts'
 import type { EntryState, LedgerEntry } from './entry.ts'
 import { cachedHolders, liveHolder } from './holders.ts'
 import { findEntry } from './record.ts'
 import { type FindSuccessor, isUnique, reporterOf, successorsIn } from './replaced.ts'
+import { revokeEntry, unlessChanged } from './revoke.ts'
 import {
   deleteGraceMs,
   type Deletion,
@@ -42,9 +42,6 @@ const marksPerPass = 1000
 const revokedPerPass = 100
 
 const soonMs = 1000
-
-/** A revocation has a manager of its own: an apply of the label must not take it away. */
-const revocationManager = 'dbtls.dev/revocation'
 
 export interface KeeperOptions {
   /** Serial numbers on the revocation list that is published now; undefined where there is none to be read. */
@@ -200,7 +197,7 @@ export class LedgerKeeper {
       if (successor === undefined) continue
       const live = await this.#live([entry, successor], signal)
       if (verdictOfReplaced(entry, successor, successorOf, live) === 'Wait') continue
-      await this.#revoke(authority, entry, 'superseded', 'it was replaced', signal)
+      await revokeEntry(this.#context, authority, entry, { reason: 'superseded', why: 'it was replaced' }, signal)
       revoked += 1
     }
     if (revoked === due.length) return { at: next }
@@ -231,7 +228,8 @@ export class LedgerKeeper {
       const verdict =
         left > 0 ? 'Wait' : verdictOf(entry, await liveHolder(this.#context, entry.holderKey ?? '', signal))
       if (verdict === 'Revoke') {
-        await this.#revoke(authority, entry, 'cessationOfOperation', `${entry.holderKey} was deleted`, signal)
+        const why = `${entry.holderKey} was deleted`
+        await revokeEntry(this.#context, authority, entry, { reason: 'cessationOfOperation', why }, signal)
         revoked += 1
       }
       if (verdict === 'Wait') inMs = Math.min(inMs ?? Number.POSITIVE_INFINITY, left > 0 ? left : this.#intervalMs)
@@ -294,35 +292,6 @@ export class LedgerKeeper {
     })
   }
 
-  async #revoke(
-    authority: CertificateAuthority,
-    entry: LedgerEntry,
-    reason: RevocationReason,
-    why: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { cluster, caches, clock, events } = this.#context
-    const { name, namespace, uid } = entry.metadata
-    // The version that was judged: somebody may have revoked it for a better reason meanwhile.
-    const { resourceVersion } = caches.ledger.store.get(keyOf(entry))?.metadata ?? entry.metadata
-    const revoked = {
-      apiVersion: entry.apiVersion,
-      kind: entry.kind,
-      metadata: { name, namespace, uid, resourceVersion },
-      spec: { revocation: { reason, time: toTimestamp(clock.now()) } },
-    }
-    await unlessChanged(async () => {
-      caches.ledger.wrote(
-        await cluster.apply(issuedCertificates, revoked as unknown as IssuedCertificate, {
-          fieldManager: revocationManager,
-          signal,
-        }),
-      )
-      const note = `Revoked certificate ${entry.serialNumber} (${reason}): ${why}.`
-      events.record({ regarding: authority, type: 'Normal', reason: 'Revoked', action: 'Revoke', note })
-    })
-  }
-
   async #delete(entry: LedgerEntry, signal: AbortSignal): Promise<void> {
     const { cluster, caches } = this.#context
     const { name, namespace, uid = '', resourceVersion } = entry.metadata
@@ -331,14 +300,5 @@ export class LedgerKeeper {
       await cluster.delete(issuedCertificates, { namespace, name }, only)
       caches.ledger.removed(keyOf(entry), uid)
     })
-  }
-}
-
-/** Deleted or changed meanwhile, or its namespace is being deleted: the next event or pass finds what is left to do. */
-const unlessChanged = async (write: () => Promise<void>): Promise<void> => {
-  try {
-    await write()
-  } catch (error) {
-    if (!isNotFound(error) && !isConflict(error) && !isForbidden(error)) throw error
   }
 }

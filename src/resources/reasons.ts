@@ -78,6 +78,15 @@ export const reasons = {
     'The certificate was renewed outside of spec.rotation.windows, because none of them opens between its renewal and its end.',
   Renewed: 'The certificate was replaced before it ended.',
   Rotating: 'The authority is being replaced by one with another key; status.rotation says how far that is.',
+  RotationPrepared: 'A rotation has begun: the CA that will sign lies ready, and is not used yet.',
+  RotationTrustBoth: 'The next CA is published beside the present one; it signs when everybody trusts it.',
+  RotationSigning: 'The new CA signs, and the certificates of the former one are replaced.',
+  RotationDropSoak: 'No certificate of the former CA is in use any more; it stays trusted for spec.rotation.dropSoak.',
+  RotationDropped: 'The former CA is taken out of every trust bundle.',
+  RotationEnded: 'The rotation has ended.',
+  RotationTakenBack: 'The rotation was taken back (spec.rotation.abort).',
+  RotationFailed:
+    'A step of the rotation was refused and is tried again; the phase stays. The message says what is wrong.',
   Created: 'The authority has a certificate and can sign.',
   Repaired: 'The Secret had been changed or deleted by someone else and was written again.',
   TrustTargetsIncomplete:

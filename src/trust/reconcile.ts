@@ -14,8 +14,9 @@ import { storeOf, take, type Turn } from './act.ts'
 import type { Sources } from './content.ts'
 import { type Cached, type Known, nameOf, plan, type Step } from './decide.ts'
 import { idOf } from './names.ts'
+import { scopeOf } from './scope.ts'
 import { observedOf, type Reported, statusOf, type TrustTargetsStatus } from './status.ts'
-import { type NamespaceSeen, nothing, resolve, type Scope, type TargetKind, type Wanted } from './wanted.ts'
+import { nothing, resolve, type Scope, type TargetKind, type Wanted } from './wanted.ts'
 
 /** Objects worked on in one turn: thousands of namespaces must not hold back the other authorities. */
 const turnSize = 200
@@ -57,7 +58,7 @@ export class TrustReconciler {
 
   async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
     const authority = this.#authority(key)
-    const scope = this.#scope()
+    const scope = scopeOf(this.#context.caches, this.#options.namespaces)
     const wanted = authority === undefined ? nothing : resolve(authority, scope)
     const present = this.#present(key)
     if (authority?.spec.trustBundle === undefined && present.length === 0) {
@@ -91,18 +92,6 @@ export class TrustReconciler {
 
   #authority(key: string): CertificateAuthority | undefined {
     return existing(this.#context.caches.authorities, key)
-  }
-
-  #scope(): Scope {
-    const { namespaces } = this.#context.caches
-    if (namespaces === undefined) return { seen: undefined, served: this.#options.namespaces ?? [] }
-    const seen = new Map<string, NamespaceSeen>()
-    for (const { metadata } of namespaces.store.values())
-      seen.set(metadata.name, {
-        labels: metadata.labels ?? {},
-        terminating: metadata.deletionTimestamp !== undefined,
-      })
-    return { seen, served: undefined }
   }
 
   /** Ids of what carries the authority's mark. */

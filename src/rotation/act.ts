@@ -1,0 +1,32 @@
+/** Carries out a step that changes the Secret of a CA. */
+
+import type { Material, Rotator } from '../authority/rotate.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { Step, Write } from './state.ts'
+
+/** Rejects with a ReconcileError, whose message is a sentence. */
+export const carryOut = (
+  rotator: Rotator,
+  authority: CertificateAuthority,
+  step: Extract<Step, { readonly act: Write }>,
+  signal: AbortSignal,
+): Promise<Material> => {
+  switch (step.act) {
+    case 'Prepare':
+      return rotator.prepare(authority, signal)
+    case 'Publish':
+      return rotator.publish(authority, signal)
+    case 'Switch':
+      return rotator.switchSigner(authority, { dropNow: step.dropNow === true }, signal)
+    case 'SwitchBack':
+      return rotator.switchBack(authority, { to: step.state.to ?? '' }, signal)
+    case 'Drop':
+      return rotator.drop(authority, signal)
+    case 'Finish':
+      return rotator.finish(authority, signal)
+    case 'Abandon':
+      return rotator.abandon(authority, signal)
+    case 'RenewSameKey':
+      return rotator.renewSameKey(authority, { trigger: step.state.trigger }, signal)
+  }
+}

@@ -1,0 +1,98 @@
+/** What the former CA has signed and is still in use, by the ledger: no mark of it is waited for, for marks come late. */
+
+import { parentOf } from '../authority/names.ts'
+import { keyOf } from '../cluster/port.ts'
+import type { Caches } from '../control/context.ts'
+import { toTimestamp } from '../control/schedule.ts'
+import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
+import { findEntry, findEntryOf } from '../ledger/record.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { Condition } from '../resources/conditions.ts'
+import { saidOf } from './consumers.ts'
+import { isGoing } from './family.ts'
+import type { Waiting } from './state.ts'
+
+/** Signed by another key than the CA has now. */
+export const formerEntries = (caches: Caches, authority: CertificateAuthority): LedgerEntry[] => {
+  const key = keyOf(authority)
+  const keyId = authority.status?.certificate?.subjectKeyId
+  return caches.ledger.store
+    .by('authority', key)
+    .filter((entry) => isOfFormer(entry, keyId, authority) && !(entry.isCa && entry.holderKey === key))
+}
+
+/** Ours all name the key that signed them; what does not is older than this program, and so of the CA that was there first. */
+const isOfFormer = (
+  { authorityKeyId }: LedgerEntry,
+  keyId: string | undefined,
+  { status }: CertificateAuthority,
+): boolean => (authorityKeyId === undefined ? status?.rotation?.cause !== 'Abort' : authorityKeyId !== keyId)
+
+const isAlive = ({ revocation, notAfter }: LedgerEntry, now: number): boolean =>
+  revocation === undefined && notAfter > now
+
+export const leavesOf = (caches: Caches, authority: CertificateAuthority, now: number): Waiting[] =>
+  formerEntries(caches, authority).flatMap((entry) => (isAlive(entry, now) ? inUse(caches, entry) : []))
+
+/** Those that somebody has a newer certificate in the place of, and that are to be revoked if they are not to be believed. */
+export const replacedEntries = (caches: Caches, authority: CertificateAuthority, now: number): LedgerEntry[] =>
+  formerEntries(caches, authority).filter(
+    (entry) => isAlive(entry, now) && entry.holderKey !== undefined && inUse(caches, entry).length === 0,
+  )
+
+/** The object that certificates are made for, and which one it reports. */
+interface Holder {
+  readonly name: string
+  readonly serialNumber: string | undefined
+  readonly notBefore: number
+  /** The ledger's entry of what it reports. */
+  readonly entry: LedgerEntry | undefined
+  readonly conditions: readonly Condition[] | undefined
+}
+
+const inUse = (caches: Caches, entry: LedgerEntry): Waiting[] => {
+  const { holderKey, serialNumber, commonName, notAfter } = entry
+  if (holderKey === undefined)
+    return [
+      {
+        name: `certificate ${serialNumber}${commonName === undefined ? '' : ` ("${commonName}")`}`,
+        why: `signed for a request, so nobody here can replace it: have it replaced and revoke it, or wait for its end at ${toTimestamp(notAfter)}`,
+      },
+    ]
+  const holder = (entry.isCa ? authorityAt : certificateAt)(caches, holderKey)
+  if (holder === undefined || isReplaced(entry, holder)) return []
+  return [{ name: holder.name, why: saidOf(holder.conditions) ?? 'it is about to get a certificate of the new CA' }]
+}
+
+const certificateAt = (caches: Caches, key: string): Holder | undefined => {
+  const found = caches.certificates.store.get(key)
+  if (found === undefined || isGoing(caches, found)) return undefined
+  const { serialNumber, notBefore = '', conditions } = found.status ?? {}
+  const entry = serialNumber === undefined ? undefined : findEntryOf(caches, found, serialNumber)
+  return {
+    name: `DatabaseCertificate ${key}`,
+    ...{ serialNumber, notBefore: Date.parse(notBefore), entry, conditions },
+  }
+}
+
+const authorityAt = (caches: Caches, key: string): Holder | undefined => {
+  const found = caches.authorities.store.get(key)
+  if (found === undefined || isGoing(caches, found)) return undefined
+  const { certificate, conditions } = found.status ?? {}
+  const { namespace = 'default', name } = found.metadata
+  const signer = parentOf(found) ?? { namespace, name }
+  const entry = certificate === undefined ? undefined : findEntry(caches, signer, certificate.serialNumber)
+  return {
+    name: `CertificateAuthority ${key}`,
+    serialNumber: certificate?.serialNumber,
+    ...{ notBefore: Date.parse(certificate?.notBefore ?? ''), entry, conditions },
+  }
+}
+
+/** It reports a certificate that came after this one. What was signed and is not told of yet may be in its Secret. */
+const isReplaced = (entry: LedgerEntry, { serialNumber, notBefore, entry: reported }: Holder): boolean => {
+  if (serialNumber === undefined || serialNumber === entry.serialNumber || entry.supersedes === serialNumber)
+    return false
+  if (reported === undefined) return !(entry.notBefore > notBefore)
+  return reported.supersedes === entry.serialNumber || !(issuedAt(entry) > issuedAt(reported))
+}

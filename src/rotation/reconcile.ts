@@ -1,0 +1,175 @@
+/**
+ * One look at the rotation of a CA: what its Secret holds, what is asked for and seen, one step (decide.ts), and one status
+ * write. The Secret is written first, and a status that a crash left behind is mended from it by the next look.
+ */
+
+import { Rotator, type Material } from '../authority/rotate.ts'
+import type { Keyring } from '../authority/keyring.ts'
+import { keyOf } from '../cluster/port.ts'
+import { type Context, existing, marks } from '../control/context.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { longestRequeueMs, type Reconcile, type ReconcileContext, type Result } from '../runtime/controller.ts'
+import { NotReady, ReconcileError, Terminal } from '../runtime/errors.ts'
+import { carryOut } from './act.ts'
+import { revokeFormer } from './compromised.ts'
+import { decide } from './decide.ts'
+import { canRotate, isPlain, Materials } from './material.ts'
+import { beginsAt, observe, rotationOf, wishOf } from './observe.ts'
+import { Reporter } from './report.ts'
+import type { Step, World } from './state.ts'
+import { stateOf } from './status.ts'
+import { RotationTurns } from './turns.ts'
+
+export interface RotationOptions {
+  /** The namespaces the operator was started for; undefined for all. */
+  readonly namespaces: readonly string[] | undefined
+  /** Has a certificate looked at: it is its turn. */
+  readonly told: (certificateKey: string) => void
+}
+
+/** What somebody else has to cure is looked at again so often, ms. */
+const refusedMs = 60_000
+const apartMs = 100
+
+export class RotationReconciler {
+  readonly turns: RotationTurns
+  readonly #context: Context
+  readonly #options: RotationOptions
+  readonly #rotator: Rotator
+  readonly #materials: Materials
+  readonly #reporter: Reporter
+  readonly #acting = new Set<string>()
+
+  constructor(context: Context, keyring: Keyring, options: RotationOptions) {
+    this.#context = context
+    this.#options = options
+    this.#rotator = new Rotator(context, keyring)
+    this.#materials = new Materials(context, this.#rotator)
+    this.#reporter = new Reporter(context)
+    this.turns = new RotationTurns(context)
+  }
+
+  /** The same, but not between the Secret and the status of a step, when the CA cannot be understood. */
+  apart(reconcile: Reconcile): Reconcile {
+    return (key, about) =>
+      this.#acting.has(key) ? Promise.resolve({ requeueAfterMs: apartMs }) : reconcile(key, about)
+  }
+
+  /** `key` is the CA's. */
+  async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
+    const authority = existing(this.#context.caches.authorities, key)
+    if (authority === undefined) {
+      for (const memory of [this.turns, this.#rotator, this.#materials, this.#reporter]) memory.forget(key)
+      return {}
+    }
+    if (!canRotate(authority) || authority.status?.certificate === undefined) return {}
+    // What a restore has not finished has a ledger that is not complete.
+    if (authority.metadata.annotations?.[marks.hold] !== undefined) return {}
+    const restsUntil = this.#restsUntil(authority)
+    if (restsUntil !== undefined) return { requeueAfterMs: restsUntil - this.#context.clock.now() }
+    try {
+      return await this.#look(authority, signal)
+    } catch (error) {
+      return this.#failed(authority, error, signal)
+    }
+  }
+
+  /** Nothing is under way and nothing asked for; costs no request. */
+  #restsUntil(authority: CertificateAuthority): number | undefined {
+    const now = this.#context.clock.now()
+    const { certificate, rotation } = authority.status ?? {}
+    const { trigger, abort, onExpiry } = wishOf(authority, now)
+    if ((rotation?.phase ?? 'Idle') !== 'Idle' || !isPlain(this.#context, authority)) return undefined
+    if (trigger !== (rotation?.trigger ?? '') || abort !== (rotation?.abort ?? '')) return undefined
+    if (rotation?.mode === 'ReuseKey' && rotation.finishedAt === undefined) return undefined
+    if (onExpiry !== 'NewKey' || certificate === undefined) return now + longestRequeueMs
+    const [notBefore, notAfter] = [certificate.notBefore, certificate.notAfter].map((text) => Date.parse(text))
+    const at = beginsAt(this.#context.caches, authority, { notBefore: notBefore ?? 0, notAfter: notAfter ?? 0 })
+    return at > now ? at : undefined
+  }
+
+  async #look(authority: CertificateAuthority, signal: AbortSignal): Promise<Result> {
+    const { caches, clock } = this.#context
+    const material = await this.#materials.see(authority, signal)
+    const now = clock.now()
+    const consuming = { caches, namespaces: this.#options.namespaces }
+    const world = observe(this.#context, consuming, authority, material, now)
+    const state = stateOf(authority)
+    const more = await this.#revoke(authority, material, world, signal)
+    const step = decide(state, world)
+    if (step.act === 'Stay') return this.#stay(authority, material, step, world, more, signal)
+    if (more !== undefined && (step.act === 'Drop' || step.act === 'Finish') && more < refusedMs)
+      return { requeueAfterMs: more }
+    await this.#act(authority, material, step, signal)
+    return { requeueAfterMs: 1 }
+  }
+
+  /** ms until there is more to revoke. */
+  async #revoke(
+    authority: CertificateAuthority,
+    material: Material,
+    { wish }: World,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { phase = 'Idle', cause } = authority.status?.rotation ?? {}
+    const isSwitched = material.stage === 'Switched' || material.stage === 'Dropped'
+    if (!wish.compromised || cause === 'Abort' || !isSwitched || phase === 'Idle') return undefined
+    return revokeFormer(this.#context, { authority, phase, material, signal })
+  }
+
+  async #stay(
+    authority: CertificateAuthority,
+    material: Material,
+    step: Extract<Step, { act: 'Stay' }>,
+    { now, wish, signer }: World,
+    more: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const late = await this.#reporter.stay(authority, material, step, signal)
+    const urgent = wish.compromised || signer.expired
+    const dealt =
+      step.state.phase === 'Signing'
+        ? this.turns.deal(authority, {
+            maxParallel: rotationOf(authority).maxParallel,
+            ...{ open: wish.open || urgent, urgent },
+          })
+        : undefined
+    for (const certificate of dealt?.told ?? []) this.#options.told(certificate)
+    const opens = wish.open || wish.opensAt === undefined ? [] : [wish.opensAt - now]
+    const times = [
+      step.wakeAt === undefined ? [] : [step.wakeAt - now],
+      late ?? [],
+      dealt?.againMs ?? [],
+      more ?? [],
+      opens,
+    ]
+    const waits = times.flat().map((ms) => Math.max(ms, 1))
+    return { requeueAfterMs: Math.min(longestRequeueMs, ...waits) }
+  }
+
+  async #act(
+    authority: CertificateAuthority,
+    material: Material,
+    step: Exclude<Step, { act: 'Stay' }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const key = keyOf(authority)
+    this.#acting.add(key)
+    try {
+      const made = step.act === 'Report' ? material : await carryOut(this.#rotator, authority, step, signal)
+      await this.#reporter.moved(authority, made, step, signal)
+      if (step.state.phase !== 'Signing') this.turns.forget(key)
+    } finally {
+      this.#acting.delete(key)
+    }
+  }
+
+  /** The phase stays, and says why. */
+  async #failed(authority: CertificateAuthority, error: unknown, signal: AbortSignal): Promise<Result> {
+    if (!(error instanceof ReconcileError) || error.reason === 'Conflict' || error.reason === 'Rotating') throw error
+    await this.#reporter.failed(authority, error, signal)
+    if (error instanceof Terminal) return { requeueAfterMs: refusedMs }
+    if (error instanceof NotReady) return { requeueAfterMs: Math.min(error.afterMs ?? refusedMs, refusedMs) }
+    throw error
+  }
+}
