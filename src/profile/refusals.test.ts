@@ -342,6 +342,15 @@ describe('each refusal names field and cure', () => {
 })
 
 describe('what looks odd and is not refused', () => {
+  it('a username that begins with a dash, which cqlsh is told as one word with its option', () => {
+    const { refusals, configMap } = expanded({
+      engine: 'Cassandra',
+      topology,
+      clients: [{ name: 'a', username: '-e' }],
+    })
+    expect(refusals).toEqual([])
+    expect(configMap?.data['commands.md']).toMatch(/^cqlsh .* --username=-e$/m)
+  })
   it('two clients of ClickHouse that are one user, who stands there once', () => {
     const clients = ['a', 'b'].map((name) => ({ name, username: 'app' }))
     const { configMap } = expanded({ engine: 'ClickHouse', topology, clients })

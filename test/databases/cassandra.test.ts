@@ -118,7 +118,7 @@ describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => 
 
   it('lets in cqlsh and drivers of Java and Node with the files of the profile', async () => {
     const [cqlsh = ''] = fencedBlocks(page(), 'sh')
-    const administrator = cqlsh.replace('-u app', '-u cassandra -p cassandra')
+    const administrator = cqlsh.replace('--username=app', '--username=cassandra -p cassandra')
     const create = `CREATE ROLE app WITH LOGIN = true AND PASSWORD = 'secret'; ADD IDENTITY '${identity}' TO ROLE 'app'`
     await eventually(
       'the administrator to be there',

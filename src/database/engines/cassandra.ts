@@ -93,7 +93,8 @@ const commands = (context: Context): string =>
           'cqlsh',
           '--ssl',
           `--cqlshrc=${fileOfClient(context, client, 'cqlshrc')}`,
-          ...(client.username === undefined ? [] : ['-u', client.username]),
+          // One word: behind -u alone a name that begins with "-" is taken for another option.
+          ...(client.username === undefined ? [] : [`--username=${client.username}`]),
         ),
       ),
       '',

@@ -78,12 +78,21 @@ const jdbcProperties = (context: Context, client: Client): string =>
         : ['# For a keystore with its certificate set java: true on this client of the profile.']),
   )
 
+/** MySQL 9 keeps the client's side of mysql_native_password in a file of its own. https://dev.mysql.com/doc/relnotes/mysql/9.0/en/news-9-0-0.html */
+const nativePassword = [
+  'Accounts of MariaDB with a password are of the plugin mysql_native_password, which `mysql` of MySQL 9 loads from a file. Where it ends with',
+  'error 2059, name the folder of `mysql_native_password.so` with `--plugin-dir`, or take the client of MariaDB.',
+  '',
+]
+
 const notes = ({ managed, components }: Context): string[] =>
   managed
     ? [
+        ...nativePassword,
         '`require_secure_transport` belongs into the parameters of the managed server; `accounts.sql` demands TLS of each account.',
       ]
     : [
+        ...nativePassword,
         // 1045 was seen with 10.11, 3159 with 11.8.
         '`server.cnf` refuses plain connections from MariaDB 10.5 on (error 1045, in later versions 3159), `accounts.sql` says what each',
         'account must show. A client certificate that the server does not trust costs the connection even where none is demanded.',
