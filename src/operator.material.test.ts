@@ -1,11 +1,9 @@
 /** One CA takes the place of another in its Secret, step by step, and certificates keep what they hang under meanwhile. */
-import { X509Certificate } from 'node:crypto'
-import { afterEach, describe, expect, it } from 'vitest'
-import type { Material } from './authority/rotate.ts'
+import { describe, expect, it } from 'vitest'
 import { parseCertificate } from './pki/certificates/parse.ts'
 import { certificatesOf, decodePem } from './pki/encoding/pem.ts'
 import { type ParsedRevocationList, parseRevocationList } from './pki/revocation/revocation-list.ts'
-import { begin, type Phase, type Process, signal } from './rotating.fixture.ts'
+import { begin, keysOf, pemsOf, type Process, stepNames, take } from './rotating.fixture.ts'
 import {
   authority,
   certificate,
@@ -16,40 +14,9 @@ import {
   intermediate,
   leafOf,
   namespace,
-  put,
   revoke,
   text,
 } from './testing.ts'
-
-const running: Process[] = []
-afterEach(() => {
-  for (const one of running.splice(0)) one.stop()
-})
-const opened = async (): Promise<Process> => {
-  const process = await begin()
-  running.push(process)
-  return process
-}
-
-type Step = readonly [phase: Phase, act: (process: Process) => Promise<Material>]
-const steps = {
-  prepare: ['Prepared', (of) => of.step('Prepared', (rotator, ca) => rotator.prepare(ca, signal))],
-  publish: ['TrustBoth', (of) => of.step('TrustBoth', (rotator, ca) => rotator.publish(ca, signal))],
-  switch: [
-    'Signing',
-    (of) => of.step('Signing', (rotator, ca) => rotator.switchSigner(ca, { dropNow: false }, signal)),
-  ],
-  drop: ['Dropped', (of) => of.step('Dropped', (rotator, ca) => rotator.drop(ca, signal))],
-  finish: ['Idle', (of) => of.step('Idle', (rotator, ca) => rotator.finish(ca, signal))],
-} as const satisfies Record<string, Step>
-const straight = Object.values(steps)
-
-const pemsOf = async ({ cluster }: Process, key: string, name = 'orders-tls'): Promise<string[]> =>
-  certificatesOf(text(await getSecret(cluster, name), key)).map(
-    (der) => new X509Certificate(Buffer.from(der)).fingerprint256,
-  )
-const keysOf = async ({ cluster }: Process, name = 'ca-ca'): Promise<string[]> =>
-  Object.keys((await getSecret(cluster, name)).data ?? {}).toSorted()
 
 const shapes = [
   { name: 'a root', objects: [authority()], changesTrust: true },
@@ -62,9 +29,7 @@ const shapes = [
 
 describe.each(shapes)('the material of $name', ({ objects, changesTrust }) => {
   it('goes through its stages, and the certificate with it in three writes', async () => {
-    const process = await opened()
-    for (const object of [...objects, certificate()]) await put(process.cluster, object)
-    await process.settle()
+    const process = await begin(...objects, certificate())
     const { cluster } = process
     const [first] = await pemsOf(process, 'tls.crt', 'ca-ca')
     const serial = (await getCertificate(cluster)).status?.serialNumber
@@ -76,10 +41,9 @@ describe.each(shapes)('the material of $name', ({ objects, changesTrust }) => {
     }
     await look()
     const keys: string[][] = []
-    for (const [, act] of straight) {
+    for (const name of stepNames) {
       process.waiting.add(`${namespace}/orders`)
-      await act(process)
-      await process.settle()
+      await take(process, name)
       keys.push(await keysOf(process))
       await look()
       // What waits for its turn is as it should be, and nothing is written for it.
@@ -132,12 +96,8 @@ describe('revocation lists in a rotation', () => {
     (await getConfigMap(cluster, 'ca-crl')).data ?? {}
 
   it('are there for both CAs, and the last one of the former for as long as anything hangs on it', async () => {
-    const process = await opened()
+    const process = await begin(authority({ crl: { enabled: true } }), listing, certificate({}, 'victim'))
     const { cluster } = process
-    await put(cluster, authority({ crl: { enabled: true } }))
-    await put(cluster, listing)
-    await put(cluster, certificate({}, 'victim'))
-    await process.settle()
     const first = process.authority().status?.certificate?.subjectKeyId ?? ''
     const before = (await getCertificate(cluster, 'victim')).status?.serialNumber ?? ''
     await revoke(cluster, before, { reason: 'keyCompromise' })
@@ -145,11 +105,10 @@ describe('revocation lists in a rotation', () => {
     const numbers = new Map<string, { number: bigint; fingerprint: string }>()
     const counts: number[] = []
     const late = (await getCertificate(cluster, 'victim')).status?.serialNumber ?? ''
-    for (const [phase, act] of [['Idle', () => Promise.resolve()] as const, ...straight]) {
-      for (const name of ['orders', 'victim']) if (phase === 'Signing') process.waiting.add(`${namespace}/${name}`)
-      await act(process)
-      await process.settle()
-      if (phase === 'Signing') {
+    for (const step of [undefined, ...stepNames]) {
+      if (step === 'switch') for (const name of ['orders', 'victim']) process.waiting.add(`${namespace}/${name}`)
+      if (step !== undefined) await take(process, step)
+      if (step === 'switch') {
         // Revoked when another CA signs already: it stands on the list of the one that signed it.
         process.waiting.clear()
         await revoke(cluster, late, { reason: 'keyCompromise' })

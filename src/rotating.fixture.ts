@@ -5,17 +5,20 @@
 
 import { randomBytes, webcrypto } from 'node:crypto'
 import { setTimeout as realSleep } from 'node:timers/promises'
+import { afterEach } from 'vitest'
 import { Keyring } from './authority/keyring.ts'
 import { AuthorityReconciler } from './authority/reconcile.ts'
 import { type Material, Rotator } from './authority/rotate.ts'
 import { createCaches } from './caches.ts'
 import { CertificateReconciler } from './certificate/reconcile.ts'
 import type { EmbeddedCluster } from './cluster/embedded/cluster.ts'
-import type { Cluster } from './cluster/port.ts'
+import type { Cluster, KubeObject } from './cluster/port.ts'
 import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { report } from './control/report.ts'
 import { watched, type Write } from './faults.fixture.ts'
+import { parseCertificate } from './pki/certificates/parse.ts'
+import { certificatesOf } from './pki/encoding/pem.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
@@ -23,10 +26,11 @@ import type { Reconcile } from './runtime/controller.ts'
 import { NotReady, Retryable } from './runtime/errors.ts'
 import { silentLogger } from './runtime/log.ts'
 import type { ManualClock } from './runtime/manual-clock.ts'
-import { emptyCluster, namespace } from './testing.ts'
+import { emptyCluster, getSecret, namespace, put, text } from './testing.ts'
 
 type Rotation = NonNullable<NonNullable<CertificateAuthority['status']>['rotation']>
 export type Phase = Rotation['phase']
+export type Act = (rotator: Rotator, authority: CertificateAuthority) => Promise<Material>
 
 /** A process of the operator on a cluster; `cluster` is what a person sees, `port` what the process does. */
 export interface Process {
@@ -41,19 +45,38 @@ export interface Process {
   /** Looks at everything until nothing is written any more; answers what was written. */
   settle(): Promise<readonly Write[]>
   /** One step of the material, and its status, as the rotation's controller writes it. */
-  step(phase: Phase, act: (rotator: Rotator, authority: CertificateAuthority) => Promise<Material>): Promise<Material>
+  step(phase: Phase, act: Act, name?: string): Promise<Material>
   authority(name?: string): CertificateAuthority
   stop(): void
 }
 
 export const signal = new AbortController().signal
 
-export const begin = (): Promise<Process> => {
+const running: Process[] = []
+afterEach(() => {
+  for (const one of running.splice(0)) one.stop()
+})
+
+/** On a cluster of its own, with these objects in it, and everything that follows from them. */
+export const begin = async (...objects: readonly KubeObject[]): Promise<Process> => {
   const { clock, cluster } = emptyCluster()
-  return processOn(cluster, clock)
+  const process = await processOn(cluster, clock)
+  for (const object of objects) await put(cluster, object)
+  await process.settle()
+  return process
 }
 
 export const processOn = async (
+  cluster: EmbeddedCluster,
+  clock: ManualClock,
+  around?: (port: Cluster) => Cluster,
+): Promise<Process> => {
+  const process = await start(cluster, clock, around)
+  running.push(process)
+  return process
+}
+
+const start = async (
   cluster: EmbeddedCluster,
   clock: ManualClock,
   around: (port: Cluster) => Cluster = (port) => port,
@@ -119,9 +142,9 @@ export const processOn = async (
       }
       return seen.writes.slice(before)
     },
-    step: async (phase, act) => {
+    step: async (phase, act, name) => {
       await realSleep(2)
-      const before = authority()
+      const before = authority(name)
       const material = await act(rotator, before)
       await tell(context, before, material, phase)
       return material
@@ -146,3 +169,28 @@ const tell = async (
   const { caches } = context
   await report(context, certificateAuthorities, caches.authorities, authority, { ...facts, rotation }, outcome, signal)
 }
+
+/** The straight way, each step with the phase that it leads to. */
+export const steps = {
+  prepare: (of: Process) => of.step('Prepared', (rotator, ca) => rotator.prepare(ca, signal)),
+  publish: (of: Process) => of.step('TrustBoth', (rotator, ca) => rotator.publish(ca, signal)),
+  switch: (of: Process) => of.step('Signing', (rotator, ca) => rotator.switchSigner(ca, { dropNow: false }, signal)),
+  drop: (of: Process) => of.step('Dropped', (rotator, ca) => rotator.drop(ca, signal)),
+  finish: (of: Process) => of.step('Idle', (rotator, ca) => rotator.finish(ca, signal)),
+}
+export type StepName = keyof typeof steps
+export const stepNames = Object.keys(steps) as StepName[]
+
+export const take = async (process: Process, ...names: readonly StepName[]): Promise<void> => {
+  for (const name of names) {
+    await steps[name](process)
+    await process.settle()
+  }
+}
+
+/** Fingerprints of the certificates under a key of a Secret. */
+export const pemsOf = async ({ cluster }: Process, key: string, name = 'orders-tls'): Promise<string[]> =>
+  certificatesOf(text(await getSecret(cluster, name), key)).map((der) => parseCertificate(der).fingerprint)
+
+export const keysOf = async ({ cluster }: Process): Promise<string[]> =>
+  Object.keys((await getSecret(cluster, 'ca-ca')).data ?? {}).toSorted()

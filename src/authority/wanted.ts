@@ -81,6 +81,6 @@ const constraintsOf = ({ nameConstraints: fields }: CertificateAuthority['spec']
 export const notImplementedFields = ({ spec }: CertificateAuthority): string[] => [
   // The key of one that was brought along is its owner's to replace.
   ...(made(spec) || (spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
-  ...(spec.rotation?.crossSign === true ? ['spec.rotation.crossSign'] : []),
+  ...(made(spec) || spec.rotation?.crossSign !== true ? [] : ['spec.rotation.crossSign']),
   ...(spec.rotation?.windows === undefined ? [] : ['spec.rotation.windows']),
 ]

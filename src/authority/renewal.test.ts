@@ -1,0 +1,39 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { dueForRenewal } from './renewal.ts'
+import { stages } from './stage.ts'
+
+const day = 24 * 3_600_000
+const of = (stage: (typeof stages)[number]) => ({ stage, certificate: { notBefore: 0, notAfter: 30 * day } })
+const rule = (replaced: boolean) => ({ renewal: { renewBefore: 10 * day }, replaced })
+
+describe('the renewal of a CA with the same key', () => {
+  it('comes in its time where nothing is to follow it', () => {
+    const due = dueForRenewal(rule(false), of('Plain'), 'u', day)
+    expect(due).toBeLessThanOrEqual(20 * day)
+    // However late.
+    expect(dueForRenewal(rule(false), of('Plain'), 'u', 40 * day)).toBe(due)
+  })
+
+  it.each(stages)('waits for the last tenth of its window in a rotation, and for one to come: %s', (stage) => {
+    const due = dueForRenewal(rule(true), of(stage), 'u', day)
+    expect(due).toBe(29 * day)
+    if (stage !== 'Plain') expect(dueForRenewal(rule(false), of(stage), 'u', day)).toBe(29 * day)
+    expect(dueForRenewal(rule(true), of(stage), 'u', 30 * day)).toBe(Infinity)
+  })
+
+  it('is always before the end, whatever the window', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 4000 }), (lifetime, window) => {
+        const certificate = { notBefore: 0, notAfter: lifetime * day }
+        const due = dueForRenewal(
+          { renewal: { renewBefore: window * day }, replaced: true },
+          { stage: 'Both', certificate },
+          'u',
+          0,
+        )
+        expect(due).toBeLessThan(certificate.notAfter)
+      }),
+    )
+  })
+})
