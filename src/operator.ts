@@ -106,6 +106,7 @@ export class Operator {
     const authorities = new AuthorityReconciler(context, keyring)
     const rotations = new RotationReconciler(context, keyring, {
       namespaces,
+      asksServers: options.probes !== undefined,
       told: (key) => this.#controllers.certificates.enqueue(key),
     })
     const withdrawal = new KeyWithdrawal(context, (key) => this.#controllers.certificates.enqueue(key))

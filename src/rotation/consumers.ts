@@ -22,6 +22,7 @@ export interface Consuming {
   readonly caches: Caches
   /** The namespaces the operator was started for; undefined for all. */
   readonly namespaces: readonly string[] | undefined
+  readonly asksServers: boolean
 }
 
 export const behindOf = (consuming: Consuming, family: readonly Member[]): Waiting[] =>

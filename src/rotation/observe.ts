@@ -73,7 +73,7 @@ export const observe = (
     changesTrust: parentOf(authority) === undefined,
     behind: stage === 'Plain' ? [] : behindOf(consuming, family),
     leaves: stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, now) : [],
-    ...(stage === 'Plain' ? nobody : serversOf(caches, family, to)),
+    ...(stage === 'Plain' ? nobody : serversOf(caches, family, { to, asksServers: consuming.asksServers })),
   }
 }
 

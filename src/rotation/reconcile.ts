@@ -23,6 +23,8 @@ import { RotationTurns } from './turns.ts'
 export interface RotationOptions {
   /** The namespaces the operator was started for; undefined for all. */
   readonly namespaces: readonly string[] | undefined
+  /** Whether what live servers serve and trust is asked at all. */
+  readonly asksServers: boolean
   /** Has a certificate looked at: it is its turn. */
   readonly told: (certificateKey: string) => void
 }
@@ -92,7 +94,8 @@ export class RotationReconciler {
     const { caches, clock } = this.#context
     const material = await this.#materials.see(authority, signal)
     const now = clock.now()
-    const consuming = { caches, namespaces: this.#options.namespaces }
+    const { namespaces, asksServers } = this.#options
+    const consuming = { caches, namespaces, asksServers }
     const world = observe(this.#context, consuming, authority, material, now)
     const state = stateOf(authority)
     const more = await this.#revoke(authority, material, world, signal)

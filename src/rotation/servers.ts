@@ -9,6 +9,7 @@ import { engineOf } from '../database/engines/external.ts'
 import { parseEndpoint } from '../database/connect/address.ts'
 import { isFor } from '../profile/addressed.ts'
 import { keyOfAuthority } from '../profile/names.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import { isGoing, type Member } from './family.ts'
@@ -24,30 +25,53 @@ export interface ServersSeen {
   readonly notServing: readonly Waiting[]
 }
 
-/** `to`: fingerprint of the CA that servers have to prove to trust. */
-export const serversOf = (caches: Caches, family: readonly Member[], to: string | undefined): ServersSeen => {
+/** `to`: fingerprint of the CA that servers have to prove to trust. `asksServers`: whether this operator asks any. */
+export const serversOf = (
+  caches: Caches,
+  family: readonly Member[],
+  { to, asksServers }: { readonly to: string | undefined; readonly asksServers: boolean },
+): ServersSeen => {
   const keys = new Set(family.map(({ authority }) => keyOf(authority)))
-  const [head] = keys
   const reloads: Waiting[] = []
   const unproved: Waiting[] = []
   const notProvable: Waiting[] = []
   const notServing: Waiting[] = []
   let proved = 0
   for (const profile of profilesOf(caches, keys)) {
-    const { authorityRef, clientAuthorityRef = authorityRef } = profile.spec
+    const { authorityRef } = profile.spec
     reloads.push(...reloadsOf(caches, profile, keys))
+    const rows = rowsFor(profile, keys)
     const hasClients = (profile.spec.clients ?? []).length > 0
-    for (const row of profile.status?.endpoints ?? []) {
-      const clients = row.clientAuthority ?? keyOfAuthority(clientAuthorityRef, profile)
-      if (!keys.has(clients)) continue
-      const proof = proofOf(row, to, { isHead: clients === head, hasClients })
+    for (const row of rows) {
+      const proof = proofOf(row, to, hasClients)
       if (proof === 'Proved') proved += 1
       else (proof === 'NotProvable' ? notProvable : unproved).push(waiting(profile, row))
     }
+    if (asksServers && profile.status?.endpoints === undefined) unproved.push(...unaskedOf(profile, keys))
     if (keys.has(keyOfAuthority(authorityRef, profile))) notServing.push(...notServingOf(caches, profile))
   }
   return { reloads, unproved, notProvable, proved, notServing }
 }
+
+/** Of servers that are to take clients of one of these CAs. A managed one brings its own, and has none unless it says so. */
+const rowsFor = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Row[] => {
+  const usual = engineOf(profile.spec).managed ? undefined : clientAuthorityOf(profile)
+  return (profile.status?.endpoints ?? []).filter(({ clientAuthority = usual }) => keys.has(clientAuthority ?? ''))
+}
+
+const clientAuthorityOf = (profile: DatabaseTLSProfile): string => {
+  const { authorityRef, clientAuthorityRef = authorityRef } = profile.spec
+  return keyOfAuthority(clientAuthorityRef, profile)
+}
+
+/** Those that were listed a moment ago. */
+const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Waiting[] =>
+  engineOf(profile.spec).managed || !keys.has(clientAuthorityOf(profile))
+    ? []
+    : (profile.spec.probe?.endpoints ?? []).map((address) => ({
+        name: `${keyOf(profile)}: ${address}`,
+        why: 'it has not been asked yet',
+      }))
 
 const profilesOf = (caches: Caches, keys: ReadonlySet<string>): DatabaseTLSProfile[] => {
   const found = new Map<string, DatabaseTLSProfile>()
@@ -62,36 +86,35 @@ const waiting = (profile: DatabaseTLSProfile, { address, message = '' }: Row): W
   why: message,
 })
 
-/** With strategy None nobody tells them anything, and nobody knows: then proofs and soaks decide. */
+/** What nobody can see is held for loaded by the profile's own controller, when its time has passed. */
 const reloadsOf = (caches: Caches, profile: DatabaseTLSProfile, family: ReadonlySet<string>): Waiting[] => {
-  const { spec, status } = profile
-  if ((spec.reload?.strategy ?? 'None') === 'None' || engineOf(spec).managed) return []
+  const { reload } = profile.status ?? {}
   const key = keyOf(profile)
-  const pending = (status?.reload?.pending ?? []).map(({ name, message }) => ({
-    name: `${key}: ${name}`,
-    why: message,
-  }))
+  const pending = (reload?.pending ?? []).map(({ name, message }) => ({ name: `${key}: ${name}`, why: message }))
   if (pending.length > 0) return pending
-  const late = (status?.reload?.authorities ?? []).filter(
-    ({ name, trustBundleHash }) =>
-      family.has(name) && existing(caches.authorities, name)?.status?.trustBundleHash !== trustBundleHash,
+  const isLate = (reload?.authorities ?? []).some(
+    ({ name, trustBundleHash, delivered }) =>
+      family.has(name) && (delivered !== undefined || !isPresent(existing(caches.authorities, name), trustBundleHash)),
   )
-  if (late.length === 0) return []
-  return [{ name: `DatabaseTLSProfile ${key}`, why: 'its servers have not been told of the present CAs yet' }]
+  return isLate ? [{ name: `DatabaseTLSProfile ${key}`, why: 'its servers have not loaded the present CAs yet' }] : []
 }
 
-/**
- * A CA below the one that rotates is what the profile's clients come from: whether its servers trust another root nobody can
- * ask with it, unless they were asked all the same.
- */
+/** The same CAs in the order of the former one are no other bundle: nobody has to load that. */
+const isPresent = (authority: CertificateAuthority | undefined, hash: string): boolean => {
+  const { trustBundleHash, rotation } = authority?.status ?? {}
+  const hasFormer = rotation?.phase === 'Signing' || rotation?.phase === 'DropSoak'
+  return hash === trustBundleHash || (hasFormer && hash === rotation.formerTrustBundleHash)
+}
+
+/** One that takes no client of ours even of today, and is to take none, has a rule of its own that nobody can look behind. */
 const proofOf = (
-  { trusts = [], trustProof, standing }: Row,
+  { trusts, trustProof, standing }: Row,
   to: string | undefined,
-  { isHead, hasClients }: { readonly isHead: boolean; readonly hasClients: boolean },
+  hasClients: boolean,
 ): 'Proved' | 'NotProvable' | 'Unproved' => {
-  if (trustProof === 'Proved' && to !== undefined && trusts.includes(to)) return 'Proved'
+  if (trustProof === 'Proved' && to !== undefined && trusts?.includes(to) === true) return 'Proved'
   if (trustProof === 'NotRequested' || trustProof === 'Anybody' || standing === 'NotAsked') return 'NotProvable'
-  return isHead && hasClients ? 'Unproved' : 'NotProvable'
+  return !hasClients && trustProof === 'Refused' && trusts?.length === 0 ? 'NotProvable' : 'Unproved'
 }
 
 const notServingOf = (caches: Caches, profile: DatabaseTLSProfile): Waiting[] => {

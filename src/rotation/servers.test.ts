@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest'
+import type { Caches } from '../control/context.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
+import { serversOf } from './servers.ts'
+
+const ca = (rotation: object = { phase: 'TrustBoth' }): CertificateAuthority =>
+  ({
+    metadata: { name: 'ca', namespace: 'data' },
+    spec: { source: { selfSigned: {} } },
+    status: { trustBundleHash: 'T', rotation: { formerTrustBundleHash: 'F', ...rotation } },
+  }) as unknown as CertificateAuthority
+
+const certificate = {
+  metadata: { name: 'orders-server', namespace: 'data' },
+  spec: { role: 'Server', dnsNames: ['orders'] },
+  status: { serialNumber: 'AA' },
+} as unknown as DatabaseCertificate
+
+interface Case {
+  readonly row?: object
+  readonly reload?: object
+  readonly spec?: object
+  readonly rotation?: object
+}
+
+const look = ({ row, reload, spec = {}, rotation }: Case) => {
+  const authority = ca(rotation)
+  const profile = {
+    metadata: { name: 'orders', namespace: 'data' },
+    spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, clients: [{ name: 'app' }], ...spec },
+    status: {
+      ...(row === undefined ? {} : { endpoints: [{ address: 'orders:3306', servedSerial: 'AA', ...row }] }),
+      ...(reload === undefined ? {} : { reload }),
+    },
+  } as unknown as DatabaseTLSProfile
+  const caches = {
+    authorities: { store: { get: () => authority } },
+    profiles: { store: { by: () => [profile] } },
+    certificates: { store: { by: () => [certificate] } },
+    namespaces: undefined,
+  } as unknown as Caches
+  const { reloads, unproved, notProvable, proved, notServing } = serversOf(caches, [{ authority, parent: undefined }], {
+    to: 'N',
+    asksServers: true,
+  })
+  const counts = [reloads, unproved, notProvable, notServing].map((some) => some.length)
+  return { reloads: counts[0], unproved: counts[1], notProvable: counts[2], proved, notServing: counts[3] }
+}
+
+const none = { reloads: 0, unproved: 0, notProvable: 0, proved: 0, notServing: 0 }
+
+describe('a server', () => {
+  it.each([
+    { name: 'that has proved it', row: { trustProof: 'Proved', trusts: ['C', 'N'] }, is: { proved: 1 } },
+    {
+      name: 'that has proved to trust the present CA alone',
+      row: { trustProof: 'Proved', trusts: ['C'] },
+      is: { unproved: 1 },
+    },
+    { name: 'that refuses the next CA', row: { trustProof: 'Refused', trusts: ['C'] }, is: { unproved: 1 } },
+    { name: 'of which nothing is known', row: {}, is: { unproved: 1 } },
+    { name: 'that asks for no certificate', row: { trustProof: 'NotRequested' }, is: { notProvable: 1 } },
+    { name: 'that takes anybody', row: { trustProof: 'Anybody' }, is: { notProvable: 1 } },
+    { name: 'that may not be asked', row: { standing: 'NotAsked', servedSerial: undefined }, is: { notProvable: 1 } },
+    {
+      name: 'that takes nobody, of a profile without clients',
+      ...{ row: { trustProof: 'Refused', trusts: [] }, spec: { clients: [] }, is: { notProvable: 1 } },
+    },
+    {
+      name: 'that takes clients of another CA',
+      ...{ row: { trustProof: 'Unknown', clientAuthority: 'data/other' }, is: {} },
+    },
+    { name: 'that was listed a moment ago', spec: { probe: { endpoints: ['orders:3306'] } }, is: { unproved: 1 } },
+    {
+      name: 'that serves a former certificate',
+      ...{ row: { trustProof: 'Anybody', servedSerial: 'BB', standing: 'Old' }, is: { notProvable: 1, notServing: 1 } },
+    },
+    {
+      name: 'that does not answer',
+      ...{ row: { servedSerial: undefined, standing: 'Unreachable' }, is: { unproved: 1, notServing: 1 } },
+    },
+    {
+      name: 'that serves what is none of ours',
+      ...{ row: { trustProof: 'Anybody', servedSerial: 'BB', standing: 'Other' }, is: { notProvable: 1 } },
+    },
+  ])('$name', ({ is, ...one }) => {
+    expect(look(one)).toEqual({ ...none, ...is })
+  })
+})
+
+describe('what servers have loaded', () => {
+  const of = (more: object) => ({ authorities: [{ name: 'data/ca', trustBundleHash: 'T', ...more }] })
+  it.each([
+    { name: 'is the present bundle', reload: of({}), is: 0 },
+    { name: 'is a former one', reload: of({ trustBundleHash: 'O' }), is: 1 },
+    { name: 'was delivered and is not seen yet', reload: of({ delivered: 'T', trustBundleHash: 'O' }), is: 1 },
+    {
+      name: 'is the same in the order of the former CA',
+      reload: of({ trustBundleHash: 'F' }),
+      rotation: { phase: 'Signing' },
+      is: 0,
+    },
+    {
+      name: 'has an order that is of no use any more',
+      reload: of({ trustBundleHash: 'F' }),
+      rotation: { phase: 'Dropped' },
+      is: 1,
+    },
+    { name: 'is of another CA', reload: { authorities: [{ name: 'data/other', trustBundleHash: 'O' }] }, is: 0 },
+    { name: 'is not known', reload: {}, is: 0 },
+    {
+      name: 'is pending',
+      reload: {
+        pending: [
+          { name: 'a', reason: 'Waiting', message: 'x' },
+          { name: 'b', reason: 'Waiting', message: 'y' },
+        ],
+      },
+      is: 2,
+    },
+  ])('$name', ({ is, ...one }) => {
+    expect(look(one).reloads).toBe(is)
+  })
+})
