@@ -23,7 +23,7 @@ import { LedgerKeeper, sweepIntervalMs } from './ledger/keeper.ts'
 import { LiveEndpoints, type LiveOptions } from './profile/endpoints/live.ts'
 import { Permission } from './profile/endpoints/permitted.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
-import { ProfileReloads } from './profile/reload/reloads.ts'
+import { ProfileReloads, type ReloadOptions } from './profile/reload/reloads.ts'
 import { reloadWorkers } from './profile/reload/slowness.ts'
 import { wakeProfiles } from './profile/wakes.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
@@ -68,7 +68,7 @@ export interface OperatorOptions {
   /** Sign approved CertificateSigningRequests of `dbtls.dev/<namespace>.<ca>`. Default: false. */
   readonly signsRequests?: boolean | undefined
   /** Which servers are asked what they serve, and told to read renewed certificates. Default: none. */
-  readonly probes?: Pick<LiveOptions, 'rules' | 'shortestMs'> | undefined
+  readonly probes?: (Pick<LiveOptions, 'rules' | 'shortestMs'> & Pick<ReloadOptions, 'arrivalMs'>) | undefined
 }
 
 export class Operator {
@@ -139,6 +139,7 @@ export class Operator {
       options.probes &&
       new ProfileReloads(context, {
         permits: new Permission(options.probes.rules),
+        arrivalMs: options.probes.arrivalMs,
         trustOf: this.trustOf,
         wake: (key) => this.#controllers.profiles.enqueue(key),
         enqueue: (key, afterMs) => this.#controllers.reloads?.enqueue(key, { afterMs }),

@@ -54,6 +54,7 @@ Runs the controllers against a Kubernetes cluster: the one of the kubeconfig, or
   --probe-allow A,B         addresses or networks of servers to ask although loopback, link-local or metadata
   --probe-deny A,B          addresses or networks never to ask
   --probe-other-namespaces  ask Services and pods of other namespaces than the profile's by their names, too
+  --volume-delay DURATION   from a change of a Secret to that of a pod's volume at most (default: 150s)
   --log-level LEVEL         debug, info, warn, error (default: info)
   --log-format FORMAT       json or text (default: json)
   --help                    this text
@@ -77,6 +78,7 @@ const flags = {
   'probe-allow': { type: 'string' },
   'probe-deny': { type: 'string' },
   'probe-other-namespaces': { type: 'boolean', default: false },
+  'volume-delay': { type: 'string', default: '150s' },
   'log-level': { type: 'string', default: 'info' },
   'log-format': { type: 'string', default: 'json' },
 } as const
@@ -111,7 +113,11 @@ const probesOf = (options: Values<typeof flags>): OperatorOptions['probes'] => {
   const deny = networkList('probe-deny', options['probe-deny'])
   if (options.probe === 'false') return undefined
   if (options.probe !== 'true') throw new UsageError(`--probe is true or false, not "${options.probe ?? ''}"`)
-  return { rules: { ...clusterRules, otherNamespaces: options['probe-other-namespaces'] === true, allow, deny } }
+  const arrivalMs = duration('volume-delay', options['volume-delay'] ?? '')
+  return {
+    arrivalMs,
+    rules: { ...clusterRules, otherNamespaces: options['probe-other-namespaces'] === true, allow, deny },
+  }
 }
 
 type Text = Exclude<keyof typeof flags, 'workers' | 'sign-requests' | 'probe-other-namespaces'>

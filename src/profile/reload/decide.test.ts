@@ -47,6 +47,12 @@ describe('one server', () => {
       undefined,
       undefined,
     ],
+    [
+      'was told of its CAs when they must have arrived by what the operator was told of kubelets: left alone',
+      server({ served: 'B', trustSince: 9000, arrivalMs: 400, attempt: attempt({ at: 9500, toldAt: 9500 }) }),
+      undefined,
+      undefined,
+    ],
   ] as const)('%s', (_, state, step, waitMs) => {
     expect(decide([state], 10_000)).toEqual({ step, waitMs })
   })

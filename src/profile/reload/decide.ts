@@ -10,7 +10,7 @@
 import type { Instant } from '../../runtime/clock.ts'
 import type { ReloadReason } from '../../database/reload/reload-error.ts'
 
-/** How long after a delivery a server may still read the former files, ms. */
+/** How long after a delivery a server may still read the former files where nobody says otherwise, ms. */
 export const arrivalMs = 150_000
 
 export interface Attempt {
@@ -39,6 +39,8 @@ export interface ServerState {
   readonly watched?: boolean | undefined
   /** The CAs it is to trust are others than those that it has loaded, as far as that is known; since when. */
   readonly trustSince: Instant | undefined
+  /** How long after a delivery it may still read the former files, ms. Default: as long as a kubelet takes at most. */
+  readonly arrivalMs?: number | undefined
   /** It was seen to refuse the next CA: told in vain, whenever that was. */
   readonly lacksNext?: boolean | undefined
   /** Identifies what was delivered. */
@@ -68,6 +70,8 @@ export const attemptOf = ({ attempt, goal }: ServerState): Attempt | undefined =
 export const isStale = ({ served, serials }: Pick<ServerState, 'served' | 'serials'>): boolean =>
   served !== undefined && !serials.includes(served)
 
+export const arrivalOf = ({ arrivalMs: own = arrivalMs }: Pick<ServerState, 'arrivalMs'>): number => own
+
 /** Whether it has to be told for its CAs: not once more when it was told after they must have arrived. */
 export const lacksTrust = (server: ServerState): boolean => {
   if (server.trustSince === undefined) return false
@@ -76,7 +80,7 @@ export const lacksTrust = (server: ServerState): boolean => {
 
 /** Whether it was told when files that were delivered then must have come. */
 export const wasTold = (server: ServerState, since: Instant): boolean =>
-  (attemptOf(server)?.toldAt ?? -Infinity) >= since + arrivalMs
+  (attemptOf(server)?.toldAt ?? -Infinity) >= since + arrivalOf(server)
 
 export const isCurrent = (server: ServerState): boolean =>
   server.served !== undefined && !isStale(server) && !lacksTrust(server)
@@ -108,5 +112,5 @@ const dueAt = (server: ServerState, now: Instant): Instant => {
   const usual = attempt.at + delayMs(attempt.count)
   // For CAs alone: little shows whether they are loaded, so it is told twice, at once and when they must have arrived.
   const told = attempt.toldAt !== undefined && !isStale(server) && attempt.lost !== true && server.lacksNext !== true
-  return told && server.trustSince !== undefined ? Math.max(usual, server.trustSince + arrivalMs) : usual
+  return told && server.trustSince !== undefined ? Math.max(usual, server.trustSince + arrivalOf(server)) : usual
 }

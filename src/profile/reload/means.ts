@@ -1,7 +1,7 @@
 /** How servers come by the CAs that they are to trust, and by what it shows. Pure. */
 
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
-import { arrivalMs, type ServerState } from './decide.ts'
+import type { ServerState } from './decide.ts'
 import type { ReloadPlan } from './plan.ts'
 
 /** How servers come by CAs: told, restarted, by themselves, or by somebody else's hand. */
@@ -14,7 +14,7 @@ export const meansOf = ({ strategy, reload: { authority } }: ReloadPlan): Means 
 }
 
 /** Cassandra looks at its files every ten minutes, and no other that looks by itself less often. */
-export const passedMs = (means: Means): number => (means === 'Automatic' ? 600_000 : 0) + arrivalMs
+export const passedMs = (means: Means, arrivalMs: number): number => (means === 'Automatic' ? 600_000 : 0) + arrivalMs
 
 /** Whether these are the same CAs in another order, as a rotation has them between the switch and the end of the former CA. */
 export const isReordered = (authority: CertificateAuthority | undefined, hashes: readonly string[]): boolean => {

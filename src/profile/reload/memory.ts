@@ -15,6 +15,8 @@ export interface Memory {
   /** What those that are watched have proved, by their address. */
   proofs: ReadonlyMap<string, TrustProved>
   readonly trust: TrustRecord
+  /** How long after a delivery its servers may still read the former files, ms. */
+  readonly arrivalMs: number
   /** What was said last. */
   said: string
 }
@@ -25,7 +27,7 @@ export const servedOf = ({ served }: Memory): ReadonlyMap<string, string> =>
 export const recordedOf = ({ trust, plan }: Memory): string | undefined =>
   trustStatusOf(trust, plan.trust).trustBundleHash
 
-export const statesOf = ({ plan, served, attempts, watched, proofs, trust }: Memory): ServerState[] =>
+export const statesOf = ({ plan, served, attempts, watched, proofs, trust, arrivalMs }: Memory): ServerState[] =>
   plan.servers.map(({ address, delivered }) => {
     const serials = delivered.map(({ serial }) => serial)
     const proof = proofs.get(address)
@@ -33,7 +35,7 @@ export const statesOf = ({ plan, served, attempts, watched, proofs, trust }: Mem
     const isTold = plan.reload.authority === 'Statement'
     return {
       ...{ address, serials, served: served.get(address)?.serial, attempt: attempts.get(address) },
-      watched: watched.has(address),
+      ...{ watched: watched.has(address), arrivalMs },
       trustSince: isTold && lacked.length > 0 ? Math.max(...lacked.map(([, { since }]) => since)) : undefined,
       lacksNext: isTold && proof?.lacksNext === true,
       goal: `${serials.toSorted().join(' ')} ${plan.trustHash ?? ''}`,

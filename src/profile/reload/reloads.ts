@@ -15,7 +15,7 @@ import type { EndpointSeen, ProfileView, Reloads, Verdict } from '../collaborato
 import { noVerdict } from '../collaborators.ts'
 import { keyOfAuthority } from '../names.ts'
 import { AccountProblem, readAccount } from './account.ts'
-import { arrivalMs, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
+import { arrivalMs, arrivalOf, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
 import { isReordered, meansOf, passedMs, showsLater } from './means.ts'
 import { isProved, type Memory, recordedOf, servedOf, statesOf } from './memory.ts'
 import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
@@ -35,6 +35,8 @@ export interface ReloadOptions {
   /** A server of the profile was logged in to and told: what is seen of it may be otherwise now. */
   readonly told?: (key: string) => void
   readonly permits: Permits
+  /** From a change of a Secret to that of a pod's volume at most, ms. Default: what a kubelet with its usual settings takes. */
+  readonly arrivalMs?: number | undefined
   /** Default: over the network. */
   readonly visit?: (visiting: Visit) => Promise<Came>
 }
@@ -122,6 +124,7 @@ export class ProfileReloads implements Reloads {
     const memory = this.#memories.get(view.key) ?? {
       ...{ view, plan, served: new Map(), attempts: new Map(), watched: new Set(), proofs: new Map(), said: '' },
       trust: recordOf(view.profile.status?.reload, plan.trust),
+      arrivalMs: this.#options.arrivalMs ?? arrivalMs,
     }
     memory.view = view
     memory.plan = plan
@@ -158,7 +161,7 @@ export class ProfileReloads implements Reloads {
     const asked = [...proofs].filter(([, proof]) => proof.authority === authority)
     if (asked.length > 0 && asked.every(([address]) => hasProved(address))) return 'Seen'
     if (authority === plan.trust[0]?.authority && showsLater(plan, states, change.since)) return 'Seen'
-    return now >= change.since + passedMs(means) ? 'Passed' : undefined
+    return now >= change.since + passedMs(means, memory.arrivalMs) ? 'Passed' : undefined
   }
 
   /** ms until something is to be done, where a look alone shows that. */
@@ -202,11 +205,11 @@ export class ProfileReloads implements Reloads {
   }
 
   /** ms until what nobody can see is held for done, or a reminder ends. */
-  #whenPassed({ plan, trust }: Memory, now: number): readonly number[] {
+  #whenPassed({ plan, trust, arrivalMs: afterMs }: Memory, now: number): readonly number[] {
     const means = meansOf(plan)
     if (means === 'Rollout' || means === 'SQL') return []
     return [
-      ...[...trust.changes.values()].map(({ since }) => since + passedMs(means) - now),
+      ...[...trust.changes.values()].map(({ since }) => since + passedMs(means, afterMs) - now),
       ...[...trust.notes.values()].map((since) => since + noteMs - now),
     ].filter((ms) => ms > 0)
   }
@@ -217,7 +220,8 @@ export class ProfileReloads implements Reloads {
       const state = states[index]
       if (state === undefined || isCurrent(state)) return []
       const since = sinceOf(server, state)
-      return since === undefined || since + arrivalMs <= now ? [] : [since + arrivalMs - now]
+      const late = since === undefined ? now : since + arrivalOf(state)
+      return late <= now ? [] : [late - now]
     })
   }
 

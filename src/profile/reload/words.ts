@@ -6,7 +6,7 @@ import type { Reload, ReloadWay } from '../../database/engines/engine.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import type { Verdict } from '../collaborators.ts'
-import { arrivalMs, attemptOf, isCurrent, isStale, type ServerState } from './decide.ts'
+import { arrivalOf, attemptOf, isCurrent, isStale, type ServerState } from './decide.ts'
 import type { PlannedServer, ReloadPlan } from './plan.ts'
 
 export type ReloadStatus = NonNullable<DatabaseTLSProfileStatus['reload']>
@@ -75,7 +75,7 @@ export const serverWords = (
   const since = sinceOf(server, state)
   const attempt = attemptOf(state)
   // Not known to the ledger: judged by how often it was tried.
-  const isLate = since === undefined ? (attempt?.count ?? 0) > 5 : now >= since + arrivalMs
+  const isLate = since === undefined ? (attempt?.count ?? 0) > 5 : now >= since + arrivalOf(state)
   const told = (reason: string, message: string): Told => ({
     ...{ name: server.address, reason },
     ...(since === undefined ? {} : { since: toTimestamp(since) }),
