@@ -74,6 +74,7 @@ const pages: Readonly<Record<string, Page>> = {
     console: 'test/e2e/revocation.test.ts',
     sh: { 'Without a cluster': 'test/e2e/revocation.test.ts' },
   },
+  'docs/rotation.md': { yaml: 'test/e2e/rotation-guide.test.ts', console: 'test/e2e/rotation-guide.test.ts' },
   'docs/signing-requests.md': {
     yaml: { "Kubernetes' own certificate requests": 'test/e2e/signing-requests.test.ts' },
     console: 'test/e2e/signing-requests.test.ts',

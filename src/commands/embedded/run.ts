@@ -42,7 +42,7 @@ what they serve. Ctrl-C ends it; started again, it goes on where it was.
   --workers N               certificates worked on at the same time (default: 8)
   --publish-address ADDR    CA certificates and revocation lists over HTTP, or none (default: 127.0.0.1:8080, or nowhere
                             if that is taken)
-  --metrics-address ADDR    /metrics, /healthz, /readyz (default: 127.0.0.1:9090, or nowhere if that is taken)
+  --metrics-address ADDR    /metrics, /healthz, /readyz, / (default: 127.0.0.1:9090, or nowhere if taken)
   --log-level LEVEL         debug, info, warn, error, silent (default: warn)
   --help                    this text
 

@@ -70,7 +70,8 @@ const problemOf = (authority: CertificateAuthority): string | undefined => {
   const { state, reason, message } = readinessOf(authority)
   if (state === 'Stalled') return `${reason}: ${message}`
   if (rotation === undefined) return keptFromBeginning(authority)
-  if (!isHeld(authority) || pendingInWords(rotation) !== undefined) return undefined
+  // To take it back is no way past the hold.
+  if (!isHeld(authority) || pendingInWords(rotation) !== undefined || isAbortRequested(authority)) return undefined
   return `it is held at ${rotation.phase}; --release lets it go on`
 }
 

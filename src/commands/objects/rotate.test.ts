@@ -200,6 +200,14 @@ describe('waiting for a rotation', () => {
     expect((await follow([step], spec)).problem).toContain(sentence)
   })
 
+  it('is not stopped by a hold where the rotation is being taken back', async () => {
+    const held: Rotation = { phase: 'TrustBoth', trigger: '' }
+    const { problem } = await follow([held, held, { phase: 'Idle', trigger: '', abort: '1' }], {
+      ...{ holdAt: 'TrustBoth', abort: '1' },
+    })
+    expect(problem).toBeUndefined()
+  })
+
   it('goes on while one that is held still waits for others, and says so when the time is up', async () => {
     const held: Rotation = { phase: 'Signing', trigger: '', pending: { consumers: 1, certificates: 0 } }
     const { problem } = await follow([held], { holdAt: 'Signing' }, 10_000)
