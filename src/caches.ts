@@ -14,7 +14,13 @@ import { configMaps, type Namespace, namespaces as namespaceResource, secrets } 
 import { databaseCertificates, type DatabaseCertificate } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
-import { byProfile, isOfProfile, profileAuthorityKeys, profileConfigMapKeys } from './profile/names.ts'
+import {
+  byProfile,
+  isOfProfile,
+  profileAccountKeys,
+  profileAuthorityKeys,
+  profileConfigMapKeys,
+} from './profile/names.ts'
 import { byTarget, byTrust } from './trust/names.ts'
 
 type Shared = Pick<InformerOptions<KubeObject>, 'cluster' | 'namespaces' | 'clock' | 'random' | 'log'>
@@ -45,6 +51,7 @@ export const createCaches = (shared: Shared): Caches => ({
       authority: profileAuthorityKeys,
       configMap: profileConfigMapKeys,
       namespace: ({ metadata }) => [metadata.namespace ?? ''],
+      account: profileAccountKeys,
     },
   }),
   ledger: new Informer<LedgerEntry>({

@@ -25,7 +25,7 @@ import { Permission } from './profile/endpoints/permitted.ts'
 import { ProfileReconciler } from './profile/reconcile.ts'
 import { ProfileReloads, type ReloadOptions } from './profile/reload/reloads.ts'
 import { reloadWorkers } from './profile/reload/slowness.ts'
-import { wakeProfiles } from './profile/wakes.ts'
+import { wakeProfiles, wakeReloads } from './profile/wakes.ts'
 import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
@@ -197,6 +197,7 @@ export class Operator {
     })
     wakeTrust(this.caches, into(controllers.trust))
     wakeRotations(this.caches, into(controllers.rotations))
+    wakeReloads(this.caches, into(controllers.reloads))
     wakeWithdrawal(this.caches, into(controllers.withdrawal))
     if (this.#signingRequests)
       wakeSigning(this.caches, this.#signingRequests, (key) => controllers.signing?.enqueue(key))

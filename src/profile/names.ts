@@ -30,6 +30,12 @@ export const profileAuthorityKeys = (profile: DatabaseTLSProfile): string[] =>
     reference === undefined ? [] : [keyOfAuthority(reference, profile)],
   )
 
+/** Index: the Secret with the account that has servers reload. */
+export const profileAccountKeys = ({ metadata, spec }: DatabaseTLSProfile): string[] => {
+  const name = spec.reload?.credentialsSecretRef?.name
+  return name === undefined ? [] : [`${metadata.namespace}/${name}`]
+}
+
 /** Index: the ConfigMaps it may write. */
 export const profileConfigMapKeys = ({ metadata, spec }: DatabaseTLSProfile): string[] => {
   const holder = { profile: metadata.name }

@@ -69,3 +69,11 @@ const givesWay = ({ before, after }: Change<DatabaseCertificate>): boolean =>
 
 const stalledIn = (found: readonly DatabaseTLSProfile[]): DatabaseTLSProfile[] =>
   found.filter(({ status }) => findCondition(status?.conditions, 'Ready')?.status !== 'True')
+
+/** Whose servers are told as somebody else from now on. */
+export const wakeReloads = ({ profiles, secrets }: Caches, enqueue: Enqueue): void => {
+  secrets.onChange(({ initial, key }) => {
+    if (initial) return
+    for (const profile of profiles.store.by('account', key)) enqueue(keyOf(profile), { priority: 'normal' })
+  })
+}

@@ -8,6 +8,7 @@
  */
 
 import type { Instant } from '../../runtime/clock.ts'
+import { barredMs } from './barred.ts'
 import type { ReloadReason } from '../../database/reload/reload-error.ts'
 
 /** How long after a delivery a server may still read the former files where nobody says otherwise, ms. */
@@ -46,6 +47,8 @@ export interface ServerState {
   /** Identifies what was delivered. */
   readonly goal: string
   readonly attempt: Attempt | undefined
+  /** Before that no account is shown to any server of the profile: one has refused it. */
+  readonly barredUntil?: Instant | undefined
 }
 
 export type Step =
@@ -105,8 +108,15 @@ const stepOf = (server: ServerState): Step => {
   return { act: unseen ? 'Look' : 'Tell', address }
 }
 
-/** A clock that was set back ends a wait: none is longer than `delayMs` gives. */
+/** A clock that was set back ends a wait: none is longer than `delayMs` and `barredMs` give. */
 const dueAt = (server: ServerState, now: Instant): Instant => {
+  const { barredUntil } = server
+  const usual = attemptDueAt(server, now)
+  const isBarred = barredUntil !== undefined && barredUntil <= now + barredMs(Infinity) && stepOf(server).act === 'Tell'
+  return isBarred ? Math.max(barredUntil, usual) : usual
+}
+
+const attemptDueAt = (server: ServerState, now: Instant): Instant => {
   const attempt = attemptOf(server)
   if (attempt === undefined || attempt.at > now) return now
   const usual = attempt.at + delayMs(attempt.count)

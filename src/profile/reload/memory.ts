@@ -1,6 +1,7 @@
 /** What is remembered of one profile, and what follows from it of each server. Pure. */
 
 import type { ProfileView, TrustProved } from '../collaborators.ts'
+import type { Barred } from './barred.ts'
 import type { Attempt, ServerState } from './decide.ts'
 import type { ReloadPlan } from './plan.ts'
 import { type TrustRecord, trustStatusOf } from './trust-loaded.ts'
@@ -17,6 +18,9 @@ export interface Memory {
   readonly trust: TrustRecord
   /** How long after a delivery its servers may still read the former files, ms. */
   readonly arrivalMs: number
+  /** Uid and version of the Secret of the account; undefined: it has none. */
+  account: string | undefined
+  barred: Barred | undefined
   /** What was said last. */
   said: string
 }
@@ -27,20 +31,22 @@ export const servedOf = ({ served }: Memory): ReadonlyMap<string, string> =>
 export const recordedOf = ({ trust, plan }: Memory): string | undefined =>
   trustStatusOf(trust, plan.trust).trustBundleHash
 
-export const statesOf = ({ plan, served, attempts, watched, proofs, trust, arrivalMs }: Memory): ServerState[] =>
-  plan.servers.map(({ address, delivered }) => {
+export const statesOf = (memory: Memory): ServerState[] => {
+  const { plan, served, attempts, watched, proofs, trust, arrivalMs, barred } = memory
+  return plan.servers.map(({ address, delivered }) => {
     const serials = delivered.map(({ serial }) => serial)
     const proof = proofs.get(address)
     const lacked = [...trust.changes].filter(([authority, change]) => !isProved(proof, authority, change.delivered))
     const isTold = plan.reload.authority === 'Statement'
     return {
       ...{ address, serials, served: served.get(address)?.serial, attempt: attempts.get(address) },
-      ...{ watched: watched.has(address), arrivalMs },
+      ...{ watched: watched.has(address), arrivalMs, barredUntil: barred?.until },
       trustSince: isTold && lacked.length > 0 ? Math.max(...lacked.map(([, { since }]) => since)) : undefined,
       lacksNext: isTold && proof?.lacksNext === true,
       goal: `${serials.toSorted().join(' ')} ${plan.trustHash ?? ''}`,
     }
   })
+}
 
 export const isProved = (proof: TrustProved | undefined, authority: string, delivered: string): boolean =>
   proof?.authority === authority && proof.loaded === delivered

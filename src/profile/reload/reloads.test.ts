@@ -67,8 +67,48 @@ describe('a profile with strategy SQL', () => {
     const { findings } = reloads.look(deliver('B'), shown('A', 'B'))
     expect(findings).toMatchObject([{ cure: 'Stall', reason: condition, message: expect.stringMatching(words) }])
     answers(() => ({ served: 'B', told: true, lost: false }))
-    clock.setNow(clock.now() + 60_000)
+    clock.setNow(clock.now() + 600_000)
     await run()
+    expect(reloads.look(deliver('B'), shown('A', 'B')).findings).toEqual([])
+  })
+  it('tries a password that was refused on no other server, and again only when its Secret changes or ever later', async () => {
+    const { reloads, deliver, shown, run, answers, visits, clock, secretIs } = world(sql)
+    secretIs('1')
+    reloads.look(deliver('B'), shown('A', 'A'))
+    answers(() => ({ served: 'A', told: false, lost: false, failure: { reason: 'LoginRefused', message: 'no' } }))
+    const minutes: number[] = []
+    for (let minute = 0; minute < 400; minute += 1) {
+      const before = told(visits).length
+      await run()
+      minutes.push(
+        ...told(visits)
+          .slice(before)
+          .map(() => minute),
+      )
+      clock.setNow(clock.now() + 60_000)
+    }
+    expect(minutes).toEqual([0, 10, 30, 70, 150, 270, 390])
+    secretIs('2')
+    reloads.look(deliver('B'), shown('A', 'A'))
+    const before = told(visits).length
+    await run()
+    expect(told(visits).length - before, 'one server finds out').toBe(1)
+    secretIs('3')
+    answers(() => ({ served: 'B', told: true, lost: false }))
+    await run()
+    expect(told(visits).length - before).toBe(3)
+    expect(reloads.look(deliver('B'), shown('A', 'A')).findings).toEqual([])
+  })
+  it('goes on at once when the Secret of the account has come', async () => {
+    const { reloads, deliver, shown, run, answers, visits, secretIs } = world(sql, { offeredTo: 'billing' })
+    secretIs('1')
+    reloads.look(deliver('B'), shown('A', 'B'))
+    await run()
+    expect(visits).toEqual([])
+    secretIs('2', 'orders')
+    answers(() => ({ served: 'B', told: true, lost: false }))
+    await run()
+    expect(told(visits)).toHaveLength(1)
     expect(reloads.look(deliver('B'), shown('A', 'B')).findings).toEqual([])
   })
   it.each([

@@ -16,6 +16,7 @@ import { noVerdict } from '../collaborators.ts'
 import { keyOfAuthority } from '../names.ts'
 import { AccountProblem, readAccount } from './account.ts'
 import { arrivalMs, arrivalOf, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
+import { barredAfter, noticeAccount } from './barred.ts'
 import { isReordered, meansOf, passedMs, showsLater } from './means.ts'
 import { isProved, type Memory, recordedOf, servedOf, statesOf } from './memory.ts'
 import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
@@ -72,6 +73,7 @@ export class ProfileReloads implements Reloads {
     }
     memory.watched = new Set(seen.map(({ endpoint }) => endpoint.address))
     memory.proofs = new Map(seen.flatMap(({ endpoint, trust }) => (trust ? [[endpoint.address, trust]] : [])))
+    noticeAccount(memory, this.#accountOf(memory))
     this.#noticeTrust(memory)
     const verdict = this.#verdict(memory)
     memory.said = saidBy(verdict)
@@ -93,6 +95,7 @@ export class ProfileReloads implements Reloads {
     if (memory === undefined || existing(profiles, key) === undefined) return {}
     const { plan } = memory
     if (plan.strategy === 'None') return {}
+    noticeAccount(memory, this.#accountOf(memory))
     // What does not answer takes all of a timeout, and must not hold up those that do.
     const result = await this.#slowness.within(key, () =>
       plan.strategy === 'Rollout' ? this.#restart(memory, signal) : this.#server(memory, signal),
@@ -123,6 +126,7 @@ export class ProfileReloads implements Reloads {
   #remember(view: ProfileView, plan: ReloadPlan): Memory {
     const memory = this.#memories.get(view.key) ?? {
       ...{ view, plan, served: new Map(), attempts: new Map(), watched: new Set(), proofs: new Map(), said: '' },
+      ...{ account: undefined, barred: undefined },
       trust: recordOf(view.profile.status?.reload, plan.trust),
       arrivalMs: this.#options.arrivalMs ?? arrivalMs,
     }
@@ -239,6 +243,7 @@ export class ProfileReloads implements Reloads {
     if (came.served !== undefined) memory.served.set(server.address, { serial: came.served, at: now })
     if (came.served === undefined || came.lost) this.#slowness.note(memory.view.key)
     if (came.told) this.#options.told?.(memory.view.key)
+    if (step.act === 'Tell') memory.barred = barredAfter(memory.barred, came, now)
     // What was told and is gone stays so until it is seen again.
     const lost = came.lost || (former?.lost === true && came.served === undefined)
     const toldAt = came.told ? now : former?.toldAt
@@ -283,6 +288,13 @@ export class ProfileReloads implements Reloads {
     const { profile, certificates } = view
     const certificateOf = (client: string) => certificates.get(`${profile.metadata.name}-${client}`)
     return readAccount(this.#context, profile, certificateOf, signal)
+  }
+
+  #accountOf({ view }: Memory): string | undefined {
+    const { metadata, spec } = view.profile
+    const name = spec.reload?.credentialsSecretRef?.name
+    const secret = this.#context.caches.secrets.store.get(`${metadata.namespace}/${name}`)?.metadata
+    return name === undefined ? undefined : `${name} ${secret?.uid} ${secret?.resourceVersion}`
   }
 
   #roots({ profile }: ProfileView): Promise<readonly Uint8Array[]> {

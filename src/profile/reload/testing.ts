@@ -33,7 +33,8 @@ interface WorldOptions {
 }
 
 export const world = (spec: object, options: WorldOptions = {}) => {
-  const { secret = { username: 'root', password: 'geheim' }, offeredTo = 'orders', status } = options
+  const { secret = { username: 'root', password: 'geheim' }, status } = options
+  let { offeredTo = 'orders' } = options
   const woken: string[] = []
   const queued: string[] = []
   const visits: Visit[] = []
@@ -96,6 +97,12 @@ export const world = (spec: object, options: WorldOptions = {}) => {
   return {
     ...{ reloads, deliver, shown, proving, run, woken, queued, visits, logins, clock, events, expansion, authority },
     answers: (next: (visit: Visit) => Came) => void (answer = next),
+    /** Which version of the account's Secret the cache has. */
+    secretIs: (resourceVersion: string, offered = offeredTo) => {
+      offeredTo = offered
+      const metadata = { name: 'admin', namespace: 'data', uid: 'a', resourceVersion }
+      stores.secrets.set('data/admin', { apiVersion: 'v1', kind: 'Secret', metadata })
+    },
   }
 }
 
