@@ -59,6 +59,7 @@ export interface LedgerThing extends Thing {
     readonly certificate: string
     readonly certificateRef?: { readonly namespace: string; readonly name: string; readonly uid: string }
     readonly supersedes?: { readonly serialNumber: string }
+    readonly revocation?: { readonly reason: string }
   }
   readonly status?: { readonly state?: string }
 }
