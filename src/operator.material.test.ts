@@ -1,4 +1,5 @@
 /** One CA takes the place of another in its Secret, step by step, and certificates keep what they hang under meanwhile. */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { parseCertificate } from './pki/certificates/parse.ts'
 import { certificatesOf, decodePem } from './pki/encoding/pem.ts'
@@ -76,6 +77,38 @@ describe.each(shapes)('the material of $name', ({ objects, changesTrust }) => {
   })
 })
 
+describe('a Secret with the private key of its CA', () => {
+  it('has that CA for the first of its roots in every stage, also while its certificate waits', async () => {
+    const items = [
+      { key: 'tls.crt', content: 'CertificateChain' },
+      { key: 'tls.key', content: 'PrivateKey' },
+      { key: 'ca.crt', content: 'TrustBundle' },
+      { key: 'ca.key', content: 'AuthorityPrivateKey' },
+    ]
+    const exporting = certificate({ secret: { name: 'orders-tls', items } })
+    const alone = certificate({ secret: { name: 'alone-tls', items: items.slice(2) } }, 'alone')
+    const process = await begin(authority({ allowKeyExport: true }), exporting, alone)
+    const look = async (): Promise<void> => {
+      for (const name of ['orders-tls', 'alone-tls']) {
+        const secret = await getSecret(process.cluster, name)
+        const [root] = certificatesOf(text(secret, 'ca.crt'))
+        expect(new X509Certificate(root ?? '').checkPrivateKey(createPrivateKey(text(secret, 'ca.key')))).toBe(true)
+      }
+      expect(await process.settle()).toEqual([])
+    }
+    await look()
+    for (const step of stepNames) {
+      process.waiting.add(`${namespace}/orders`)
+      await take(process, step)
+      await look()
+      if (step === 'publish') continue
+      process.waiting.clear()
+      await process.settle()
+      await look()
+    }
+  })
+})
+
 describe('revocation lists in a rotation', () => {
   const listing = certificate({
     secret: {
@@ -94,6 +127,17 @@ describe('revocation lists in a rotation', () => {
   const serialsOf = ({ revoked }: ParsedRevocationList): string[] => revoked.map(({ serialNumber }) => serialNumber)
   const mapOf = async ({ cluster }: Process): Promise<Record<string, string>> =>
     (await getConfigMap(cluster, 'ca-crl')).data ?? {}
+
+  it('are made once more before the key of the former CA is gone', async () => {
+    const process = await begin(authority({ crl: { enabled: true } }), certificate())
+    const first = process.authority().status?.certificate?.subjectKeyId ?? ''
+    const { serialNumber = '' } = (await getCertificate(process.cluster)).status ?? {}
+    await take(process, 'prepare', 'publish', 'switch', 'drop')
+    await revoke(process.cluster, serialNumber, { reason: 'keyCompromise' })
+    await take(process, 'finish')
+    const [last] = listsIn((await mapOf(process))[`former-${first}.crl`] ?? '')
+    expect(serialsOf(last as ParsedRevocationList)).toEqual([serialNumber])
+  })
 
   it('are there for both CAs, and the last one of the former for as long as anything hangs on it', async () => {
     const process = await begin(authority({ crl: { enabled: true } }), listing, certificate({}, 'victim'))

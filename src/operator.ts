@@ -104,7 +104,9 @@ export class Operator {
     this.trustOf = (authority) => keyring.trustOf(authority)
     const lists = new RevocationLists(cluster, this.caches, keyring)
     const authorities = new AuthorityReconciler(context, keyring)
+    const revocations = new RevocationReconciler(context, keyring)
     const rotations = new RotationReconciler(context, keyring, {
+      lastWords: (authority, signal) => revocations.reconcile(keyOf(authority), { signal }),
       namespaces,
       asksServers: options.probes !== undefined,
       told: (key) => this.#controllers.certificates.enqueue(key),
@@ -122,7 +124,6 @@ export class Operator {
       isLastPass: options.isLastPass,
       listed: (authority, signal) => lists.serialNumbers(authority, signal),
     })
-    const revocations = new RevocationReconciler(context, keyring)
     const sources: Sources = {
       keyring,
       readRevocationList: (authority, signal) => lists.delivered(authority, signal),

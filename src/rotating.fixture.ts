@@ -12,7 +12,7 @@ import { type Material, Rotator } from './authority/rotate.ts'
 import { createCaches } from './caches.ts'
 import { CertificateReconciler } from './certificate/reconcile.ts'
 import type { EmbeddedCluster } from './cluster/embedded/cluster.ts'
-import type { Cluster, KubeObject } from './cluster/port.ts'
+import { type Cluster, keyOf, type KubeObject } from './cluster/port.ts'
 import { ClockGuard } from './control/clock-guard.ts'
 import type { Caches, Context } from './control/context.ts'
 import { report } from './control/report.ts'
@@ -107,7 +107,9 @@ const start = async (
     keyStays: () => undefined,
     turns: { mayMove: (_, certificate) => !waiting.has(certificate) },
   })
-  const rotator = new Rotator(context, keyring)
+  const rotator = new Rotator(context, keyring, {
+    lastWords: (of) => revocations.reconcile(keyOf(of), { signal }),
+  })
   const reconciles: [keyof Pick<Caches, 'authorities' | 'certificates'>, Reconcile][] = [
     ['authorities', (key, about) => authorities.reconcile(key, about)],
     ['authorities', (key, about) => revocations.reconcile(key, about)],

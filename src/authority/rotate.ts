@@ -48,6 +48,11 @@ interface Sight extends Look {
   readonly stored: StoredAuthority
 }
 
+export interface RotatorOptions {
+  /** What is to be signed with the key of the former CA before that is gone: its last revocation list. */
+  readonly lastWords?: ((authority: CertificateAuthority, signal: AbortSignal) => Promise<unknown>) | undefined
+}
+
 /**
  * Every step rejects with a ReconcileError, whose message is a sentence: Terminal where only a change of the spec or of the
  * Secret helps, NotReady where it is somebody else's turn.
@@ -55,15 +60,17 @@ interface Sight extends Look {
 export class Rotator {
   readonly #context: Context
   readonly #keyring: Keyring
+  readonly #lastWords: RotatorOptions['lastWords']
   /** Signed and recorded, and not in the Secret: the next attempt delivers it. */
   readonly #successors = new Map<string, { readonly of: string; readonly successor: Successor }>()
   readonly #undelivered = new Undelivered()
   /** By CA: for which trigger its certificate was signed anew, and the one that came of it. */
   readonly #renewed = new Map<string, string>()
 
-  constructor(context: Context, keyring: Keyring) {
+  constructor(context: Context, keyring: Keyring, { lastWords }: RotatorOptions = {}) {
     this.#context = context
     this.#keyring = keyring
+    this.#lastWords = lastWords
   }
 
   forget(key: string): void {
@@ -141,7 +148,9 @@ export class Rotator {
 
   /** Dropped → Plain: its key is gone for good. */
   async finish(authority: CertificateAuthority, signal: AbortSignal): Promise<Material> {
-    return this.#alone(await this.#see(authority, signal), 'Dropped')
+    const sight = await this.#see(authority, signal)
+    if (isAt(sight, 'Dropped')) await this.#lastWords?.(authority, signal)
+    return this.#alone(sight, 'Dropped')
   }
 
   /** Next or Both → Plain: the CA that was to sign is given up, and its key is gone for good. */

@@ -11,7 +11,6 @@ import { makeRoot } from '../pki/testing.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { findCondition } from '../resources/conditions.ts'
 import type { ConfigMap } from '../resources/core.ts'
-import { silentLogger } from '../runtime/log.ts'
 import { publicKeyHash } from '../authority/trust.ts'
 import { ManualClock } from '../runtime/manual-clock.ts'
 import { RevocationReconciler } from './reconcile.ts'
@@ -77,7 +76,7 @@ const world = async () => {
         stores.ledger.set(keyOf(entry), entry)
       }
     },
-    look: () => reconciler.reconcile('data/ca', { signal: never, log: silentLogger(), reconcileId: 'r' }),
+    look: () => reconciler.reconcile('data/ca', { signal: never }),
     status: () => (stores.authorities.get('data/ca') as CertificateAuthority).status,
     list: () => parseRevocationList(decodePem(map?.data?.['ca.crl'] ?? '')[0]?.der ?? new Uint8Array()),
     bytes: () => map?.data?.['ca.crl']?.length ?? 0,

@@ -50,7 +50,7 @@ export class RevocationReconciler {
   }
 
   /** `key` is the CA's. */
-  async reconcile(key: string, { signal }: ReconcileContext): Promise<Result> {
+  async reconcile(key: string, { signal }: Pick<ReconcileContext, 'signal'>): Promise<Result> {
     const { caches, clock } = this.#context
     const authority = existing(caches.authorities, key)
     if (authority === undefined) {

@@ -3,7 +3,7 @@
  * write. The Secret is written first, and a status that a crash left behind is mended from it by the next look.
  */
 
-import { Rotator, type Material } from '../authority/rotate.ts'
+import { type Material, Rotator, type RotatorOptions } from '../authority/rotate.ts'
 import type { Keyring } from '../authority/keyring.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, existing, marks } from '../control/context.ts'
@@ -27,6 +27,8 @@ export interface RotationOptions {
   readonly asksServers: boolean
   /** Has a certificate looked at: it is its turn. */
   readonly told: (certificateKey: string) => void
+  /** Of the Rotator. */
+  readonly lastWords?: RotatorOptions['lastWords']
 }
 
 /** What somebody else has to cure is looked at again so often, ms. */
@@ -45,7 +47,7 @@ export class RotationReconciler {
   constructor(context: Context, keyring: Keyring, options: RotationOptions) {
     this.#context = context
     this.#options = options
-    this.#rotator = new Rotator(context, keyring)
+    this.#rotator = new Rotator(context, keyring, options)
     this.#materials = new Materials(context, this.#rotator)
     this.#reporter = new Reporter(context)
     this.turns = new RotationTurns(context)
