@@ -66,17 +66,17 @@ export class Bench {
   }
 
   /** Starts the operator; does not wait. */
-  async launch(): Promise<Operator> {
+  async launch(args: readonly string[] = []): Promise<Operator> {
     this.#operator = await startOperator(this.plane, this.chart, {
       command: [process.execPath, '--disable-warning=ExperimentalWarning', this.#program],
-      args: [`--workers=${workers}`],
+      args: [`--workers=${workers}`, ...args],
       env: this.environment,
     })
     return this.#operator
   }
 
-  async launchReady(): Promise<Operator> {
-    const operator = await this.launch()
+  async launchReady(args?: readonly string[]): Promise<Operator> {
+    const operator = await this.launch(args)
     await operator.ready()
     return operator
   }

@@ -1,6 +1,6 @@
 /**
  * `make bench`: the figures, each beside its limit, on a real control plane. They are told, not judged: the exit code is 0
- * unless something broke. `--quick` uses small sizes; `--only ecdsa,rsa,many,profiles,render,authority,probes` leaves the others out.
+ * unless something broke. `--quick` uses small sizes; `--only ecdsa,rsa,many,profiles,rotation,render,authority,probes` leaves the others out.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -12,6 +12,7 @@ import { profiles } from './cases/profiles.ts'
 import { probes } from './cases/probes.ts'
 import { render } from './cases/render.ts'
 import { revocationList } from './cases/revocation-list.ts'
+import { rotation } from './cases/rotation.ts'
 import { rsa } from './cases/rsa.ts'
 import { holds, table } from './figures.ts'
 import type { Figure } from './figures.ts'
@@ -23,7 +24,7 @@ import { fullSizes, quickSizes } from './sizes.ts'
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'ecdsa,rsa,many,profiles,render,authority,probes' },
+    only: { type: 'string', default: 'ecdsa,rsa,many,profiles,rotation,render,authority,probes' },
   },
 })
 const sizes = values.quick ? quickSizes : fullSizes
@@ -59,6 +60,7 @@ await withProgram(async (program) => {
   if (wanted.has('rsa')) figures.push(...(await besidePool(() => onPlane(program, (bench) => rsa(bench, sizes, say)))))
   if (wanted.has('many')) figures.push(...(await onPlane(program, (bench) => many(bench, sizes, few, say))))
   if (wanted.has('profiles')) figures.push(...(await onPlane(program, (bench) => profiles(bench, sizes, say))))
+  if (wanted.has('rotation')) figures.push(...(await onPlane(program, (bench) => rotation(bench, sizes, say))))
   if (wanted.has('render')) figures.push(...(await render(program, sizes)))
   if (wanted.has('probes')) figures.push(...(await probes(sizes, say)))
   if (wanted.has('authority')) {

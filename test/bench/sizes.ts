@@ -15,6 +15,8 @@ export interface Sizes {
   /** Profiles one after another, and all at once. */
   readonly profileRuns: number
   readonly profiles: number
+  /** Profiles of a CA that is rotated. */
+  readonly rotated: number
   readonly probes: { readonly count: number; readonly intervalMs: number; readonly measuredMs: number }
 }
 
@@ -30,6 +32,7 @@ export const fullSizes: Sizes = {
   ledger: 10_000,
   profileRuns: 10,
   profiles: 200,
+  rotated: 50,
   probes: { count: 500, intervalMs: 60_000, measuredMs: 120_000 },
 }
 
@@ -46,5 +49,6 @@ export const quickSizes: Sizes = {
   ledger: 1_000,
   profileRuns: 3,
   profiles: 10,
+  rotated: 5,
   probes: { count: 50, intervalMs: 6000, measuredMs: 12_000 },
 }
