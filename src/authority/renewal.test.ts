@@ -19,8 +19,16 @@ describe('the renewal of a CA with the same key', () => {
     const due = dueForRenewal(rule(true), of(stage), 'u', day)
     expect(due).toBe(29 * day)
     if (stage !== 'Plain') expect(dueForRenewal(rule(false), of(stage), 'u', day)).toBe(29 * day)
-    expect(dueForRenewal(rule(true), of(stage), 'u', 30 * day)).toBe(Infinity)
   })
+
+  it.each(['Plain', 'Next', 'Both'] as const)(
+    'is not made up for where another one follows what has ended: %s',
+    (stage) => expect(dueForRenewal(rule(true), of(stage), 'u', 30 * day)).toBe(Infinity),
+  )
+
+  it.each(['Switched', 'Dropped'] as const)('is made up for by what signs already: nobody else could: %s', (stage) =>
+    expect(dueForRenewal(rule(true), of(stage), 'u', 40 * day)).toBe(29 * day),
+  )
 
   it('is always before the end, whatever the window', () => {
     fc.assert(

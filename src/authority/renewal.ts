@@ -13,7 +13,8 @@ const lastShare = 0.1
 
 /**
  * ms; Infinity where it is not. While another CA is to follow this one, or does already, the key is used again only before
- * the certificate would end: a rotation that waits must not cost the CA. One that has ended is followed by the other one.
+ * the certificate would end: a rotation that waits must not cost the CA. One that has ended is followed by the other one, as
+ * long as another one comes after it: what signs already has nobody but itself.
  */
 export const dueForRenewal = (
   { renewal, replaced }: Pick<Wanted, 'renewal' | 'replaced'>,
@@ -23,7 +24,7 @@ export const dueForRenewal = (
 ): number => {
   const due = renewalTime(renewal, notBefore, notAfter, uid)
   if (stage === 'Plain' && !replaced) return due
-  if (now >= notAfter) return Infinity
+  if (now >= notAfter && (stage === 'Next' || stage === 'Both' || stage === 'Plain')) return Infinity
   const window = Math.min(renewalWindow(renewal, notAfter - notBefore), notAfter - notBefore)
   return Math.max(due, Math.floor(notAfter - window * lastShare))
 }

@@ -188,7 +188,7 @@ export class ProfileReloads implements Reloads {
     const byAddress = new Map(states.map((state) => [state.address, state]))
     const recorded = trustStatusOf(memory.trust, plan.trust)
     const waits = this.#whenPassed(memory, now)
-    if (plan.strategy === 'Rollout') return soon(verdictOf(this.#restarts.told(memory.view.key), recorded), waits)
+    if (plan.strategy === 'Rollout') return soon(verdictOf(this.#restarts.told(memory.view.key, plan), recorded), waits)
     const changed = memory.trust.changes.size + memory.trust.notes.size > 0
     if (plan.strategy === 'None') {
       const stale = plan.servers.filter(({ address }) =>

@@ -55,8 +55,14 @@ export class Restarts {
     return settled?.startsWith(`${goalsOf(plan)} `) === true
   }
 
-  told(key: string): readonly Told[] {
-    const { step, failure } = this.#memories.get(key) ?? {}
+  told(key: string, plan: ReloadPlan): readonly Told[] {
+    const { step, failure, settled } = this.#memories.get(key) ?? {}
+    // Whoever waits for a restart must not take it for done between a delivery and the first look at what it means.
+    if (settled !== undefined && !settled.startsWith(`${goalsOf(plan)} `))
+      return plan.workloads.map(({ kind, name }) => ({
+        ...{ name: `${kind}/${name}`, reason: 'Changed', weight: 'Under way' },
+        message: 'Its certificate or CAs have changed; it is looked at.',
+      }))
     const wanted = failure?.wanted ?? step?.wanted
     if (wanted === undefined) return []
     const name = `${wanted.kind}/${wanted.name}`
@@ -74,12 +80,14 @@ export class Restarts {
   async step(turn: RestartTurn): Promise<Result> {
     const { view, plan, served, recorded, signal } = turn
     const memory: Memory = { settled: undefined, step: undefined, failure: undefined }
-    this.#memories.set(view.key, memory)
     let seen: readonly WorkloadSeen[]
     try {
       seen = await this.#see(turn)
     } catch (error) {
       return this.#refused(memory, plan.workloads[0], 'read', error)
+    } finally {
+      // What is told meanwhile is what was found before.
+      this.#memories.set(view.key, memory)
     }
     const { clock } = this.#context
     const step = decideRollout(seen, clock.now())
