@@ -23,7 +23,7 @@ const soonMs = 100
 export interface Revoking {
   readonly authority: CertificateAuthority
   readonly phase: Phase
-  readonly material: Pick<Material, 'stage' | 'other'>
+  readonly material: Pick<Material, 'stage' | 'certificate' | 'other'>
   readonly signal: AbortSignal
 }
 
@@ -34,8 +34,8 @@ export const revokeFormer = async (
 ): Promise<number | undefined> => {
   const { caches, clock } = context
   const now = clock.now()
-  const atOnce = phase !== 'Signing' || material.stage === 'Dropped'
-  const times = replacedEntries(caches, authority, now).map((entry) => ({
+  const atOnce = phase === 'DropSoak' || phase === 'Dropped' || material.stage === 'Dropped'
+  const times = replacedEntries(caches, authority, material.certificate, now).map((entry) => ({
     entry,
     at: atOnce ? now : safeAt(context, entry, now),
   }))

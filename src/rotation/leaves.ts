@@ -6,16 +6,19 @@ import type { Caches } from '../control/context.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
 import { findEntry, findEntryOf } from '../ledger/record.ts'
+import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Condition } from '../resources/conditions.ts'
 import { saidOf } from './consumers.ts'
 import { isGoing } from './family.ts'
 import type { Waiting } from './state.ts'
 
-/** Signed by another key than the CA has now. */
-export const formerEntries = (caches: Caches, authority: CertificateAuthority): LedgerEntry[] => {
+type Signer = Pick<ParsedCertificate, 'subjectKeyId'>
+
+/** Signed by another key than this one, which signs now by the Secret: status may be a step behind it. */
+const formerEntries = (caches: Caches, authority: CertificateAuthority, signer: Signer): LedgerEntry[] => {
   const key = keyOf(authority)
-  const keyId = authority.status?.certificate?.subjectKeyId
+  const keyId = signer.subjectKeyId && Buffer.from(signer.subjectKeyId).toString('hex')
   return caches.ledger.store
     .by('authority', key)
     .filter((entry) => isOfFormer(entry, keyId, authority) && !(entry.isCa && entry.holderKey === key))
@@ -31,12 +34,17 @@ const isOfFormer = (
 const isAlive = ({ revocation, notAfter }: LedgerEntry, now: number): boolean =>
   revocation === undefined && notAfter > now
 
-export const leavesOf = (caches: Caches, authority: CertificateAuthority, now: number): Waiting[] =>
-  formerEntries(caches, authority).flatMap((entry) => (isAlive(entry, now) ? inUse(caches, entry) : []))
+export const leavesOf = (caches: Caches, authority: CertificateAuthority, signer: Signer, now: number): Waiting[] =>
+  formerEntries(caches, authority, signer).flatMap((entry) => (isAlive(entry, now) ? inUse(caches, entry) : []))
 
 /** Those that somebody has a newer certificate in the place of, and that are to be revoked if they are not to be believed. */
-export const replacedEntries = (caches: Caches, authority: CertificateAuthority, now: number): LedgerEntry[] =>
-  formerEntries(caches, authority).filter(
+export const replacedEntries = (
+  caches: Caches,
+  authority: CertificateAuthority,
+  signer: Signer,
+  now: number,
+): LedgerEntry[] =>
+  formerEntries(caches, authority, signer).filter(
     (entry) => isAlive(entry, now) && entry.holderKey !== undefined && inUse(caches, entry).length === 0,
   )
 

@@ -72,7 +72,7 @@ export const observe = (
       : { other: { fingerprint: other.fingerprint, usable: isUsable(context, authority, other, now) } }),
     changesTrust: parentOf(authority) === undefined,
     behind: stage === 'Plain' ? [] : behindOf(consuming, family),
-    leaves: stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, now) : [],
+    leaves: stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, signer, now) : [],
     ...(stage === 'Plain' ? nobody : serversOf(caches, family, { to, asksServers: consuming.asksServers })),
   }
 }

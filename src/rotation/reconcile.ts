@@ -16,6 +16,7 @@ import { decide } from './decide.ts'
 import { canRotate, isPlain, Materials } from './material.ts'
 import { beginsAt, observe, rotationOf, wishOf } from './observe.ts'
 import { Reporter } from './report.ts'
+import { compareClocks, followsFromTime, isAsItWas } from './confirm.ts'
 import type { Step, World } from './state.ts'
 import { stateOf } from './status.ts'
 import { RotationTurns } from './turns.ts'
@@ -30,6 +31,8 @@ export interface RotationOptions {
   /** Of the Rotator. */
   readonly lastWords?: RotatorOptions['lastWords']
 }
+
+type Act = Exclude<Step, { readonly act: 'Stay' }>
 
 /** What somebody else has to cure is looked at again so often, ms. */
 const refusedMs = 60_000
@@ -93,32 +96,46 @@ export class RotationReconciler {
   }
 
   async #look(authority: CertificateAuthority, signal: AbortSignal): Promise<Result> {
-    const { caches, clock } = this.#context
     const material = await this.#materials.see(authority, signal)
-    const now = clock.now()
-    const { namespaces, asksServers } = this.#options
-    const consuming = { caches, namespaces, asksServers }
-    const world = observe(this.#context, consuming, authority, material, now)
-    const state = stateOf(authority)
-    const more = await this.#revoke(authority, material, world, signal)
-    const step = decide(state, world)
+    const more = await this.#revoke(authority, material, signal)
+    const { step, world } = this.#decide(authority, material)
     if (step.act === 'Stay') return this.#stay(authority, material, step, world, more, signal)
     if (more !== undefined && (step.act === 'Drop' || step.act === 'Finish') && more < refusedMs)
       return { requeueAfterMs: more }
-    await this.#act(authority, material, step, signal)
+    const confirmed = await this.#confirmed(authority, material, step, signal)
+    if (confirmed === undefined) return { requeueAfterMs: apartMs }
+    await this.#act(authority, material, confirmed, signal)
     return { requeueAfterMs: 1 }
   }
 
-  /** ms until there is more to revoke. */
-  async #revoke(
+  /** What is seen at this moment, and what follows: nothing is waited for in between. */
+  #decide(authority: CertificateAuthority, material: Material): { readonly step: Step; readonly world: World } {
+    const { caches, clock } = this.#context
+    const { namespaces, asksServers } = this.#options
+    const consuming = { caches, namespaces, asksServers }
+    const world = observe(this.#context, consuming, authority, material, clock.now())
+    return { step: decide(stateOf(authority), world), world }
+  }
+
+  /** The step, where the API server has the same CA and the same time, and what is seen by then leads to it still. */
+  async #confirmed(
     authority: CertificateAuthority,
     material: Material,
-    { wish }: World,
+    step: Act,
     signal: AbortSignal,
-  ): Promise<number | undefined> {
+  ): Promise<Act | undefined> {
+    if (step.act !== 'Report' && !(await isAsItWas(this.#context.cluster, authority, signal))) return undefined
+    if (followsFromTime(stateOf(authority), step)) await compareClocks(this.#context, authority, signal)
+    const { step: again } = this.#decide(authority, material)
+    return again.act !== 'Stay' && again.act === step.act && again.state.phase === step.state.phase ? again : undefined
+  }
+
+  /** ms until there is more to revoke. */
+  async #revoke(authority: CertificateAuthority, material: Material, signal: AbortSignal): Promise<number | undefined> {
     const { phase = 'Idle', cause } = authority.status?.rotation ?? {}
     const isSwitched = material.stage === 'Switched' || material.stage === 'Dropped'
-    if (!wish.compromised || cause === 'Abort' || !isSwitched || phase === 'Idle') return undefined
+    const { compromised } = wishOf(authority, this.#context.clock.now())
+    if (!compromised || cause === 'Abort' || !isSwitched || phase === 'Idle') return undefined
     return revokeFormer(this.#context, { authority, phase, material, signal })
   }
 
@@ -152,12 +169,7 @@ export class RotationReconciler {
     return { requeueAfterMs: Math.min(longestRequeueMs, ...waits) }
   }
 
-  async #act(
-    authority: CertificateAuthority,
-    material: Material,
-    step: Exclude<Step, { act: 'Stay' }>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #act(authority: CertificateAuthority, material: Material, step: Act, signal: AbortSignal): Promise<void> {
     const key = keyOf(authority)
     this.#acting.add(key)
     try {

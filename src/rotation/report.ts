@@ -84,10 +84,11 @@ export class Reporter {
   }
 
   async failed(authority: CertificateAuthority, error: ReconcileError, signal: AbortSignal): Promise<void> {
-    const before: RotationStatus = authority.status?.rotation ?? { phase: 'Idle' }
+    const before = authority.status?.rotation
     const message = `The next step was not taken: ${error.message}`
-    if (before.message === message) return
-    await this.#write(authority, { rotation: { ...before, message } }, signal)
+    if (before?.message === message) return
+    // Where nothing stands there, the texts of the spec would seem not to have been acted on.
+    if (before !== undefined) await this.#write(authority, { rotation: { ...before, message } }, signal)
     this.#event(authority, 'Warning', 'RotationFailed', message)
   }
 

@@ -12,6 +12,7 @@ import { keyOfAuthority } from '../profile/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
+import { saidOf } from './consumers.ts'
 import { isGoing, type Member } from './family.ts'
 import type { Waiting } from './state.ts'
 
@@ -96,8 +97,18 @@ const reloadsOf = (caches: Caches, profile: DatabaseTLSProfile, family: Readonly
     ({ name, trustBundleHash, delivered }) =>
       family.has(name) && (delivered !== undefined || !isPresent(existing(caches.authorities, name), trustBundleHash)),
   )
-  return isLate ? [{ name: `DatabaseTLSProfile ${key}`, why: 'its servers have not loaded the present CAs yet' }] : []
+  const name = `DatabaseTLSProfile ${key}`
+  if (isLate) return [{ name, why: 'its servers have not loaded the present CAs yet' }]
+  if (knowsCertificates(caches, profile)) return []
+  return [{ name, why: saidOf(profile.status?.conditions) ?? 'it is about to see what its certificates have become' }]
 }
+
+/** What is pending was found out together with these serial numbers: of others nothing is known yet. */
+const knowsCertificates = (caches: Caches, profile: DatabaseTLSProfile): boolean =>
+  (profile.status?.certificates ?? []).every(({ name, serialNumber }) => {
+    const certificate = caches.certificates.store.get(`${profile.metadata.namespace}/${name}`)
+    return certificate === undefined || certificate.status?.serialNumber === serialNumber
+  })
 
 /** The same CAs in the order of the former one are no other bundle: nobody has to load that. */
 const isPresent = (authority: CertificateAuthority | undefined, hash: string): boolean => {

@@ -22,6 +22,8 @@ import { type Moving, type Mover, nextTurns } from './turn-order.ts'
 /** So long one that does not finish holds up others than its own, ms. */
 const patienceMs = 5 * 60_000
 
+const hasTurns: ReadonlySet<string> = new Set(['Prepared', 'TrustBoth', 'Signing'])
+
 export interface Dealt {
   /** Are told now. */
   readonly told: readonly string[]
@@ -46,10 +48,10 @@ export class RotationTurns implements Turns {
     this.#context = context
   }
 
-  /** Both are `namespace/name`. Outside of Signing nobody has to wait. */
+  /** Both are `namespace/name`. Before Signing, too: the new CA may sign already, and status not say so yet. */
   mayMove(authorityKey: string, certificateKey: string): boolean {
     const authority = this.#context.caches.authorities.store.get(authorityKey)
-    if (authority === undefined || phaseOf(authority) !== 'Signing' || isDropped(authority)) return true
+    if (authority === undefined || !hasTurns.has(phaseOf(authority)) || isDropped(authority)) return true
     return this.#told.get(authorityKey)?.has(certificateKey) === true
   }
 
