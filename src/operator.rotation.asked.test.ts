@@ -92,6 +92,28 @@ describe('a trigger', () => {
   })
 })
 
+describe('maintenance windows', () => {
+  it('are when phases are entered and certificates replaced', async () => {
+    const { cluster, clock, operator } = await atRest({}, { windows: [{ cron: '0 2 * * *', duration: '2h' }] })
+    const first = await fingerprintOf(cluster)
+    const serial = await serialOf(cluster, 'server')
+    await ask(cluster, { trigger: 'one' })
+    await until('it to say when', async () => (await rotationOf(cluster)).message?.includes('2026-01-01T02:00:00Z'))
+    expect(await rotationOf(cluster)).toMatchObject({ phase: 'Idle' })
+    await clock.advance(2 * 3_600_000)
+    await inPhase(cluster, 'Signing')
+    // It closes in the middle.
+    await ask(cluster, { windows: [{ cron: '0 2 2 * *', duration: '2h' }], holdAt: 'DropSoak' })
+    await quiet(operator)
+    await clock.advance(36 * 3_600_000)
+    await inPhase(cluster, 'DropSoak')
+    expect(await serialOf(cluster, 'server')).not.toBe(serial)
+    await ask(cluster, { holdAt: '', windows: [] })
+    await rotated(cluster, 'one')
+    expect(await fingerprintOf(cluster)).not.toBe(first)
+  })
+})
+
 describe('a soak', () => {
   it('keeps the phase for as long as it lasts, from when all was seen', async () => {
     const { cluster, clock, operator } = await atRest({}, { trustSoak: '24h', dropSoak: '12h' })

@@ -82,5 +82,4 @@ export const notImplementedFields = ({ spec }: CertificateAuthority): string[] =
   // The key of one that was brought along is its owner's to replace.
   ...(made(spec) || (spec.rotation?.trigger ?? '') === '' ? [] : ['spec.rotation.trigger']),
   ...(made(spec) || spec.rotation?.crossSign !== true ? [] : ['spec.rotation.crossSign']),
-  ...(spec.rotation?.windows === undefined ? [] : ['spec.rotation.windows']),
 ]

@@ -172,6 +172,8 @@ export class RotationReconciler {
   async #act(authority: CertificateAuthority, material: Material, step: Act, signal: AbortSignal): Promise<void> {
     const key = keyOf(authority)
     this.#acting.add(key)
+    // Turns were given out for another direction.
+    if (step.act !== 'Report') this.turns.forget(key)
     try {
       const made = step.act === 'Report' ? material : await carryOut(this.#rotator, authority, step, signal)
       await this.#reporter.moved(authority, made, step, signal)

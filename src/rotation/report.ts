@@ -1,5 +1,6 @@
 /** What status and events say of a rotation. One write for a step, with what the CA itself is by then. */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Material } from '../authority/rotate.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
@@ -38,6 +39,7 @@ export class Reporter {
     const before = authority.status?.rotation
     const rotation = withMaterial(statusOf({ state, pending, message }), material, before)
     if (before === undefined && message === '') return undefined
+    if (isDeepStrictEqual(before, rotation)) return undefined
     if (isSameButForCounts(before, rotation)) {
       const left = (this.#written.get(key) ?? -Infinity) + countsMs - this.#context.clock.monotonic()
       if (left > 0) return left
