@@ -1,8 +1,11 @@
 /** The ways that the material of a CA can go through a rotation, and a CA below that goes with it. */
 import { describe, expect, it } from 'vitest'
+import { chainProblems } from './pki/certificates/chain.ts'
 import { parseCertificate, signatureVerifies } from './pki/certificates/parse.ts'
-import { certificatesOf } from './pki/encoding/pem.ts'
+import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
+import { makeRoot } from './pki/testing.ts'
 import { findCondition } from './resources/conditions.ts'
+import { secrets } from './resources/core.ts'
 import {
   type Act,
   begin,
@@ -10,6 +13,7 @@ import {
   pemsOf,
   type Phase,
   type Process,
+  processOn,
   signal,
   stepNames,
   steps,
@@ -19,6 +23,7 @@ import {
   authority,
   certificate,
   day,
+  emptyCluster,
   entriesOf,
   getCertificate,
   getSecret,
@@ -26,6 +31,9 @@ import {
   leafOf,
   namespace,
   pass,
+  person,
+  put,
+  secretOf,
   text,
 } from './testing.ts'
 
@@ -118,6 +126,43 @@ describe('ways through a rotation', () => {
     await take(process, 'drop')
     expect(certificatesOf(text(await getSecret(process.cluster), 'tls.crt'))).toHaveLength(1)
     await take(process, 'finish')
+    expect(await process.settle()).toEqual([])
+  })
+
+  it('let clients of the former root verify through a CA below the next one, too', async () => {
+    const root = authority({ maxPathLength: 2, rotation: { crossSign: true } })
+    const below = intermediate({}, 'below', { name: 'ca' })
+    const process = await begin(root, below, certificate({ authorityRef: { name: 'below' } }))
+    const chain = async () => certificatesOf(text(await getSecret(process.cluster), 'tls.crt')).map(parseCertificate)
+    const [old] = certificatesOf(text(await getSecret(process.cluster, 'ca-ca'), 'ca.crt')).map(parseCertificate)
+    await take(process, 'prepare', 'publish', 'switch')
+    const [leaf, middle, cross] = await chain()
+    if (!old || !leaf || !middle || !cross) throw new Error('a chain of three')
+    expect(chainProblems(leaf, [middle, cross], [old], process.clock.now())).toEqual([])
+    await take(process, 'drop', 'finish')
+    expect(await chain()).toHaveLength(2)
+    expect(await process.settle()).toEqual([])
+  })
+
+  it('take a CA that somebody else has made, and that the ledger does not have', async () => {
+    const made = await makeRoot({ commonName: 'ca of tests' })
+    const { clock, cluster } = emptyCluster()
+    const { fingerprint, notBefore } = parseCertificate(made.certificate)
+    clock.setNow(notBefore + day)
+    const process = await processOn(cluster, clock)
+    const pem = encodePem('CERTIFICATE', made.certificate)
+    const pair = { 'tls.crt': pem, 'tls.key': encodePem('PRIVATE KEY', made.key.pkcs8), 'ca.crt': pem }
+    const metadata = { name: 'ca-ca', namespace, annotations: { 'dbtls.dev/adopt': 'true' } }
+    await cluster.apply(secrets, secretOf('ca-ca', pair, { type: 'kubernetes.io/tls', metadata }), person)
+    const subject = { commonName: 'ca of tests', organizations: ['Acme'] }
+    for (const object of [authority({ subject }), certificate()]) await put(cluster, object)
+    await process.settle()
+    expect(process.authority().status).toMatchObject({ certificate: { fingerprint } })
+    for (const name of stepNames) {
+      await take(process, name)
+      expect(findCondition(process.authority().status?.conditions, 'Ready')?.status).toBe('True')
+    }
+    expect(fingerprintOf(process)).not.toBe(fingerprint)
     expect(await process.settle()).toEqual([])
   })
 
