@@ -68,6 +68,7 @@ const pages: Readonly<Record<string, Page>> = {
       'By statement': 'src/profile/reload/docs.test.ts',
       'By restart': 'test/e2e/rollout.test.ts',
     },
+    console: { 'By statement': 'src/profile/reload/docs.test.ts' },
   },
   'docs/revocation.md': {
     yaml: manifests,

@@ -9,9 +9,10 @@ import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts
 import { admit } from '../../resources/validate.ts'
 import { expand } from '../expand.ts'
 
-const [example = ''] = [...readFileSync('docs/reload.md', 'utf8').matchAll(/```yaml\n([^]*?)```/g)].map(
-  ([, text]) => text,
-)
+const page = readFileSync('docs/reload.md', 'utf8')
+const blocks = (language: string): string[] =>
+  [...page.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g'))].map(([, text = '']) => text)
+const [example = ''] = blocks('yaml')
 
 describe('the example of docs/reload.md', () => {
   const objects = parseAllDocuments(example).map((one) => one.toJS() as KubeObject)
@@ -32,5 +33,10 @@ describe('the example of docs/reload.md', () => {
     expect(annotations).toEqual({ [marks.reloadCredentials]: admitted.object.metadata.name })
     expect(reload).toMatchObject({ strategy: 'SQL', statements: ['ALTER INSTANCE RELOAD TLS'] })
     expect(endpoints.filter(({ part }) => part === 'server')).toHaveLength(3)
+  })
+  it('has the command that writes the annotation of its Secret', () => {
+    const { namespace, name, annotations = {} } = (objects[1] as KubeObject).metadata
+    const pairs = Object.entries(annotations).map(([key, value]) => `${key}=${value}`)
+    expect(blocks('console')).toEqual([`$ kubectl -n ${namespace} annotate secret ${name} ${pairs.join(' ')}\n`])
   })
 })
