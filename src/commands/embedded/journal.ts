@@ -18,6 +18,7 @@ const verbs: ReadonlyMap<string, string> = new Map([
   ['Encoding', 're-encoded'],
   ['Repaired', 'repaired'],
   ['Adopted', 'adopted'],
+  ['RevocationListIssued', 'listed'],
 ])
 
 export class Journal {
@@ -88,5 +89,6 @@ const verbOf = ({ reason, regarding }: Happening): string => {
   const { status } = regarding as { status?: { revision?: number } }
   // The object as it was before: one that had a certificate already gets another.
   if (reason === 'Issued' && (status?.revision ?? 0) > 0) return 'renewed'
-  return verbs.get(reason) ?? reason.toLowerCase()
+  // Which phase it is, the message says.
+  return verbs.get(reason) ?? (reason.startsWith('Rotation') ? 'rotation' : reason.toLowerCase())
 }
