@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
 import { Journal } from './journal.ts'
 
 const told = (reason: string, status = {}): string => {
