@@ -5,7 +5,6 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { ifFound } from '../cluster/errors.ts'
 import { events, microTime } from '../cluster/kinds.ts'
 import type { Cluster } from '../cluster/port.ts'
 import { ClockSkew, clocksDisagree } from '../control/clock-guard.ts'
@@ -20,7 +19,13 @@ export const isAsItWas = async (
   signal: AbortSignal,
 ): Promise<boolean> => {
   const { name, namespace = 'default' } = metadata
-  const live = await ifFound(cluster.get(certificateAuthorities, { namespace, name }, { signal }))
+  // A list of one: the operator may list and watch, and has no use for a right to get.
+  const { items } = await cluster.list(certificateAuthorities, {
+    namespace,
+    fieldSelector: `metadata.name=${name}`,
+    signal,
+  })
+  const [live] = items
   return (
     live?.metadata.uid === metadata.uid &&
     live?.metadata.generation === metadata.generation &&
