@@ -253,6 +253,13 @@ const parentForbids: AuthorityCheck = ({ parent, resolved }) => {
 
 /** Asked when the parent has to sign. */
 const parentSigns: readonly AuthorityCheck[] = [
+  ({ parent }) =>
+    parent?.state === 'usable' && parent.material.keyless === true
+      ? wait(
+          'AuthorityNotReady',
+          'The owner of the authority above has replaced it, and the next one signs when it is trusted everywhere.',
+        )
+      : undefined,
   ({ parent, resolved }) => {
     if (parent?.state !== 'usable' || !('wanted' in resolved) || resolved.wanted.parent === undefined) return undefined
     const limit = parent.material.signer.pathLength

@@ -7,10 +7,11 @@ import { keyOf } from '../cluster/port.ts'
 import { type Caches, type Context, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { equal, parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
-import { createSigner, type Signer } from '../pki/certificates/signer.ts'
+import { createSigner, keylessSigner, type Signer } from '../pki/certificates/signer.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { readBrought } from './brought.ts'
-import { isBrought, keySecretOf, passphraseFieldOf, passphraseRefOf } from './names.ts'
+import { seeBrought, storedOf } from './brought-seen.ts'
+import { isBrought, keySecretOf, passphraseFieldOf, passphraseRefOf, recordSecretOf } from './names.ts'
 import { refuseUnrecorded } from './recorded.ts'
 import { formerTrust } from './stage.ts'
 import {
@@ -30,6 +31,10 @@ export interface AuthorityMaterial {
   /** DER roots. */
   readonly trust: readonly Uint8Array[]
   readonly trustHash: string
+  /** The owner of a CA that was brought along has taken its key away: nothing is signed by it. */
+  readonly keyless?: true
+  /** It signs in the place of one that is keyless, before the switch. */
+  readonly early?: true
   /** From the switch to the end of a rotation: the CA that signed before. Signs nothing but its own revocation list. */
   readonly former?: FormerMaterial
   /** Before the switch: the CA that will sign. Signs nothing but the certificates that probes offer for a moment. */
@@ -48,6 +53,11 @@ export interface FormerMaterial extends OtherMaterial {
   /** DER roots in the order in which its certificates are delivered with them: its own first. */
   readonly trust: readonly Uint8Array[]
   readonly trustHash: string
+}
+
+/** The key is missing where its owner has taken it away. */
+type Stored = Pick<StoredAuthority, 'certificate' | 'chain' | 'trust' | 'other'> & {
+  readonly pkcs8: Uint8Array | undefined
 }
 
 interface Slot {
@@ -99,7 +109,7 @@ export class Keyring {
    */
   async exportKey(authority: CertificateAuthority): Promise<Uint8Array> {
     const { certificate, pkcs8 } = await this.#stored(authority)
-    if (certificate.fingerprint !== authority.status?.certificate?.fingerprint)
+    if (certificate.fingerprint !== authority.status?.certificate?.fingerprint || pkcs8 === undefined)
       throw new Error('its Secret does not hold the certificate that the authority reports')
     return pkcs8
   }
@@ -118,6 +128,7 @@ export class Keyring {
       authority.status?.certificate?.fingerprint,
       authority.status?.trustBundleHash,
       versionOf(keySecretOf(authority)),
+      versionOf(recordSecretOf(authority)),
       versionOf(passphraseRefOf(authority)?.name),
     ].join(' ')
   }
@@ -131,7 +142,8 @@ export class Keyring {
     if (trustHash(trust) !== authority.status.trustBundleHash)
       throw new Error(`its Secret "${name}" does not hold the roots that the authority reports`)
     const signer = await this.#signer(stored, trust)
-    const material = { signer, certificate, chain, trust, trustHash: trustHash(trust) }
+    const keyless = stored.pkcs8 === undefined ? ({ keyless: true } as const) : {}
+    const material = { signer, certificate, chain, trust, trustHash: trustHash(trust), ...keyless }
     return stored.other === undefined ? material : { ...material, ...(await this.#other(stored.other, trust)) }
   }
 
@@ -144,22 +156,19 @@ export class Keyring {
   }
 
   #signer(
-    { certificate, pkcs8, chain }: Pick<StoredAuthority, 'certificate' | 'pkcs8' | 'chain'>,
+    { certificate, pkcs8, chain }: Pick<Stored, 'certificate' | 'pkcs8' | 'chain'>,
     trust: readonly Uint8Array[],
   ): Promise<Signer> {
-    return createSigner(this.#context.crypto, {
-      pkcs8,
-      certificate: certificate.der,
-      chain: isSelfSigned(certificate) ? [] : pathAbove(chain, trust),
-    })
+    const whole = { certificate: certificate.der, chain: isSelfSigned(certificate) ? [] : pathAbove(chain, trust) }
+    return pkcs8 === undefined
+      ? Promise.resolve(keylessSigner(whole))
+      : createSigner(this.#context.crypto, { pkcs8, ...whole })
   }
 
-  async #stored(
-    authority: CertificateAuthority,
-  ): Promise<Pick<StoredAuthority, 'certificate' | 'pkcs8' | 'chain' | 'trust' | 'other'>> {
+  async #stored(authority: CertificateAuthority): Promise<Stored> {
     if (isBrought(authority)) {
-      const seen = await readBrought(this.#context, authority)
-      if (seen.state === 'authority') return seen.imported
+      const seen = await seeBrought(this.#context, authority)
+      if (!('state' in seen)) return storedOf(seen)
       throw new Error(seen.state === 'refused' ? clause(seen.message) : 'it is a trust anchor alone and signs nothing')
     }
     const name = authoritySecretName(authority)

@@ -12,14 +12,25 @@ export const keySecretOf = (authority: CertificateAuthority): string | undefined
   return trustOnly === undefined ? (secret?.name ?? authoritySecretName(authority)) : undefined
 }
 
+/** The Secret of ours in which the certificates of a CA that was brought along are remembered; undefined for any other CA. */
+export const recordSecretOf = (authority: CertificateAuthority): string | undefined => {
+  const owners = authority.spec.source.secret?.name
+  if (owners === undefined) return undefined
+  const name = authoritySecretName(authority)
+  return name === owners ? `${name}-record` : name
+}
+
 export const passphraseFieldOf = ({ spec: { source } }: CertificateAuthority): string =>
   source.secret === undefined ? 'spec.privateKey.passphraseSecretRef' : 'spec.source.secret.passphraseSecretRef'
 
 /** Every Secret that what the authority is depends on. */
 export const secretsOf = (authority: CertificateAuthority): string[] =>
-  [keySecretOf(authority), passphraseRefOf(authority)?.name, authority.spec.source.trustOnly?.secretRef?.name].filter(
-    (name) => name !== undefined,
-  )
+  [
+    keySecretOf(authority),
+    recordSecretOf(authority),
+    passphraseRefOf(authority)?.name,
+    authority.spec.source.trustOnly?.secretRef?.name,
+  ].filter((name) => name !== undefined)
 
 /** The ConfigMaps likewise. */
 export const configMapsOf = ({ spec: { source } }: CertificateAuthority): string[] => {

@@ -6,7 +6,7 @@
 import { type Context, marks } from '../control/context.ts'
 import { noFailure } from '../control/failure.ts'
 import { type Outcome, report } from '../control/report.ts'
-import { renewalWindow, toTimestamp } from '../control/schedule.ts'
+import { renewalWindow } from '../control/schedule.ts'
 import type { ImportedAuthority } from '../pki/imports/authority.ts'
 import type { ImportedTrust } from '../pki/imports/trust.ts'
 import { subjectKeyId } from '../pki/keys/keys.ts'
@@ -16,10 +16,14 @@ import { isReady } from '../resources/conditions.ts'
 import { parseDuration } from '../resources/duration.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { longestRequeueMs, type Result } from '../runtime/controller.ts'
-import { type BroughtSeen, readBrought, rivalOf } from './brought.ts'
+import { type BroughtSeen, rivalOf } from './brought.ts'
+import { remember, type Standing, standingMessage, standingOf } from './brought-keep.ts'
+import { type BroughtRecord, publishedTrust } from './brought-record.ts'
+import { type BroughtAuthority, seeBrought } from './brought-seen.ts'
 import { certificateFacts } from './facts.ts'
 import { nameOf } from './names.ts'
 import { publicKeyHash, trustHash } from './trust.ts'
+import { rotationFacts } from './rotation-facts.ts'
 import { notImplementedFields } from './wanted.ts'
 
 type Facts = Partial<NonNullable<CertificateAuthority['status']>>
@@ -33,6 +37,9 @@ interface Report {
   readonly until?: number | undefined
 }
 
+/** The rotation mends status at once. */
+const aheadMs = 1000
+
 /** Certificate validity ends within its last second. */
 const justAfter = 1000
 
@@ -43,18 +50,24 @@ export const reconcileBrought = async (
 ): Promise<Result> => {
   const { caches, clock, events } = context
   const now = clock.now()
-  const seen = setAside(context, authority) ?? (await readBrought(context, authority, signal))
-  const { facts, outcome, warning, until } = reportOf(authority, seen, now)
+  const seen = setAside(context, authority) ?? (await seeBrought(context, authority, signal))
+  const standing = 'state' in seen ? undefined : standingOf(authority, seen)
+  if (standing?.state === 'ahead') return { requeueAfterMs: aheadMs }
+  if (standing?.state === 'known' && standing.write && !('state' in seen))
+    await remember(context, authority, seen, standing.record, signal)
+  const { facts, outcome, warning, until } = reportOf(authority, seen, standing, now)
   const wrote = await report(context, certificateAuthorities, caches.authorities, authority, facts, outcome, signal)
   if (wrote && warning !== undefined)
     events.record({ regarding: authority, type: 'Warning', action: 'Reconcile', ...warning })
   return { requeueAfterMs: until === undefined ? longestRequeueMs : Math.max(until - now, 0) + justAfter }
 }
 
-const refused = (reason: Reason, message: string): BroughtSeen => ({ state: 'refused', reason, message })
+type Refused = Extract<BroughtSeen, { state: 'refused' }>
+
+const refused = (reason: Reason, message: string): Refused => ({ state: 'refused', reason, message })
 
 /** What keeps the authority from being read at all. */
-const setAside = (context: Context, authority: CertificateAuthority): BroughtSeen | undefined => {
+const setAside = (context: Context, authority: CertificateAuthority): Refused | undefined => {
   const held = authority.metadata.annotations?.[marks.hold]
   if (held !== undefined)
     return refused(
@@ -78,17 +91,42 @@ const setAside = (context: Context, authority: CertificateAuthority): BroughtSee
       )
 }
 
-const reportOf = (authority: CertificateAuthority, seen: BroughtSeen, now: number): Report => {
-  switch (seen.state) {
-    case 'refused': {
-      const { reason, message, until } = seen
-      // Status keeps what it knew: leaves go on with what they were issued under.
-      return { facts: {}, outcome: { state: 'Stalled', reason, message }, warning: { reason, note: message }, until }
-    }
-    case 'trust':
-      return trustReport(authority, seen.bundle)
-    case 'authority':
-      return authorityReport(authority, seen.imported, seen.observed, now)
+type Seen = Awaited<ReturnType<typeof seeBrought>>
+
+const reportOf = (
+  authority: CertificateAuthority,
+  seen: Seen,
+  standing: Exclude<Standing, { state: 'ahead' }> | undefined,
+  now: number,
+): Report => {
+  if ('state' in seen) return seen.state === 'trust' ? trustReport(authority, seen.bundle) : refusedReport(seen)
+  if (standing === undefined) throw new Error('what was brought along was not judged')
+  switch (standing.state) {
+    case 'refused':
+      return refusedReport(standing)
+    case 'replaced':
+      return replacedReport(standing.record, seen.brought.imported)
+    case 'known':
+      return authorityReport(authority, seen, standing, now)
+  }
+}
+
+/** Status keeps what it knew: leaves go on with what they were issued under. */
+const refusedReport = ({ reason, message, until }: Omit<Refused, 'state'>): Report => ({
+  facts: {},
+  outcome: { state: 'Stalled', reason, message },
+  warning: { reason, note: message },
+  until,
+})
+
+/** What is trusted and delivered stays as it is: the rotation goes on from here. */
+const replacedReport = (record: BroughtRecord, imported: ImportedAuthority): Report => {
+  const message = standingMessage(record, imported)
+  const [was, is] = [record.signer.certificate.fingerprint, imported.certificate.fingerprint]
+  return {
+    facts: { ...noFailure },
+    outcome: { state: 'Ready', reason: 'AuthorityReplaced', message },
+    warning: { reason: 'AuthorityReplaced', note: `${message} SHA-256 ${is} instead of ${was}.` },
   }
 }
 
@@ -107,24 +145,34 @@ const trustReport = (authority: CertificateAuthority, { trust, expired, nextEnd,
 
 const authorityReport = (
   authority: CertificateAuthority,
-  imported: ImportedAuthority,
-  observed: Extract<BroughtSeen, { state: 'authority' }>['observed'],
+  { brought: { imported, observed } }: BroughtAuthority,
+  { record, note }: Extract<Standing, { state: 'known' }>,
   now: number,
 ): Report => {
-  const { certificate, notAfter, trust, warnings } = imported
-  const name = `"${formatDistinguishedName(certificate.subject)}"`
+  const { notAfter, warnings } = imported
+  const { certificate } = record.signer
+  const trust = publishedTrust(record)
   const warnAt = notAfter - warningTime(authority, notAfter - certificate.notBefore)
   const ending =
     now < warnAt
       ? []
       : ['Bring a renewed certificate before then, best with the same key: what was signed then stays valid.']
-  const message = [`${name} can sign, and is valid until ${toTimestamp(notAfter)}.`, ...ending, ...warnings].join(' ')
+  const message = [
+    standingMessage(record, imported),
+    ...ending,
+    ...warnings,
+    ...(note === undefined ? [] : [note]),
+  ].join(' ')
   const same = authority.status?.observed?.secretUid === observed.secretUid && isReady(authority)
   const facts = {
     ...noFailure,
     certificate: certificateFacts(certificate, certificate.subjectKeyId ?? subjectKeyId(certificate.spki)),
     renewAt: undefined,
     trustBundleHash: trustHash(trust),
+    ...rotationFacts(authority.status, {
+      ...{ stage: record.stage, certificate, trust },
+      ...(record.other === undefined ? {} : { other: { ...record.other, above: [] } }),
+    }),
     // A foreign label moves the Secret's version; that alone is not worth a write.
     ...(same ? {} : { observed }),
   } as Facts
@@ -142,7 +190,7 @@ const warningTime = ({ spec }: CertificateAuthority, lifetime: number): number =
   return Math.min(renewalWindow({ renewBefore }, lifetime), lifetime)
 }
 
-/** The user's word is followed, but never in silence. */
+/** Where nobody remembers the former one, the owner's word is followed at once, but never in silence. */
 const replaced = ({ status }: CertificateAuthority, { certificate }: ImportedAuthority): Report['warning'] => {
   const former = status?.certificate
   if (former === undefined || former.publicKeyHash === publicKeyHash(certificate)) return undefined

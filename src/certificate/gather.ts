@@ -14,6 +14,7 @@ import { findCondition } from '../resources/conditions.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { listNumberOf } from '../resources/crl-number.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
+import { seenBy } from './early.ts'
 import type { Familiar } from './familiar.ts'
 import { seeRequest } from './gather-request.ts'
 import { dueSecret, needsSecret, seeSecret } from './gather-secret.ts'
@@ -59,7 +60,7 @@ export const gather = async (
       ? undefined
       : dueSecret(context, certificate, wanted, familiar)
   const [authority, password, revocationList, secret] = await Promise.all([
-    seeAuthority(context, keyring, wanted, namespace),
+    seeAuthority(context, keyring, wanted, namespace, status),
     wanted?.passwordRef === undefined
       ? undefined
       : readText(context.cluster, namespace, wanted.passwordRef, 'spec.keystore.passwordSecretRef', signal),
@@ -116,10 +117,11 @@ const seeRevocationList = async (
 }
 
 const seeAuthority = async (
-  { caches }: Context,
+  { caches, clock }: Context,
   keyring: Pick<Keyring, 'load'>,
   wanted: Wanted | undefined,
   namespace: string,
+  status: DatabaseCertificate['status'],
 ): Promise<AuthoritySeen> => {
   if (wanted === undefined) return { state: 'notReady', message: '' }
   const { authority: reference } = wanted
@@ -136,7 +138,7 @@ const seeAuthority = async (
   if (ready?.status !== 'True')
     return { state: 'notReady', message: `${name} is not Ready${ready === undefined ? '.' : `: ${ready.message}`}` }
   try {
-    const material = await keyring.load(authority)
+    const material = seenBy(await keyring.load(authority), status, clock.now())
     const policy = policyOf(authority)
     return {
       state: 'usable',

@@ -152,6 +152,11 @@ export class CertificateReconciler {
     this.#context.events.record({ regarding, type: 'Warning', reason: 'KeyExported', action: 'Export', note })
   }
 
+  #tellEarly(regarding: DatabaseCertificate, { serialNumber }: ParsedCertificate): void {
+    const note = `Certificate ${serialNumber} was signed by the next CA, before everybody is known to trust that: the former one would have ended, and its owner has taken the key away.`
+    this.#context.events.record({ regarding, type: 'Warning', reason: 'SignedEarly', action: 'Issue', note })
+  }
+
   #tellOutside(regarding: DatabaseCertificate): void {
     const note = `${outsideWindows} It was renewed at once. Let a window open between renewal and end: raise spec.renewBefore, or add one.`
     this.#context.events.record({ regarding, type: 'Warning', reason: 'OutsideWindows', action: 'Issue', note })
@@ -220,6 +225,7 @@ export class CertificateReconciler {
     const note = `Issued certificate ${leaf.serialNumber} (revision ${revision}) into Secret "${wanted.secret.name}", valid until ${toTimestamp(leaf.notAfter)}.${revision > 1 ? ` ${why}` : ''}`
     this.#actor.announce(certificate, 'Issued', 'Issue', note)
     if (why.includes(outsideWindows)) this.#tellOutside(certificate)
+    if (usable(seen).authority.material.early === true) this.#tellEarly(certificate, leaf)
     return this.#ready(look, facts, leaf)
   }
 

@@ -71,4 +71,14 @@ const waits = (
 }
 
 const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>
-  signer?.certificate?.fingerprint === status.authorityFingerprint && signer?.trustBundleHash === status.trustBundleHash
+  signer?.trustBundleHash === status.trustBundleHash &&
+  (signer?.certificate?.fingerprint === status.authorityFingerprint || isOfNext(status, signer))
+
+/** Signed before the switch, because it would have ended (early.ts). */
+const isOfNext = (
+  { authorityFingerprint }: DatabaseCertificateStatus,
+  signer: CertificateAuthority['status'],
+): boolean => {
+  const { phase, to } = signer?.rotation ?? {}
+  return phase === 'TrustBoth' && to !== undefined && to === authorityFingerprint
+}

@@ -25,6 +25,15 @@ const revocationListMissing: CertificateCheck = ({ authority, revocationList }) 
       )
 }
 
+/** The one that follows signs what cannot wait (early.ts). */
+const authorityKeyless: CertificateCheck = ({ authority }) =>
+  authority.state === 'usable' && authority.material.keyless === true
+    ? wait(
+        'AuthorityNotReady',
+        `The owner of ${authority.name} has replaced it, and its key is gone. The next one signs when it is trusted everywhere; its status.rotation says who is waited for.`,
+      )
+    : undefined
+
 /** After its clock was set back an authority is signed anew first; one that is brought along is not Ready meanwhile. */
 const authorityNotYetValid: CertificateCheck = ({ authority }, now) =>
   authority.state === 'usable' && authority.material.signer.notBefore > now
@@ -79,6 +88,7 @@ export const writingChecks: readonly CertificateCheck[] = [
 
 export const signingChecks: readonly CertificateCheck[] = [
   ...writingChecks,
+  authorityKeyless, // Wait
   authorityNotYetValid, // Wait
   authorityExpiring, // Stall
   authorityForbids, // Stall  policy and name constraints

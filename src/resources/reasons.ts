@@ -16,7 +16,7 @@ export const reasons = {
   AuthorityCannotSign:
     'The certificate or the key that was brought along may not sign: it is no CA, too weak, or does not lead to a root. The message says which; bring another one.',
   AuthorityReplaced:
-    'The Secret of source.secret holds another key than before: it is the authority now, and what the former one signed is issued anew.',
+    'The Secret of source.secret holds another key than before. It is staged as a rotation: trusted everywhere first, then it signs; nothing is signed meanwhile but what would end.',
   AuthoritySecretShared:
     'Another CertificateAuthority has its key in the same Secret; two ledgers for one key would contradict each other.',
   AuthoritySecretInvalid:
@@ -74,6 +74,8 @@ export const reasons = {
   NamespaceTerminating: 'The namespace is being deleted; nothing is created in it.',
   Deleting: 'The object is being deleted.',
   NotImplemented: 'This version does not act on a field that is set. Remove the field, or install a later version.',
+  SignedEarly:
+    'The certificate would have ended, and the owner of the CA has replaced its key: the next CA signed it before everybody is known to trust that one.',
   OutsideWindows:
     'The certificate was renewed outside of spec.rotation.windows, because none of them opens between its renewal and its end.',
   Renewed: 'The certificate was replaced before it ended.',

@@ -101,12 +101,14 @@ const seeSigners = async (
     const material = await keyring.load(authority)
     const { signer, certificate } = material
     return {
-      signer: {
-        state: 'usable',
-        notBefore: certificate.notBefore,
-        notAfter: certificate.notAfter,
-        mayIssue: signer.mayIssueRevocationLists,
-      },
+      signer: material.keyless
+        ? { state: 'unusable', message: 'its owner has taken its key away; the next CA makes lists after the switch' }
+        : {
+            state: 'usable',
+            notBefore: certificate.notBefore,
+            notAfter: certificate.notAfter,
+            mayIssue: signer.mayIssueRevocationLists,
+          },
       present: certificate.spki,
       other: seeOther(material, now),
     }

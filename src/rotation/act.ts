@@ -4,9 +4,15 @@ import type { Material, Rotator } from '../authority/rotate.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Step, Write } from './state.ts'
 
+/** What both kinds of CAs have: those whose keys are made here, and those whose owner brings them. */
+export type Steps = Pick<
+  Rotator,
+  'look' | 'prepare' | 'publish' | 'switchSigner' | 'switchBack' | 'drop' | 'finish' | 'abandon' | 'renewSameKey'
+>
+
 /** Rejects with a ReconcileError, whose message is a sentence. */
 export const carryOut = (
-  rotator: Rotator,
+  rotator: Steps,
   authority: CertificateAuthority,
   step: Extract<Step, { readonly act: Write }>,
   signal: AbortSignal,

@@ -1,34 +1,43 @@
 /** What the Secret of a CA holds, read live, and again when it, its passphrase or the CA above changes. No key is kept. */
 
-import type { Material, Rotator } from '../authority/rotate.ts'
-import { isBrought, keySecretOf, parentOf, passphraseRefOf } from '../authority/names.ts'
+import { isBrought, keySecretOf, parentOf, recordSecretOf, secretsOf } from '../authority/names.ts'
+import type { Material } from '../authority/rotate.ts'
+import type { BroughtMaterial } from '../authority/rotate-brought.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, marks } from '../control/context.ts'
 import { findEntry } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
-import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 
 type Caches = Pick<Context, 'caches'>
+type Seen = Material | BroughtMaterial
+type Look = (authority: CertificateAuthority, signal: AbortSignal) => Promise<Seen>
 
 export class Materials {
   readonly #context: Caches
-  readonly #rotator: Pick<Rotator, 'look'>
-  readonly #known = new Map<string, { readonly version: string; readonly material: Material }>()
+  readonly #look: Look
+  readonly #known = new Map<string, { readonly version: string; readonly material: Seen }>()
 
-  constructor(context: Caches, rotator: Pick<Rotator, 'look'>) {
+  /** `look`: of the rotator whose CA it is. */
+  constructor(context: Caches, look: Look) {
     this.#context = context
-    this.#rotator = rotator
+    this.#look = look
   }
 
-  /** Rejects as Rotator does. */
-  async see(authority: CertificateAuthority, signal: AbortSignal): Promise<Material> {
-    const key = keyOf(authority)
+  /** Rejects as a rotator does. */
+  async see(authority: CertificateAuthority, signal: AbortSignal): Promise<Seen> {
+    const known = this.known(authority)
+    if (known !== undefined) return known
     const version = versionOf(this.#context, authority)
-    const known = this.#known.get(key)
-    if (known?.version === version) return known.material
-    const material = await this.#rotator.look(authority, signal)
-    this.#known.set(key, { version, material })
+    const material = await this.#look(authority, signal)
+    this.#known.set(keyOf(authority), { version, material })
     return material
+  }
+
+  /** What a look would find, as far as the caches can tell. */
+  known(authority: CertificateAuthority): Seen | undefined {
+    const known = this.#known.get(keyOf(authority))
+    return known?.version === versionOf(this.#context, authority) ? known.material : undefined
   }
 
   forget(key: string): void {
@@ -39,8 +48,8 @@ export class Materials {
 /** Of everything that a look at it is made from, as the caches have it. */
 const versionOf = ({ caches }: Caches, authority: CertificateAuthority): string => {
   const { uid, generation, namespace } = authority.metadata
-  const secrets = [authoritySecretName(authority), passphraseRefOf(authority)?.name].map((name) => {
-    const found = name === undefined ? undefined : caches.secrets.store.get(`${namespace}/${name}`)
+  const secrets = secretsOf(authority).map((name) => {
+    const found = caches.secrets.store.get(`${namespace}/${name}`)
     return `${found?.metadata.uid} ${found?.metadata.resourceVersion}`
   })
   const above = parentOf(authority)
@@ -54,7 +63,7 @@ const versionOf = ({ caches }: Caches, authority: CertificateAuthority): string 
 
 /** As the cache shows it: whether no rotation has left anything there. */
 export const isPlain = ({ caches }: Caches, authority: CertificateAuthority): boolean => {
-  const name = keySecretOf(authority)
+  const name = isBrought(authority) ? recordSecretOf(authority) : keySecretOf(authority)
   const secret = name === undefined ? undefined : caches.secrets.store.get(`${authority.metadata.namespace}/${name}`)
   return (secret?.metadata.annotations?.[marks.rotationStage] ?? 'Plain') === 'Plain'
 }
@@ -71,5 +80,5 @@ export const isUsable = (
   return notAfter > now && entry?.revocation === undefined
 }
 
-/** One that was brought along has its key from its owner. */
-export const canRotate = (authority: CertificateAuthority): boolean => !isBrought(authority)
+/** What is only trusted has no key that could be another one. */
+export const canRotate = ({ spec }: CertificateAuthority): boolean => spec.source.trustOnly === undefined

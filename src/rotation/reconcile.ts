@@ -3,18 +3,21 @@
  * write. The Secret is written first, and a status that a crash left behind is mended from it by the next look.
  */
 
-import { type Material, Rotator, type RotatorOptions } from '../authority/rotate.ts'
 import type { Keyring } from '../authority/keyring.ts'
+import { isBrought } from '../authority/names.ts'
+import { type Material, Rotator, type RotatorOptions } from '../authority/rotate.ts'
+import { type BroughtMaterial, BroughtRotator } from '../authority/rotate-brought.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, existing, marks } from '../control/context.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { longestRequeueMs, type Reconcile, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { NotReady, ReconcileError, Terminal } from '../runtime/errors.ts'
-import { carryOut } from './act.ts'
+import { carryOut, type Steps } from './act.ts'
 import { revokeFormer } from './compromised.ts'
 import { decide } from './decide.ts'
 import { canRotate, isPlain, Materials } from './material.ts'
 import { beginsAt, observe, rotationOf, wishOf } from './observe.ts'
+import { ownersWorld, ownerStep } from './owner.ts'
 import { Reporter } from './report.ts'
 import { compareClocks, followsFromTime, isAsItWas } from './confirm.ts'
 import type { Step, World } from './state.ts'
@@ -43,6 +46,7 @@ export class RotationReconciler {
   readonly #context: Context
   readonly #options: RotationOptions
   readonly #rotator: Rotator
+  readonly #broughtRotator: BroughtRotator
   readonly #materials: Materials
   readonly #reporter: Reporter
   readonly #acting = new Set<string>()
@@ -51,7 +55,8 @@ export class RotationReconciler {
     this.#context = context
     this.#options = options
     this.#rotator = new Rotator(context, keyring, options)
-    this.#materials = new Materials(context, this.#rotator)
+    this.#broughtRotator = new BroughtRotator(context)
+    this.#materials = new Materials(context, (authority, about) => this.#rotatorOf(authority).look(authority, about))
     this.#reporter = new Reporter(context)
     this.turns = new RotationTurns(context)
   }
@@ -87,12 +92,24 @@ export class RotationReconciler {
     const { certificate, rotation } = authority.status ?? {}
     const { trigger, abort, onExpiry } = wishOf(authority, now)
     if ((rotation?.phase ?? 'Idle') !== 'Idle' || !isPlain(this.#context, authority)) return undefined
+    if (isBrought(authority)) return this.#ownerRests(authority) ? now + longestRequeueMs : undefined
     if (trigger !== (rotation?.trigger ?? '') || abort !== (rotation?.abort ?? '')) return undefined
     if (rotation?.mode === 'ReuseKey' && rotation.finishedAt === undefined) return undefined
     if (onExpiry !== 'NewKey' || certificate === undefined) return now + longestRequeueMs
     const [notBefore, notAfter] = [certificate.notBefore, certificate.notAfter].map((text) => Date.parse(text))
     const at = beginsAt(this.#context.caches, authority, { notBefore: notBefore ?? 0, notAfter: notAfter ?? 0 })
     return at > now ? at : undefined
+  }
+
+  /** Its owner has changed nothing. What is asked for besides is answered in words alone. */
+  #ownerRests(authority: CertificateAuthority): boolean {
+    const material = this.#materials.known(authority)
+    if (material === undefined || !('owner' in material) || material.owner !== 'Signer') return false
+    return (authority.spec.rotation?.trigger ?? '') === (authority.status?.rotation?.trigger ?? '')
+  }
+
+  #rotatorOf(authority: CertificateAuthority): Steps {
+    return isBrought(authority) ? this.#broughtRotator : this.#rotator
   }
 
   async #look(authority: CertificateAuthority, signal: AbortSignal): Promise<Result> {
@@ -109,12 +126,18 @@ export class RotationReconciler {
   }
 
   /** What is seen at this moment, and what follows: nothing is waited for in between. */
-  #decide(authority: CertificateAuthority, material: Material): { readonly step: Step; readonly world: World } {
+  #decide(
+    authority: CertificateAuthority,
+    material: Material | BroughtMaterial,
+  ): { readonly step: Step; readonly world: World } {
     const { caches, clock } = this.#context
     const { namespaces, asksServers } = this.#options
     const consuming = { caches, namespaces, asksServers }
-    const world = observe(this.#context, consuming, authority, material, clock.now())
-    return { step: decide(stateOf(authority), world), world }
+    const seen = observe(this.#context, consuming, authority, material, clock.now())
+    const state = stateOf(authority)
+    if (!('owner' in material)) return { step: decide(state, seen), world: seen }
+    const world = ownersWorld(seen, state, material)
+    return { step: ownerStep(state, world, material) ?? decide(state, world), world }
   }
 
   /** The step, where the API server has the same CA and the same time, and what is seen by then leads to it still. */
@@ -175,7 +198,8 @@ export class RotationReconciler {
     // Turns were given out for another direction.
     if (step.act !== 'Report') this.turns.forget(key)
     try {
-      const made = step.act === 'Report' ? material : await carryOut(this.#rotator, authority, step, signal)
+      const made =
+        step.act === 'Report' ? material : await carryOut(this.#rotatorOf(authority), authority, step, signal)
       await this.#reporter.moved(authority, made, step, signal)
       if (step.state.phase !== 'Signing') this.turns.forget(key)
     } finally {

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Change } from '../cluster/cache/informer.ts'
+import { isBrought } from '../authority/names.ts'
 import { keyOf, type KubeObject, type PartialObject } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
@@ -54,8 +55,9 @@ export const wakeRotations = (caches: Caches, enqueue: Enqueue): void => {
     if (change.initial) return
     wakeLine(shared(change))
     const isMoved = stageOf(change.before) !== stageOf(change.after)
+    // What its owner puts into a Secret says no stage.
     for (const authority of authorities.store.by('secret', change.key))
-      if (isMoved || isRotating(authority)) enqueue(keyOf(authority), soon)
+      if (isMoved || isRotating(authority) || isBrought(authority)) enqueue(keyOf(authority), soon)
   })
   namespaces?.onChange(({ before, after, initial }) => {
     if (initial || before?.metadata.deletionTimestamp === after?.metadata.deletionTimestamp) return

@@ -149,11 +149,14 @@ const usableOf = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAu
   const name = `CertificateAuthority ${keyOf(authority)}`
   try {
     const policy = policyOf(authority)
+    const material = await keyring.load(authority)
+    if (material.keyless === true)
+      throw new Error('its owner has replaced it, and the next one is not trusted everywhere')
     return {
       state: 'usable',
       name,
       uid: authority.metadata.uid ?? '',
-      material: await keyring.load(authority),
+      material,
       ...(policy === undefined ? {} : { policy }),
       published: publishedUrls(authority),
     }

@@ -63,6 +63,20 @@ export const createSigner = async (
   }
 }
 
+/** What is known of a CA without its key: certificates of it can be checked, and none be signed. Throws SignerError. */
+export const keylessSigner = ({ certificate, chain = [] }: Omit<ExistingAuthority, 'pkcs8'>): Signer => {
+  const parsed = parseCertificate(certificate)
+  const { spki, subject } = parsed
+  return {
+    ...verifying(spki),
+    subject,
+    subjectKeyId: parsed.subjectKeyId ?? subjectKeyId(spki),
+    mayIssueRevocationLists: false,
+    ...limitsOf([parsed, ...chain.map(parseCertificate)]),
+    sign: () => Promise.reject(new SignerError('The private key of the CA is not there.')),
+  }
+}
+
 /** RFC 5280 §4.2.1.3: a certificate without the extension, as `openssl req -x509` makes them, may use its key for everything. */
 const mayUse = ({ keyUsage }: ParsedCertificate, usage: KeyUsage): boolean =>
   keyUsage.length === 0 || keyUsage.includes(usage)
@@ -103,18 +117,25 @@ export const selfSigner = async (
 
 type Signing = Pick<Signer, 'spki' | 'publicKey' | 'signatureAlgorithm' | 'sign'>
 
-const signing = async ({ subtle }: WebCrypto, pkcs8: Uint8Array, spki: Uint8Array): Promise<Signing> => {
+const algorithmOf = (spki: Uint8Array): KeyAlgorithm => {
   const algorithm = algorithmOfSpki(spki)
-  if (algorithm === undefined)
-    throw new SignerError(
-      'The CA key is not RSA 2048, 3072 or 4096 with e = 65537, ECDSA P-256, P-384 or P-521, or Ed25519.',
-    )
-  const { importing, using, identifier, toX509 } = schemeOf(algorithm)
+  if (algorithm !== undefined) return algorithm
+  throw new SignerError(
+    'The CA key is not RSA 2048, 3072 or 4096 with e = 65537, ECDSA P-256, P-384 or P-521, or Ed25519.',
+  )
+}
+
+const verifying = (spki: Uint8Array): Omit<Signing, 'sign'> => ({
+  spki,
+  publicKey: createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
+  signatureAlgorithm: schemeOf(algorithmOf(spki)).identifier,
+})
+
+const signing = async ({ subtle }: WebCrypto, pkcs8: Uint8Array, spki: Uint8Array): Promise<Signing> => {
+  const { importing, using, toX509 } = schemeOf(algorithmOf(spki))
   const key = await importKey(subtle, pkcs8, importing)
   return {
-    spki,
-    publicKey: createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }),
-    signatureAlgorithm: identifier,
+    ...verifying(spki),
     sign: async (tbs) => toX509(new Uint8Array(await subtle.sign(using, key, Buffer.from(tbs)))),
   }
 }

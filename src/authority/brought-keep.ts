@@ -1,0 +1,132 @@
+/** What is to be remembered of a CA that was brought along, after a look at what its owner's Secret holds. Decides and writes. */
+
+import { type Context, marks } from '../control/context.ts'
+import { type SecretContent, writeSecret } from '../control/write-secret.ts'
+import { toTimestamp } from '../control/schedule.ts'
+import type { ImportedAuthority } from '../pki/imports/authority.ts'
+import { equal } from '../pki/certificates/parse.ts'
+import { formatDistinguishedName } from '../pki/names/names.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { Reason } from '../resources/reasons.ts'
+import { type BroughtRecord, isSameParty, keyWanted, type Party, partyOf, recordData } from './brought-record.ts'
+import type { BroughtAuthority } from './brought-seen.ts'
+import { recordSecretOf } from './names.ts'
+import type { Stage } from './stage.ts'
+import { publicKeyHash } from './trust.ts'
+
+export type Standing =
+  /** It is as remembered, or is remembered from now on; `write`: that has changed. `note`: a sentence. */
+  | { readonly state: 'known'; readonly record: BroughtRecord; readonly write: boolean; readonly note?: string }
+  /** Another key than the one that is to be there: a rotation has to see to it. */
+  | { readonly state: 'replaced'; readonly record: BroughtRecord }
+  /** The Secret of a rotation is a step ahead of status, which the rotation mends. */
+  | { readonly state: 'ahead' }
+  | { readonly state: 'refused'; readonly reason: Reason; readonly message: string }
+
+/** Pure. */
+export const standingOf = (authority: CertificateAuthority, seen: BroughtAuthority): Standing => {
+  const { brought, recorded, owner } = seen
+  const party = partyOf(brought.imported)
+  if (recorded.state !== 'found') return withoutRecord(authority, seen, party)
+  const { record } = recorded
+  if (!isInStep(authority, record)) return { state: 'ahead' }
+  if (owner !== keyWanted(record.stage)) return { state: 'replaced', record }
+  if (owner === 'Signer')
+    return { state: 'known', record: { ...record, signer: party }, write: !isSameParty(record.signer, party) }
+  const { other } = record
+  if (other === undefined) return { state: 'replaced', record }
+  return {
+    state: 'known',
+    record: { ...record, other: { ...party, name: other.name } },
+    write: !isSameParty(other, party),
+  }
+}
+
+const withoutRecord = (authority: CertificateAuthority, { recorded }: BroughtAuthority, signer: Party): Standing => {
+  const record = { stage: 'Plain', signer } as const
+  const phase = authority.status?.rotation?.phase ?? 'Idle'
+  const problem =
+    recorded.state === 'unusable'
+      ? recorded.problem
+      : `Secret "${recordSecretOf(authority)}", in which dbtls keeps its former certificates, does not exist`
+  if (phase !== 'Idle')
+    return {
+      state: 'refused',
+      reason: recorded.state === 'unusable' ? 'AuthoritySecretInvalid' : 'AuthoritySecretMissing',
+      message: `${problem}, and a rotation is under way. Restore it; or remove status.rotation (kubectl patch --subresource=status), and the CA in the Secret of spec.source.secret is used at once. Nothing is signed meanwhile.`,
+    }
+  if (recorded.state === 'unusable')
+    return { state: 'known', record, write: false, note: `${problem}: another key would be used without a transition.` }
+  return { state: 'known', record, write: true }
+}
+
+/** The phases in which a Secret is at a stage. */
+const phases: Readonly<Record<Stage, readonly string[]>> = {
+  Plain: ['Idle'],
+  Next: ['Prepared'],
+  Both: ['TrustBoth'],
+  Switched: ['Signing', 'DropSoak'],
+  Dropped: ['Dropped', 'Signing'],
+}
+
+const isInStep = ({ status }: CertificateAuthority, { stage, signer }: BroughtRecord): boolean => {
+  if (status?.certificate === undefined) return stage === 'Plain'
+  return (
+    phases[stage].includes(status.rotation?.phase ?? 'Idle') &&
+    status.certificate.publicKeyHash === publicKeyHash(signer.certificate)
+  )
+}
+
+/** A renewal by its owner, or the first time. */
+export const remember = async (
+  context: Context,
+  authority: CertificateAuthority,
+  { recorded }: Pick<BroughtAuthority, 'recorded'>,
+  record: BroughtRecord,
+  signal: AbortSignal,
+): Promise<void> => {
+  await writeSecret(context, recordContent(authority, recorded, record), signal)
+}
+
+export const recordContent = (
+  authority: CertificateAuthority,
+  recorded: BroughtAuthority['recorded'],
+  record: BroughtRecord,
+): SecretContent => {
+  const name = recordSecretOf(authority)
+  if (name === undefined) throw new Error('the authority was not brought along')
+  return {
+    namespace: authority.metadata.namespace ?? 'default',
+    name,
+    type: 'Opaque',
+    data: recordData(record),
+    labels: {},
+    annotations: { [marks.private]: 'true', [marks.rotationStage]: record.stage },
+    owner: `CertificateAuthority/${authority.metadata.name}`,
+    previous: previousOf(recorded),
+  }
+}
+
+const previousOf = (recorded: BroughtAuthority['recorded']): SecretContent['previous'] => {
+  if (recorded.state === 'found') return { uid: recorded.uid, resourceVersion: recorded.resourceVersion }
+  return recorded.state === 'absent' ? recorded.version : undefined
+}
+
+/** What the condition Ready says of a CA and of the one that its owner has brought. */
+export const standingMessage = ({ stage, signer, other }: BroughtRecord, imported: ImportedAuthority): string => {
+  const { certificate, notAfter } = imported
+  const isSigner = equal(certificate.spki, signer.certificate.spki)
+  if (isSigner && keyWanted(stage) === 'Other')
+    return `Its owner has brought ${quoted(certificate)} back; the rotation is given up.`
+  if (isSigner) return `${quoted(certificate)} can sign, and is valid until ${toTimestamp(notAfter)}.`
+  const isBack = other?.name === 'former' && equal(certificate.spki, other.certificate.spki)
+  return isBack
+    ? `Its owner has brought ${quoted(certificate)} back. ${meanwhile}`
+    : `Its owner has replaced ${quoted(signer.certificate)} by ${quoted(certificate)}. ${meanwhile}`
+}
+
+const meanwhile =
+  'It signs when everybody trusts it (status.rotation says who does not); until then nothing is signed but what would end.'
+
+const quoted = ({ subject }: Pick<ImportedAuthority['certificate'], 'subject'>): string =>
+  `"${formatDistinguishedName(subject)}"`

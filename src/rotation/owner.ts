@@ -1,0 +1,82 @@
+/**
+ * A CA that was brought along rotates when its owner says so, and in no other way: what is in the owner's Secret is the wish.
+ * Pure.
+ */
+
+import type { BroughtMaterial } from '../authority/rotate-brought.ts'
+import { rules } from './phases.ts'
+import type { State, Step, World } from './state.ts'
+
+type Owned = Pick<BroughtMaterial, 'owner' | 'stage' | 'trustsMore'>
+
+/** Whether the key is there that is to be there. */
+const isKept = ({ owner, stage }: Owned): boolean =>
+  owner === (stage === 'Next' || stage === 'Both' ? 'Other' : 'Signer')
+
+/** What is seen and wished, for the decision that all rotations share. */
+export const ownersWorld = (world: World, state: State | undefined, material: Owned): World => {
+  const { wish, other, unproved, notProvable, stage } = world
+  const replaced = (stage === 'Plain' && !isKept(material)) || stage === 'Next'
+  // Whoever could sign a certificate that servers know, to tell a refusal from another one, is gone.
+  const keyless = material.owner !== 'Signer'
+  return {
+    ...world,
+    ...(replaced ? {} : { cannotBegin }),
+    ...(other === undefined ? {} : { other: { ...other, usable: other.usable && material.owner === 'Other' } }),
+    ...(keyless ? { unproved: [], notProvable: [...unproved, ...notProvable] } : {}),
+    wish: {
+      ...wish,
+      ...{ replaced, onTrigger: 'NewKey', onExpiry: 'ReuseKey', abort: state?.abort ?? '' },
+      ...(replaced ? { trigger: state?.trigger ?? '' } : {}),
+      // Nothing can be signed meanwhile: whoever replaced the key has chosen the time.
+      ...(keyless ? { open: true } : {}),
+    },
+  }
+}
+
+const cannotBegin =
+  'the key of this CA is that of its owner. Replace key and certificate in the Secret of spec.source.secret, and they are taken over in stages.'
+
+/** What its owner has changed while a rotation was under way; undefined: nothing. */
+export const ownerStep = (
+  state: State | undefined,
+  { now, signer, stage }: World,
+  material: Owned,
+): Step | undefined => {
+  if (state === undefined || state.phase === 'Idle' || stage === 'Plain') return undefined
+  const begun = prepared(state, now)
+  // A crash came between the two, and nothing else leads there.
+  if (stage === 'Next' && state.phase !== 'Prepared') return { act: 'Report', state: begun, message: begunMessage }
+  const isGivenBack = stage === 'Switched' && (state.phase === 'Prepared' || state.phase === 'TrustBoth')
+  if (isGivenBack && state.from === signer.fingerprint)
+    return { act: 'Report', state: exchanged(ended(state), now), message: back }
+  if (!rules.phases[state.phase].stages.includes(stage) || isKept(material)) return undefined
+  if (material.owner === 'Stranger' || stage === 'Dropped') return { act: 'Prepare', state: begun, message: again }
+  if (stage !== 'Switched' && !material.trustsMore)
+    return {
+      act: 'Abandon',
+      state: { ...ended(state), phase: 'Idle', phaseStartedAt: now, finishedAt: now },
+      message: back,
+    }
+  return { act: 'SwitchBack', state: exchanged(ended(state), now), message: back }
+}
+
+const begunMessage = 'A rotation begins: its owner has replaced the CA.'
+const again =
+  'Its owner has replaced the CA once more: the rotation begins anew with that one. What was trusted stays trusted until it ends.'
+const back = 'Taken back: its owner has brought the CA back that signed before.'
+
+const prepared = ({ trigger, abort }: State, now: number): State => ({
+  ...{ phase: 'Prepared', mode: 'NewKey', cause: 'Replaced', startedAt: now, phaseStartedAt: now },
+  ...{ trigger, abort },
+})
+
+const ended = ({ soakStartedAt: _soak, ...state }: State): State => ({ ...state, cause: 'Abort' })
+
+const exchanged = ({ from, to, ...state }: State, now: number): State => ({
+  ...state,
+  phase: 'Signing',
+  phaseStartedAt: now,
+  ...(to === undefined ? {} : { from: to }),
+  ...(from === undefined ? {} : { to: from }),
+})
