@@ -3,13 +3,13 @@
  * whom they trust, and serve what they should. From status of the profiles alone, so that a restart knows the same.
  */
 
+import { isReordered } from '../authority/reordered.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
 import { engineOf } from '../database/engines/external.ts'
 import { parseEndpoint } from '../database/connect/address.ts'
 import { isFor } from '../profile/addressed.ts'
 import { keyOfAuthority } from '../profile/names.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import { saidOf } from './consumers.ts'
@@ -95,7 +95,7 @@ const reloadsOf = (caches: Caches, profile: DatabaseTLSProfile, family: Readonly
   if (pending.length > 0) return pending
   const isLate = (reload?.authorities ?? []).some(
     ({ name, trustBundleHash, delivered }) =>
-      family.has(name) && (delivered !== undefined || !isPresent(existing(caches.authorities, name), trustBundleHash)),
+      family.has(name) && (delivered !== undefined || !isPresent(caches, name, trustBundleHash)),
   )
   const name = `DatabaseTLSProfile ${key}`
   if (isLate) return [{ name, why: 'its servers have not loaded the present CAs yet' }]
@@ -111,10 +111,10 @@ const knowsCertificates = (caches: Caches, profile: DatabaseTLSProfile): boolean
   })
 
 /** The same CAs in the order of the former one are no other bundle: nobody has to load that. */
-const isPresent = (authority: CertificateAuthority | undefined, hash: string): boolean => {
-  const { trustBundleHash, rotation } = authority?.status ?? {}
-  const hasFormer = rotation?.phase === 'Signing' || rotation?.phase === 'DropSoak'
-  return hash === trustBundleHash || (hasFormer && hash === rotation.formerTrustBundleHash)
+const isPresent = (caches: Caches, authority: string, hash: string): boolean => {
+  const find = (key: string) => existing(caches.authorities, key)
+  const present = find(authority)?.status?.trustBundleHash
+  return present !== undefined && (hash === present || isReordered(authority, [hash, present], find))
 }
 
 /** One that takes no client of ours even of today, and is to take none, has a rule of its own that nobody can look behind. */

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { randomBytes, webcrypto, X509Certificate } from 'node:crypto'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -259,6 +260,23 @@ describe('the client certificate', () => {
     await until(() => running.told.looks.length > 4)
     if (args === optional) expect(running.told.reads).toBe(reads)
     expect(running.watch.looks('data/orders')?.[0]?.look.trust?.state).toBe(state)
+  })
+  it('is shown again soon where a restart came between', async () => {
+    await using server = await opensslServer(folder, [...optional, '-CAfile', 'ca.crt'])
+    let connections = 0
+    // The first look is a whole one, and what is shown then meets a server that hangs up in the middle.
+    await using front = await serve((socket) => {
+      connections += 1
+      const behind = connect(server.port, '127.0.0.1')
+      behind.on('error', () => socket.destroy())
+      socket.on('close', () => behind.destroy())
+      if (connections > 1 && connections < 4) socket.destroy()
+      else socket.pipe(behind).pipe(socket)
+    })
+    await using running = watching()
+    running.follow(planOf([endpointAt(front.port)], { client: app() }))
+    await running.seen(({ trust }) => trust?.state === 'Unknown')
+    await running.seen(({ trust }) => trust?.state === 'Trusted')
   })
   it('costs a MySQL server one refusal in all', async () => {
     let connections = 0

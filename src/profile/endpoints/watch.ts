@@ -58,10 +58,16 @@ interface State {
   trustKey: string | undefined
   /** ms on a clock that never jumps: the last time a certificate was shown. */
   shownAt: number
+  /** ms on the same clock: when its trust was last to be found out. */
+  provedAt: number
+  /** How often in a row nothing clear was seen of it. */
+  unsure: number
 }
 
 /** A server that takes clients without certificate is shown one so often, so that what is said of its trust stays true. */
 const showAgainMs = 60 * 60_000
+/** One of which nothing clear was seen is shown one again after this, and ever later. */
+const unsureMs = 5000
 /** A slow server takes its turn among those that do not answer. */
 const slowMs = 3000
 
@@ -104,7 +110,7 @@ export class EndpointWatch {
     const state = this.#states.get(key)
     if (state === undefined) {
       const fresh = { look: undefined, changedAt: undefined, wants: false, served: undefined }
-      const trust = { trust: undefined, trustKey: undefined, shownAt: -Infinity }
+      const trust = { trust: undefined, trustKey: undefined, shownAt: -Infinity, provedAt: -Infinity, unsure: 0 }
       this.#states.set(key, { profile, endpoint, ...fresh, ...trust })
       this.#patrol.set(key, intervalMs)
       return
@@ -208,8 +214,13 @@ export class EndpointWatch {
 
   #showing(state: State, client: PlannedClient) {
     const { clock, read } = this.#options
-    const isDue = clock.monotonic() - state.shownAt >= showAgainMs
-    const isUnknown = state.trustKey !== trustKeyOf(state, client) || (state.trust?.state === 'Unknown' && isDue)
+    const sinceMs = clock.monotonic() - state.shownAt
+    const isDue = sinceMs >= showAgainMs
+    // It was restarting, as likely as not.
+    const isUnsure =
+      state.trust?.state === 'Unknown' &&
+      clock.monotonic() - state.provedAt >= Math.min(showAgainMs, unsureMs * 2 ** state.unsure)
+    const isUnknown = state.trustKey !== trustKeyOf(state, client) || isUnsure
     return {
       atOnce: state.wants || (isDue && state.trust !== undefined && state.trust.state !== 'NotRequested'),
       prove: isUnknown && state.endpoint.proof === undefined,
@@ -227,6 +238,8 @@ export class EndpointWatch {
     if (trust !== undefined) {
       state.trust = trust
       state.trustKey = trustKeyOf(state, client)
+      state.provedAt = this.#options.clock.monotonic()
+      state.unsure = trust.state === 'Unknown' ? Math.min(state.unsure + 1, 20) : 0
       return
     }
     const isRefused = visits.some(({ sent, refused }) => sent && refused)

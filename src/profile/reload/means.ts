@@ -1,6 +1,5 @@
 /** How servers come by the CAs that they are to trust, and by what it shows. Pure. */
 
-import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import type { ServerState } from './decide.ts'
 import type { ReloadPlan } from './plan.ts'
 
@@ -15,15 +14,6 @@ export const meansOf = ({ strategy, reload: { authority } }: ReloadPlan): Means 
 
 /** Cassandra looks at its files every ten minutes, and no other that looks by itself less often. */
 export const passedMs = (means: Means, arrivalMs: number): number => (means === 'Automatic' ? 600_000 : 0) + arrivalMs
-
-/** Whether these are the same CAs in another order, as a rotation has them between the switch and the end of the former CA. */
-export const isReordered = (authority: CertificateAuthority | undefined, hashes: readonly string[]): boolean => {
-  const { rotation, trustBundleHash } = authority?.status ?? {}
-  const orders = [trustBundleHash, rotation?.formerTrustBundleHash]
-  return (
-    (rotation?.phase === 'Signing' || rotation?.phase === 'DropSoak') && hashes.every((one) => orders.includes(one))
-  )
-}
 
 /** Who reads both at a time, and shows a certificate that came after the CAs, has read them too. */
 export const showsLater = ({ reload, servers }: ReloadPlan, states: readonly ServerState[], since: number): boolean =>

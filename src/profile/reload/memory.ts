@@ -16,6 +16,8 @@ export interface Memory {
   /** What those that are watched have proved, by their address. */
   proofs: ReadonlyMap<string, TrustProved>
   readonly trust: TrustRecord
+  /** CA → its bundle as it was loaded, and the same in another order. */
+  readonly orders: Map<string, string>
   /** How long after a delivery its servers may still read the former files, ms. */
   readonly arrivalMs: number
   /** Uid and version of the Secret of the account; undefined: it has none. */

@@ -4,6 +4,7 @@
  * answer holds up nobody else. Everything remembered can be found anew.
  */
 
+import { isReordered } from '../../authority/reordered.ts'
 import { existing, type Context } from '../../control/context.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import { issuedAt } from '../../ledger/entry.ts'
@@ -17,7 +18,7 @@ import { keyOfAuthority } from '../names.ts'
 import { AccountProblem, readAccount } from './account.ts'
 import { arrivalMs, arrivalOf, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
 import { barredAfter, noticeAccount } from './barred.ts'
-import { isReordered, meansOf, passedMs, showsLater } from './means.ts'
+import { meansOf, passedMs, showsLater } from './means.ts'
 import { isProved, type Memory, recordedOf, servedOf, statesOf } from './memory.ts'
 import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
 import { Restarts } from './restarts.ts'
@@ -108,24 +109,37 @@ export class ProfileReloads implements Reloads {
   }
 
   #plan(view: ProfileView): ReloadPlan | undefined {
+    const memory = this.#memories.get(view.key)
     const status = view.profile.status?.reload
-    const known =
-      this.#memories.get(view.key)?.trust.loaded ??
-      new Map(status?.authorities?.map(({ name, trustBundleHash }) => [name, trustBundleHash]))
+    const recorded = new Map(status?.authorities?.map(({ name, trustBundleHash }) => [name, trustBundleHash]))
     const find = (authority: string) => existing(this.#context.caches.authorities, authority)
     return planOf(view, {
       findIssued: (certificate, serial) => this.#issuedAt(certificate, serial),
       trustHashOf: (authority) => find(authority)?.status?.trustBundleHash,
       knownAs: (authority, hash) => {
-        const loaded = known.get(authority)
-        return loaded !== undefined && isReordered(find(authority), [loaded, hash]) ? loaded : hash
+        const loaded = (memory?.trust.loaded ?? recorded).get(authority)
+        if (loaded === undefined || hash === loaded) return hash
+        const orders = [loaded, hash]
+        const isOrder = isReordered(authority, orders, find)
+        // The CA says so no longer when the former one is dropped, and certificates follow a moment later.
+        if (isOrder) memory?.orders.set(authority, orders.join(' '))
+        return isOrder || memory?.orders.get(authority) === orders.join(' ') ? loaded : hash
       },
     })
   }
 
   #remember(view: ProfileView, plan: ReloadPlan): Memory {
     const memory = this.#memories.get(view.key) ?? {
-      ...{ view, plan, served: new Map(), attempts: new Map(), watched: new Set(), proofs: new Map(), said: '' },
+      ...{
+        view,
+        plan,
+        served: new Map(),
+        attempts: new Map(),
+        watched: new Set(),
+        proofs: new Map(),
+        orders: new Map(),
+        said: '',
+      },
       ...{ account: undefined, barred: undefined },
       trust: recordOf(view.profile.status?.reload, plan.trust),
       arrivalMs: this.#options.arrivalMs ?? arrivalMs,

@@ -52,6 +52,7 @@ export const world = (spec: object, options: WorldOptions = {}) => {
   const authority = (name: string, reported: object = {}): void =>
     void stores.authorities.set(`data/${name}`, {
       metadata: { name, namespace: 'data' },
+      spec: { source: { selfSigned: {} } },
       status: reported,
     } as unknown as CertificateAuthority)
   authority('ca')

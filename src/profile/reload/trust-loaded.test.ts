@@ -73,8 +73,11 @@ describe('servers that are told of changed CAs by statement', () => {
     expect(reloads.look(deliver('A', 'new-old'), proving(undefined)).facts).toEqual({ reload: is('old-new') })
     await run()
     expect(visits).toEqual([])
-    // Then one of them goes.
-    authority('ca', { trustBundleHash: 'new', rotation: { ...orders.rotation, phase: 'Dropped' } })
+    // Then one of them goes, of which the CA tells before its certificates follow.
+    authority('ca', { trustBundleHash: 'new', rotation: { phase: 'Dropped', formerTrustBundleHash: 'new' } })
+    expect(reloads.look(deliver('A', 'new-old'), proving(undefined)).facts).toEqual({ reload: is('old-new') })
+    await run()
+    expect(visits).toEqual([])
     reloads.look(deliver('A', 'new'), proving(undefined))
     await run()
     expect(told(visits)).toHaveLength(2)

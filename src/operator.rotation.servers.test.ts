@@ -1,0 +1,176 @@
+/** A rotation and the servers of a profile: what live servers show moves it, and nothing else does. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import type { Cluster, KubeObject } from './cluster/port.ts'
+import { Session } from './commands/embedded/session.ts'
+import { opensslServer, serve } from './database/connect/testing.ts'
+import { opensslVersion } from './pki/testing.ts'
+import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
+import { isReady } from './resources/conditions.ts'
+import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
+import { systemClock } from './runtime/clock.ts'
+import { silentLogger } from './runtime/log.ts'
+import { createMetrics } from './runtime/metrics.ts'
+import { authority, getAuthority, getSecret, leafOf, namespace, person, text } from './testing.ts'
+
+const sessions: Session[] = []
+afterEach(async () => {
+  for (const session of sessions.splice(0)) await session.stop()
+})
+const folder = mkdtempSync(join(tmpdir(), 'dbtls-rotating-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const soaks = { trustSoak: '0s', dropSoak: '0s' }
+const applyAuthority = (cluster: Cluster, name: string, spec: object) =>
+  cluster.apply(certificateAuthorities, authority(spec, name) as never, person)
+
+/** As `dbtls run` has it, on a real clock, for servers know no other. `above`: the CA of the profile hangs under a root of this name. */
+const started = async (above: string | undefined) => {
+  const session = new Session({
+    ...{ state: undefined, clock: systemClock(), log: silentLogger(), metrics: createMetrics(), workers: 4 },
+    ...{ namespaces: undefined, events: { record: () => undefined }, asksServers: true },
+  })
+  sessions.push(session)
+  await session.start()
+  const { cluster } = session
+  if (above !== undefined) await applyAuthority(cluster, above, { rotation: soaks })
+  const source = above === undefined ? {} : { source: { intermediate: { authorityRef: { name: above } } } }
+  await applyAuthority(cluster, 'ca', { ...source, rotation: soaks })
+  return cluster
+}
+
+const until = async <T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> => {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    await sleep(50)
+  }
+  throw new Error(`timed out: ${what}`)
+}
+
+const profileOf = (cluster: Cluster): Promise<DatabaseTLSProfile> =>
+  cluster.get(databaseTLSProfiles, { namespace, name: 'orders' })
+
+/** A server behind one address that reads its files when it is restarted. */
+const server = async (cluster: Cluster) => {
+  let running: Awaited<ReturnType<typeof opensslServer>> | undefined
+  const front = await serve((socket: Socket) => {
+    if (running === undefined) return socket.destroy()
+    const behind = connect(running.port, '127.0.0.1')
+    behind.on('error', () => socket.destroy())
+    socket.on('close', () => behind.destroy())
+    return socket.pipe(behind).pipe(socket)
+  })
+  const restart = async (): Promise<string> => {
+    const secret = await getSecret(cluster, 'orders-server-tls')
+    for (const key of ['tls.crt', 'tls.key', 'ca.crt']) writeFileSync(join(folder, key), text(secret, key))
+    await running?.[Symbol.asyncDispose]()
+    const verifying = ['-Verify', '3', '-verify_return_error', '-CAfile', 'ca.crt']
+    running = await opensslServer(folder, [
+      '-cert_chain',
+      'tls.crt',
+      '-cert',
+      'tls.crt',
+      '-key',
+      'tls.key',
+      ...verifying,
+    ])
+    return leafOf(secret).serialNumber
+  }
+  return {
+    ...{ port: front.port, restart },
+    [Symbol.asyncDispose]: async () => {
+      await running?.[Symbol.asyncDispose]()
+      await front[Symbol.asyncDispose]()
+    },
+  }
+}
+
+describe.skipIf(opensslVersion === undefined)('a rotation', () => {
+  it.each([
+    ['of the CA of clients', undefined],
+    ['of the root above it', 'root'],
+  ])(
+    '%s goes on when live servers have proved that they trust the next one, and serve what it signed',
+    async (_, above) => {
+      const cluster = await started(above)
+      const rotating = above ?? 'ca'
+      await using live = await server(cluster)
+      const address = `127.0.0.1:${live.port}`
+      const spec = {
+        ...{ engine: 'Redis', authorityRef: { name: 'ca' }, clients: [{ name: 'app' }] },
+        topology: { services: ['orders'], extraIPAddresses: ['127.0.0.1'] },
+        probe: { interval: '1s', endpoints: [address] },
+      }
+      await cluster.apply(
+        databaseTLSProfiles,
+        {
+          ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseTLSProfile', metadata: { name: 'orders', namespace } },
+          spec,
+        } as unknown as KubeObject as never,
+        person,
+      )
+      await until('the profile to be Ready', async () => isReady(await profileOf(cluster)))
+      const former = await live.restart()
+      const row = (standing: string, trustProof: string) =>
+        until(`a row that says ${standing} and ${trustProof}`, async () => {
+          const [found] = (await profileOf(cluster)).status?.endpoints ?? []
+          return found?.standing === standing && found.trustProof === trustProof && found
+        })
+      expect(await row('Serving', 'Proved')).toMatchObject({ clientAuthority: 'data/ca', servedSerial: former })
+
+      const rotation = async (): Promise<NonNullable<NonNullable<CertificateAuthority['status']>['rotation']>> => {
+        const { status } = await getAuthority(cluster, rotating)
+        return status?.rotation ?? { phase: 'Idle' }
+      }
+      const phase = (wanted: string) =>
+        until(`the phase ${wanted}`, async () => {
+          const found = await rotation()
+          return found.phase === wanted && found
+        })
+      await applyAuthority(cluster, rotating, { rotation: { ...soaks, trigger: 'one' } })
+      const { from, to } = await phase('TrustBoth')
+      const refused = await row('Serving', 'Refused')
+      expect(refused).toMatchObject({
+        trusts: [from],
+        message: expect.stringContaining('not trust the next CA') as string,
+      })
+      await until('the rotation to name it', async () => (await rotation()).message?.includes(address))
+      const bundle = async (): Promise<number> =>
+        text(await getSecret(cluster, 'orders-server-tls'), 'ca.crt').split('BEGIN CERTIFICATE').length - 1
+      await until('both to be delivered', async () => (await bundle()) === 2)
+      await sleep(3000)
+      expect((await rotation()).phase, 'delivered is not loaded').toBe('TrustBoth')
+      await live.restart()
+
+      // The leaves of a CA below keep their keys and its signature: nothing of theirs is replaced.
+      if (above === undefined) {
+        await phase('Signing')
+        const proved = await row('Old', 'Proved')
+        expect(proved.trusts).toContain(to)
+        expect(proved.servedSerial).toBe(former)
+        await sleep(3000)
+        expect((await rotation()).phase, 'a former certificate is still served').toBe('Signing')
+        expect(await live.restart()).not.toBe(former)
+      }
+      // From here nobody can see what the server has loaded: it is given the time that files take.
+      await phase('Dropped')
+      await until('the former CA to be gone', async () => (await bundle()) === 1)
+      await until('the rotation to wait for the server', async () => (await rotation()).pending?.reloads === 1)
+      await until('the profile to say for what', async () => {
+        const [entry] = (await profileOf(cluster)).status?.reload?.authorities ?? []
+        return entry?.delivered === (await getAuthority(cluster)).status?.trustBundleHash && entry?.name === 'data/ca'
+      })
+      const served = await live.restart()
+      const last = await until('a row of the end', async () => {
+        const found = await row('Serving', 'Proved')
+        return found.servedSerial === served && !found.trusts?.includes(from ?? '') && found
+      })
+      expect(last.trusts).toEqual([(await getAuthority(cluster)).status?.certificate?.fingerprint])
+    },
+  )
+})
