@@ -111,6 +111,12 @@ describe('what a wish changes', () => {
       'is past Signing: it is at DropSoak',
     ],
     ['an abort of nothing', authority(), abort, 'no rotation of it is under way'],
+    [
+      'an abort of one that is brought along',
+      authority({ phase: 'TrustBoth' }, {}, { spec: { source: { secret: { name: 'corp' } } } }),
+      abort,
+      'put the former key and certificate back there',
+    ],
     ['an abort that comes too late', authority({ phase: 'Dropped' }), abort, 'there is no way back'],
   ])('not of %s', (_, one, wish, sentence) => {
     const asked = (): Change => changeFor(one, wish, 'now')

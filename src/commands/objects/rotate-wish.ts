@@ -131,6 +131,11 @@ const release = ({ spec }: CertificateAuthority): Change => {
 const abort = (authority: CertificateAuthority, mark: string): Change => {
   const rotation = underWay(authority)
   if (rotation === undefined) throw new CommandError('no rotation of it is under way, so there is nothing to take back')
+  const { secret } = authority.spec.source
+  if (secret !== undefined)
+    throw new CommandError(
+      `its key is yours, in Secret "${secret.name}": put the former key and certificate back there, and it is taken back`,
+    )
   if (rotation.phase === 'Dropped')
     throw new CommandError('the former CA is out of trust, so there is no way back: start another rotation instead')
   const back =
