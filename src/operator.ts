@@ -30,6 +30,7 @@ import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
 import { wakeRevocations } from './revocation/wakes.ts'
+import type { Rules } from './rotation/phases.ts'
 import { RotationReconciler } from './rotation/reconcile.ts'
 import { wakeRotations } from './rotation/wakes.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -67,6 +68,8 @@ export interface OperatorOptions {
   readonly isLastPass?: boolean | undefined
   /** Sign approved CertificateSigningRequests of `dbtls.dev/<namespace>.<ca>`. Default: false. */
   readonly signsRequests?: boolean | undefined
+  /** What the phases of a rotation wait for. Default: everything; a test leaves something out, to see what comes of it. */
+  readonly rotationRules?: Rules | undefined
   /** Which servers are asked what they serve, and told to read renewed certificates. Default: none. */
   readonly probes?: (Pick<LiveOptions, 'rules' | 'shortestMs'> & Pick<ReloadOptions, 'arrivalMs'>) | undefined
 }
@@ -109,6 +112,7 @@ export class Operator {
       lastWords: (authority, signal) => revocations.reconcile(keyOf(authority), { signal }),
       namespaces,
       asksServers: options.probes !== undefined,
+      rules: options.rotationRules,
       told: (key) => this.#controllers.certificates.enqueue(key),
     })
     const withdrawal = new KeyWithdrawal(context, (key) => this.#controllers.certificates.enqueue(key))

@@ -18,6 +18,7 @@ import { decide } from './decide.ts'
 import { canRotate, isPlain, Materials } from './material.ts'
 import { beginsAt, observe, rotationOf, wishOf } from './observe.ts'
 import { ownersWorld, ownerStep } from './owner.ts'
+import type { Rules } from './phases.ts'
 import { Reporter } from './report.ts'
 import { compareClocks, followsFromTime, isAsItWas } from './confirm.ts'
 import type { Step, World } from './state.ts'
@@ -29,6 +30,8 @@ export interface RotationOptions {
   readonly namespaces: readonly string[] | undefined
   /** Whether what live servers serve and trust is asked at all. */
   readonly asksServers: boolean
+  /** What each phase waits for. Default: what the tables of gates.ts and phases.ts say. */
+  readonly rules?: Rules | undefined
   /** Has a certificate looked at: it is its turn. */
   readonly told: (certificateKey: string) => void
   /** Of the Rotator. */
@@ -135,9 +138,10 @@ export class RotationReconciler {
     const consuming = { caches, namespaces, asksServers }
     const seen = observe(this.#context, consuming, authority, material, clock.now())
     const state = stateOf(authority)
-    if (!('owner' in material)) return { step: decide(state, seen), world: seen }
+    const { rules } = this.#options
+    if (!('owner' in material)) return { step: decide(state, seen, rules), world: seen }
     const world = ownersWorld(seen, state, material)
-    return { step: ownerStep(state, world, material) ?? decide(state, world), world }
+    return { step: ownerStep(state, world, material) ?? decide(state, world, rules), world }
   }
 
   /** The step, where the API server has the same CA and the same time, and what is seen by then leads to it still. */

@@ -4,25 +4,20 @@ import { makeAuthority, makePair, pemOf } from '../../src/database/connect/testi
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
 import { account } from './rotation/account.ts'
 import { renewAll, serialsOf } from './rotation/certificates.ts'
-import { engines, type EngineName } from './rotation/engines.ts'
+import { everyEngine } from './rotation/engines.ts'
 import { withRevisions } from './rotation/etcd-members.ts'
 import { Fleet, type Member } from './rotation/fleet.ts'
 import { servedBy } from './rotation/looks.ts'
 import { applyTo, type EmbeddedSite, embeddedSite } from './rotation/site.ts'
 
 const reaper = new Reaper()
-const databases = Object.fromEntries(
-  Object.keys(engines).map((engine) => [
-    engine.toLowerCase(),
-    { engine: engine as EngineName, authority: 'orders-ca' },
-  ]),
-)
+const databases = everyEngine('orders-ca')
 
 describe('databases of one CA under the load of fresh connections', () => {
   let site: EmbeddedSite
   let fleet: Fleet
   beforeAll(async () => {
-    site = await embeddedSite(withRevisions)
+    site = await embeddedSite({ around: withRevisions })
     const spec = { source: { selfSigned: {} }, subject: { commonName: 'Orders CA' } }
     const metadata = { name: 'orders-ca' }
     await applyTo(site, { apiVersion: 'dbtls.dev/v1alpha1', kind: 'CertificateAuthority', metadata, spec })

@@ -8,8 +8,14 @@ export interface Stretch {
 }
 
 /** A line for each client: taken and refused of each stretch, and the slowest of all. */
-export const account = (title: string, load: Load, stretches: readonly Stretch[], until: number): string => {
-  const rows = load.names.map((client) => {
+export const account = (
+  title: string,
+  load: Load,
+  stretches: readonly Stretch[],
+  until: number,
+  clients: readonly string[] = load.names,
+): string => {
+  const rows = clients.map((client) => {
     const parts = stretches.map(({ name, since }, index) => {
       const { taken, refused } = load.tally(client, since, stretches[index + 1]?.since ?? until)
       return `${name} ${taken}${refused.length === 0 ? '' : ` (refused ${refused.length})`}`

@@ -247,8 +247,20 @@ export const engines = {
     }),
     start: etcd,
   },
+  /** One member, which nobody has start anew. */
+  'etcd alone': {
+    ...{ protocol: 'http', dialect: 'http', ...often },
+    spec: () => ({ engine: 'Etcd', version: '3.5', clients: clients() }),
+    start: database('etcd', () => Promise.resolve()),
+  },
 } as const satisfies Readonly<Record<string, Engine>>
 
 export type EngineName = keyof typeof engines
+
+/** A database of each engine, all of one CA. */
+export const everyEngine = (authority: string): Readonly<Record<string, { engine: EngineName; authority: string }>> => {
+  const names = (Object.keys(engines) as EngineName[]).filter((name) => name !== 'etcd alone')
+  return Object.fromEntries(names.map((engine) => [engine.toLowerCase(), { engine, authority }]))
+}
 
 export const publishPorts = (file: string, ports: readonly number[]): void => writeFileSync(file, JSON.stringify(ports))

@@ -32,6 +32,9 @@ export interface MembersInit {
 }
 
 const name = 'etcd'
+const revisionOf = ({ spec }: Pick<Workload, 'spec'>): string =>
+  spec.template?.metadata?.annotations?.[marks.restartedFor] ?? ''
+
 const controller = { fieldManager: 'statefulset-controller', force: true }
 /** A pod is out of its Service for a while before it is ended, as with a preStop hook. */
 const drainMs = 1500
@@ -86,7 +89,7 @@ export class EtcdMembers implements AsyncDisposable {
       await sleep(100, undefined, { signal }).catch(() => undefined)
       if (signal.aborted) return
       const { spec } = await cluster.get(workloads.StatefulSet, { namespace, name })
-      const wanted = spec.template?.metadata?.annotations?.[marks.restartedFor] ?? ''
+      const wanted = revisionOf({ spec })
       if (wanted === revision) continue
       await this.#roll(cluster, namespace, { from: revision, to: wanted })
       revision = wanted
@@ -196,10 +199,14 @@ export const withRevisions = (inner: Cluster): Cluster => ({
   apply: async <T extends KubeObject>(
     ...[resource, object, options]: Parameters<typeof inner.apply<T>>
   ): Promise<T> => {
+    if (resource.kind !== workloads.StatefulSet.kind) return inner.apply(resource, object, options)
+    const { namespace } = object.metadata
+    const before = await inner.get(workloads.StatefulSet, { namespace, name })
     const applied = await inner.apply(resource, object, options)
-    if (resource.kind === workloads.StatefulSet.kind) {
-      const { namespace } = object.metadata
-      const status = { updatedReplicas: 0, updateRevision: 'another' }
+    // What was applied may come back as metadata alone.
+    const after = await inner.get(workloads.StatefulSet, { namespace, name })
+    if (revisionOf(after) !== revisionOf(before)) {
+      const status = { ...before.status, updatedReplicas: 0, updateRevision: 'another' }
       const changed = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name, namespace }, status }
       await inner.apply(workloads.StatefulSet, changed as unknown as Workload, controller)
     }
