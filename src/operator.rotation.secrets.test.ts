@@ -20,23 +20,19 @@ const rotating = async (phase: (typeof holds)[number]) => {
   return { ...running, whole: await getSecret(running.cluster, 'ca-ca') }
 }
 
-/**
- * With its marks, without the versions of before. In the operator's name: a key that another field manager owns would outlive
- * the stage it belongs to, for an apply does not take it away.
- */
+/** With its marks, without the versions of before, and by somebody who owns from then on what he has put back. */
 const restore = (cluster: Cluster, { metadata, ...secret }: Secret): Promise<Secret> => {
   const { name, labels = {}, annotations = {} } = metadata
-  return cluster.apply(
-    secrets,
-    { ...secret, metadata: { name, namespace, labels, annotations } },
-    { fieldManager, force: true },
-  )
+  const object = { ...secret, metadata: { name, namespace, labels, annotations } }
+  return cluster.apply(secrets, object, { fieldManager: 'backup-tool', force: true })
 }
 
 const goesOn = async (cluster: Cluster): Promise<void> => {
   await until('nothing to be amiss', async () => !(await rotationOf(cluster)).message?.includes('was not taken'))
   await ask(cluster, { holdAt: '' })
   await rotated(cluster, '1')
+  const { data = {} } = await getSecret(cluster, 'ca-ca')
+  expect(Object.keys(data).toSorted()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
   await ready(cluster, 'later')
   await authoritySays(cluster, 'Ready')
 }

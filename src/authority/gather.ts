@@ -196,7 +196,8 @@ const drift = (
   isRoot: boolean,
 ): string[] => {
   const { labels = {}, annotations = {} } = secret.metadata
-  const ours = new Map([...dataOf(secret)].filter(([key]) => authorityKeys.includes(key)))
+  // Not with what a crash has left empty: that is written again, without it.
+  const ours = new Map([...dataOf(secret)].filter(([key, { length }]) => authorityKeys.includes(key) && length > 0))
   const stage = annotations[marks.rotationStage] ?? 'Plain'
   return [
     ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),

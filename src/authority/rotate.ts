@@ -6,7 +6,7 @@
 
 import { keyOf, type ObjectMeta } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
-import { writeSecret } from '../control/write-secret.ts'
+import { type SecretContent, writeSecret } from '../control/write-secret.ts'
 import { isRecorded, record } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority, CertificateAuthorityStatus } from '../resources/certificate-authority.ts'
@@ -259,10 +259,28 @@ export class Rotator {
   async #write(sight: Sight, bundle: Bundle): Promise<Material> {
     const { object: authority, seen, signal, wanted } = sight
     const content = await contentOf(this.#context, authority, wanted, bundle, seen)
-    const { metadata } = await writeSecret(this.#context, content, signal)
+    const metadata = await this.#replace(content, keysLeft(sight, bundle), signal)
     this.#successors.delete(keyOf(authority))
     return materialOf(sight, bundle, metadata)
   }
+
+  /**
+   * An apply takes nothing away that another field manager owns, too, as whoever has put a Secret back from a backup. What has to
+   * go is emptied first, by which it becomes ours alone; an empty key counts for none, should it stay.
+   */
+  async #replace(content: SecretContent, gone: readonly string[], signal: AbortSignal): Promise<ObjectMeta> {
+    if (gone.length === 0) return (await writeSecret(this.#context, content, signal)).metadata
+    const emptied = new Map([...content.data, ...gone.map((key) => [key, new Uint8Array()] as const)])
+    const { uid = '', resourceVersion = '' } = (await writeSecret(this.#context, { ...content, data: emptied }, signal))
+      .metadata
+    return (await writeSecret(this.#context, { ...content, previous: { uid, resourceVersion } }, signal)).metadata
+  }
+}
+
+/** Of the other CA, where it goes or gets another name. */
+const keysLeft = ({ stored }: Sight, bundle: Bundle): readonly string[] => {
+  const before = stored.other?.name
+  return before === undefined || before === bundle.other?.name ? [] : [`${before}.crt`, `${before}.key`]
 }
 
 const isAt = ({ stored }: Sight, ...these: readonly Stage[]): boolean => these.includes(stored.stage)

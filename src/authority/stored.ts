@@ -60,10 +60,12 @@ const invalid = (message: string): StoredAuthorityError => new StoredAuthorityEr
 
 /** `mark`: what the Secret's annotation says of the stage. Rejects with StoredAuthorityError. */
 export const readStoredAuthority = async (
-  data: ReadonlyMap<string, Uint8Array>,
+  contents: ReadonlyMap<string, Uint8Array>,
   passphrases: Passphrases,
   mark?: string,
 ): Promise<StoredAuthority> => {
+  // What is on its way out is emptied first.
+  const data = new Map([...contents].filter(([, bytes]) => bytes.length > 0))
   const roots = pemCertificates(data, 'ca.crt')
   if (roots.length === 0) throw invalid('its key ca.crt holds no certificate')
   const { pkcs8, ...first } = await oneOf('tls', data, roots, passphrases)
