@@ -17,6 +17,7 @@ import { scopeOf } from '../trust/scope.ts'
 import { materialOf, resolve } from '../trust/wanted.ts'
 import { isGoing, type Member } from './family.ts'
 import type { Waiting } from './state.ts'
+import { strangersTo } from './strangers.ts'
 
 export interface Consuming {
   readonly caches: Caches
@@ -59,6 +60,7 @@ export const isOfPresent = (status: DatabaseCertificate['status'], signer: Certi
 
 const certificatesBehind = ({ caches }: Consuming, authority: CertificateAuthority): Waiting[] => {
   const key = keyOf(authority)
+  const isStranger = strangersTo(caches, authority)
   let recorded: ReadonlySet<string | undefined> | undefined
   /** It may have a Secret that its status does not tell of yet, because a crash came before it. */
   const isRecorded = ({ metadata }: DatabaseCertificate): boolean => {
@@ -67,7 +69,7 @@ const certificatesBehind = ({ caches }: Consuming, authority: CertificateAuthori
   }
   return caches.certificates.store.by('authority', key).flatMap((certificate) => {
     const { status } = certificate
-    if (isCurrent(status, authority) || isGoing(caches, certificate)) return []
+    if (isCurrent(status, authority) || isGoing(caches, certificate) || isStranger(certificate)) return []
     if (status?.trustBundleHash === undefined && !isRecorded(certificate)) return []
     return { name: nameOf(certificate), why: saidOf(status?.conditions) ?? 'its Secret is about to be written' }
   })

@@ -4,6 +4,7 @@ import { parentOf } from '../authority/names.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { strangersTo } from './strangers.ts'
 
 export interface Member {
   readonly authority: CertificateAuthority
@@ -15,13 +16,15 @@ export interface Member {
 export const familyOf = (caches: Caches, head: CertificateAuthority): Member[] => {
   const family: Member[] = [{ authority: head, parent: undefined }]
   const seen = new Set([keyOf(head)])
-  for (const { authority } of family)
+  for (const { authority } of family) {
+    const isStranger = strangersTo(caches, authority)
     for (const child of caches.authorities.store.by('parent', keyOf(authority))) {
       const key = keyOf(child)
-      if (seen.has(key) || isGoing(caches, child)) continue
+      if (seen.has(key) || isGoing(caches, child) || isStranger(child)) continue
       seen.add(key)
       family.push({ authority: child, parent: authority })
     }
+  }
   return family
 }
 

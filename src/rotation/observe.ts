@@ -16,6 +16,7 @@ import { leavesOf } from './leaves.ts'
 import { isUsable } from './material.ts'
 import { serversOf } from './servers.ts'
 import type { Wish, World } from './state.ts'
+import { strangersTo } from './strangers.ts'
 
 type Rotation = NonNullable<CertificateAuthority['spec']['rotation']>
 
@@ -107,8 +108,10 @@ const longestLeaf = (caches: Caches, family: readonly Member[]): number => {
   for (const { authority } of family) {
     const most = authority.spec.policy?.maxDuration
     const limit = most === undefined ? Number.POSITIVE_INFINITY : parseDuration(most)
-    for (const { spec } of caches.certificates.store.by('authority', keyOf(authority)))
-      longest = Math.max(longest, Math.min(limit, parseDuration(spec.duration ?? defaultDuration)))
+    const isStranger = strangersTo(caches, authority)
+    for (const certificate of caches.certificates.store.by('authority', keyOf(authority)))
+      if (!isStranger(certificate))
+        longest = Math.max(longest, Math.min(limit, parseDuration(certificate.spec.duration ?? defaultDuration)))
   }
   return longest
 }

@@ -15,6 +15,7 @@ import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/
 import { saidOf } from './consumers.ts'
 import { isGoing, type Member } from './family.ts'
 import type { Waiting } from './state.ts'
+import { strangersTo } from './strangers.ts'
 
 type Row = NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]
 
@@ -38,7 +39,7 @@ export const serversOf = (
   const notProvable: Waiting[] = []
   const notServing: Waiting[] = []
   let proved = 0
-  for (const profile of profilesOf(caches, keys)) {
+  for (const profile of profilesOf(caches, family)) {
     const { authorityRef } = profile.spec
     reloads.push(...reloadsOf(caches, profile, keys))
     const rows = rowsFor(profile, keys)
@@ -74,11 +75,17 @@ const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Wait
         why: 'it has not been asked yet',
       }))
 
-const profilesOf = (caches: Caches, keys: ReadonlySet<string>): DatabaseTLSProfile[] => {
+const profilesOf = (caches: Caches, family: readonly Member[]): DatabaseTLSProfile[] => {
   const found = new Map<string, DatabaseTLSProfile>()
-  for (const key of keys)
+  for (const { authority } of family) {
+    const key = keyOf(authority)
+    const isStranger = strangersTo(caches, authority)
+    /** Its servers have loaded what this CA is trusted by. */
+    const trusts = ({ status }: DatabaseTLSProfile): boolean =>
+      (status?.reload?.authorities ?? []).some(({ name }) => name === key)
     for (const profile of caches.profiles.store.by('authority', key))
-      if (!isGoing(caches, profile)) found.set(keyOf(profile), profile)
+      if (!isGoing(caches, profile) && (trusts(profile) || !isStranger(profile))) found.set(keyOf(profile), profile)
+  }
   return [...found.values()]
 }
 
