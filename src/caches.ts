@@ -60,6 +60,7 @@ export const createCaches = (shared: Shared): Caches => ({
     transform: createProjection(),
     indexers: {
       authority: ({ authority }) => [authority],
+      heldByAuthority: ({ isCa, holderKey }) => (isCa && holderKey !== undefined ? [holderKey] : []),
       commonName: ({ authority, commonName }) =>
         commonName === undefined ? [] : [commonNameKey(authority, commonName)],
       compromisedKey: ({ metadata, compromisedKey }) =>

@@ -225,8 +225,9 @@ describe('what the authority above publishes and allows', () => {
       return caIssuers
     }
     await authoritySays(cluster, 'Ready')
-    expect(await urlsOf()).toEqual(['http://one.example/ca/data/root.cer'])
+    const keyId = (await getAuthority(cluster, 'root')).status?.certificate?.subjectKeyId
+    expect(await urlsOf()).toEqual([`http://one.example/ca/data/root/${keyId}.cer`])
     await put(cluster, root('http://two.example'))
-    await until('the other address', async () => (await urlsOf())[0] === 'http://two.example/ca/data/root.cer')
+    await until('the other address', async () => (await urlsOf())[0] === `http://two.example/ca/data/root/${keyId}.cer`)
   })
 })

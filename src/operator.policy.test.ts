@@ -534,9 +534,11 @@ describe('what a CA publishes', () => {
     expect((await getCertificate(cluster)).status?.serialNumber).toBe(serial)
     await put(cluster, certificate({ renewTrigger: '1' }))
     await anotherSerial()
+    const keyId = (await getAuthority(cluster)).status?.certificate?.subjectKeyId
+    expect(keyId).toMatch(/^[0-9a-f]{40}$/)
     expect(leafOf(await getSecret(cluster))).toMatchObject({
-      crlDistributionPoints: ['http://pki.data.svc/ca/data/ca.crl'],
-      caIssuers: ['http://pki.data.svc/ca/data/ca.cer'],
+      crlDistributionPoints: [`http://pki.data.svc/ca/data/ca/${keyId}.crl`],
+      caIssuers: [`http://pki.data.svc/ca/data/ca/${keyId}.cer`],
     })
   })
 })

@@ -11,6 +11,7 @@ import { extension, makeRequest, type RequestChanges } from './pki/requests/requ
 import { isReady } from './resources/conditions.ts'
 import { configMaps, secrets, type ConfigMap, type Secret } from './resources/core.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
+import { begin, take } from './rotating.fixture.ts'
 import {
   anotherCertificate,
   authority,
@@ -280,6 +281,23 @@ describe('the key of a request', () => {
       return reasons.every((reason) => reason === 'Issued' || reason === 'KeyInUse') && reasons
     })
     expect(states.toSorted()).toEqual(['Issued', 'KeyInUse', 'KeyInUse'])
+  })
+
+  it.each([
+    { whose: 'the next CA', steps: ['prepare'] as const, key: 'next.key' },
+    { whose: 'the former CA', steps: ['prepare', 'publish', 'switch', 'drop'] as const, key: 'former.key' },
+  ])('is not that of $whose', async ({ steps, key }) => {
+    const process = await begin(authority())
+    await take(process, ...steps)
+    const pem = text(await getSecret(process.cluster, 'ca-ca'), key)
+    const pkcs8 = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' })
+    const pair: KeyPair = { algorithm: { algorithm: 'ECDSA', size: 256 }, pkcs8, spki: spkiOf(pkcs8) }
+    await put(process.cluster, asking({ inline: requestFor(pair) }))
+    await process.settle()
+    const { reason, message } = await stalled(process.cluster, 'payments')
+    expect(reason).toBe('KeyInUse')
+    expect(message).toContain('CertificateAuthority data/ca')
+    expect(await entriesOf(process.cluster, 'payments')).toEqual([])
   })
 
   it.each([

@@ -88,7 +88,7 @@ const parent = (
       certificate: { notAfter },
     } as unknown as AuthorityMaterial,
     policy: undefined,
-    published: { crlDistributionPoints: [], caIssuers: [] },
+    published: undefined,
     ...rest,
   }
 }
@@ -97,6 +97,13 @@ const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
 const withSecret = (change: Partial<Present>): Observed => seen({ secret: { ...secret, ...change } })
 const constraintsTo = (...dnsDomains: string[]): NameConstraints =>
   nameConstraints({ permitted: { dnsDomains } }) as NameConstraints
+const signedAt = (caIssuer: string): Present => ({
+  ...secret,
+  stored: {
+    ...stored,
+    certificate: { ...stored.certificate, authorityKeyId: Uint8Array.of(7), caIssuers: [caIssuer] },
+  },
+})
 const child: Wanted = { ...wanted, parent: { namespace: 'pki', name: 'root' } }
 const absent = { state: 'absent' } as const
 const reported = {
@@ -153,10 +160,28 @@ describe('decide', () => {
       name: 'another address of the parent is signed in',
       seen: seen({
         resolved: { wanted: child },
-        parent: parent(1, undefined, { published: { crlDistributionPoints: [], caIssuers: ['http://pki/ca.cer'] } }),
+        parent: parent(1, undefined, { published: { base: 'http://pki/ca/pki/root', lists: false } }),
       }),
       cure: 'Issue',
       reason: 'Renewing',
+    },
+    {
+      name: 'the address of the key that signed it is not, whoever signs now',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { published: { base: 'http://pki/ca/pki/root', lists: false } }),
+        secret: signedAt('http://pki/ca/pki/root/07.cer'),
+      }),
+      cure: 'None',
+    },
+    {
+      name: 'nor is that of the CA alone, from before there was one for each key',
+      seen: seen({
+        resolved: { wanted: child },
+        parent: parent(1, undefined, { published: { base: 'http://pki/ca/pki/root', lists: false } }),
+        secret: signedAt('http://pki/ca/pki/root.cer'),
+      }),
+      cure: 'None',
     },
     {
       name: 'constraints wider than those above stall',

@@ -1,6 +1,5 @@
 /** What a CertificateAuthority needs now: the same chain of checks answers "sign it?", "write it again?" and "is it Ready?". Pure. */
 
-import { isDeepStrictEqual } from 'node:util'
 import { type Check, type Decision, encode, evaluate, type Finding, issue, stall, wait } from '../control/decision.ts'
 import { isAhead, renewalWindow, toTimestamp } from '../control/schedule.ts'
 import { constraintViolations } from '../pki/constraints/check.ts'
@@ -10,6 +9,7 @@ import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { NameConstraints } from '../pki/plan.ts'
 import { intentViolations } from '../pki/policy/policy.ts'
 import type { Observed, SecretSeen } from './observed.ts'
+import { isPublishedAt } from './published.ts'
 import { isNamed } from './versions.ts'
 import type { StoredAuthority } from './stored.ts'
 import { dueForRenewal } from './renewal.ts'
@@ -170,11 +170,7 @@ const sameConstraints = (a: NameConstraints | undefined, b: NameConstraints | un
 /** Clients look for the list of the authority above where its certificate says. */
 const publishedElsewhere = onStored((_wanted, { certificate }, _secret, { parent }) => {
   if (parent?.state !== 'usable') return undefined
-  const { crlDistributionPoints, caIssuers } = parent.published
-  return isDeepStrictEqual(
-    [certificate.crlDistributionPoints, certificate.caIssuers],
-    [crlDistributionPoints, caIssuers],
-  )
+  return isPublishedAt(parent.published, certificate)
     ? undefined
     : issue('Renewing', 'The authority above is published at another address.')
 })

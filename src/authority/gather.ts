@@ -16,7 +16,7 @@ import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyri
 import { nameOf, parentOf, passphraseRefOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { signingPolicyOf } from './policy.ts'
-import { publishedUrls } from './published.ts'
+import { publicationOf } from './published.ts'
 import { refuseUnrecorded } from './recorded.ts'
 import { authorityKeys, rootsOf } from './stage.ts'
 import {
@@ -100,7 +100,7 @@ const seeParent = async (
       uid: parent.metadata.uid ?? '',
       material: await keyring.load(parent),
       policy: signingPolicyOf(parent),
-      published: publishedUrls(parent),
+      published: publicationOf(parent),
     }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof Error)) throw error

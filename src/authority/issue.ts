@@ -13,6 +13,7 @@ import type { CertificateAuthority } from '../resources/certificate-authority.ts
 import type { Secret } from '../resources/core.ts'
 import type { Look, ParentSeen } from './observed.ts'
 import { type Bundle, bundleUnder, contentOf } from './outputs.ts'
+import { publishedUrls } from './published.ts'
 import type { StoredAuthority } from './stored.ts'
 import type { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
@@ -84,7 +85,7 @@ export const signAuthority = async (
     renews,
     pathLength: wanted.maxPathLength,
     nameConstraints: wanted.nameConstraints,
-    ...above?.published,
+    ...(above === undefined ? {} : publishedUrls(above.published, signer.subjectKeyId)),
     // Nobody has to write a duration into a CA; the one above limits it as it limits everything it signs.
     duration: Math.min(wanted.duration, above?.policy?.maxDuration ?? Infinity),
     now: clock.now(),

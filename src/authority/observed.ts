@@ -7,7 +7,7 @@ import type { SigningPolicy } from '../pki/policy/policy.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { AuthorityMaterial } from './keyring.ts'
-import type { PublishedUrls } from './published.ts'
+import type { Publication } from './published.ts'
 import type { StoredAuthority, StoredAuthorityError } from './stored.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -18,7 +18,8 @@ export type ParentSeen =
       readonly uid: string
       readonly material: AuthorityMaterial
       readonly policy: SigningPolicy | undefined
-      readonly published: PublishedUrls
+      /** Undefined where it is not published. */
+      readonly published: Publication | undefined
     }
 
 export type SecretSeen = Owned<{

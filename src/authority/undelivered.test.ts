@@ -33,7 +33,11 @@ describe('the certificate of a CA that did not reach its Secret', () => {
     { what: 'it is for another object', of: authority({ name: 'other' }), now: day },
     { what: 'the CA above has another certificate', about: seen('b'), now: day },
     { what: 'the CA above has another policy', about: seen('a', { policy: { allowWildcards: false } }), now: day },
-    { what: 'the CA above is published elsewhere', about: seen('a', { published: { caIssuers: ['x'] } }), now: day },
+    {
+      what: 'the CA above is published elsewhere',
+      about: seen('a', { published: { base: 'x', lists: false } }),
+      now: day,
+    },
     { what: 'the CA above cannot sign', about: seen('a', { state: 'notReady' }), now: day },
     { what: 'a Secret has come', about: seen('a', {}, 'other'), now: day },
     { what: 'it is due for renewal itself', now: 61 * day },

@@ -73,7 +73,7 @@ const usable = (notAfter = now + 3650 * day, notBefore = now - day): AuthoritySe
     certificate: { notAfter },
     signer: { subject: distinguishedName({ commonName: 'CA' }), notBefore },
   } as unknown as AuthorityMaterial,
-  published: { crlDistributionPoints: [], caIssuers: [] },
+  published: undefined,
 })
 
 const forbidding = (rules: SigningPolicy): AuthoritySeen =>

@@ -2,7 +2,7 @@
 
 import { refusal } from '../authority/allowed.ts'
 import { type Keyring, labelsOfNamespace } from '../authority/keyring.ts'
-import { publishedUrls } from '../authority/published.ts'
+import { publicationOf } from '../authority/published.ts'
 import { StoredAuthorityError } from '../authority/stored.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
@@ -146,7 +146,7 @@ const seeAuthority = async (
       uid: authority.metadata.uid ?? '',
       material,
       ...(policy === undefined ? {} : { policy }),
-      published: publishedUrls(authority),
+      published: publicationOf(authority),
     }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof StoredAuthorityError || error instanceof Error)) throw error

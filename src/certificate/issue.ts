@@ -1,5 +1,6 @@
 /** Issues one leaf: a key, a plan, a signature, the check of what came out. Nothing is written here. */
 
+import { publishedUrls } from '../authority/published.ts'
 import type { Context } from '../control/context.ts'
 import { issueCertificate } from '../pki/certificates/certificate.ts'
 import { isCompromisedKey } from '../ledger/record.ts'
@@ -40,7 +41,7 @@ export const issueLeaf = async (
     duration: lifetimeOf(wanted, authority.policy?.rules),
     now: clock.now(),
     serialNumber: serialNumber(random(16)),
-    ...authority.published,
+    ...publishedUrls(authority.published, signer.subjectKeyId),
   })
   const certificate = await issueCertificate(plan, signer)
   refuseUnfit(authority, certificate)

@@ -1,7 +1,7 @@
 /** Everything one decision about a DatabaseCertificate needs, as plain values; filled by gather.ts, judged by decide.ts. */
 
 import type { AuthorityMaterial } from '../authority/keyring.ts'
-import type { PublishedUrls } from '../authority/published.ts'
+import type { Publication } from '../authority/published.ts'
 import type { Look as LookOf } from '../control/actor.ts'
 import type { Owned } from '../control/owned.ts'
 import type { ReferencedText } from '../control/secrets.ts'
@@ -25,7 +25,8 @@ export interface UsableAuthority {
   readonly material: AuthorityMaterial
   /** Absent: it signs whatever its name constraints allow. */
   readonly policy?: { readonly rules: SigningPolicy; readonly hash: string }
-  readonly published: PublishedUrls
+  /** Undefined where it is not published. */
+  readonly published: Publication | undefined
 }
 
 /** What the ledger says of the certificate in the Secret; undefined where it has no entry. */

@@ -3,6 +3,7 @@
  * of it is answered from memory.
  */
 
+import type { AuthorityMaterial } from '../authority/keyring.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { findEntry } from '../ledger/record.ts'
@@ -181,6 +182,10 @@ export const sharersOfKey = (
     : others
 }
 
+/** SubjectPublicKeyInfo of the CA, and of the one that follows it or that it follows. */
+export const keysOf = ({ signer, next, former }: AuthorityMaterial): readonly Uint8Array[] =>
+  [signer, next?.certificate, former?.certificate].flatMap((one) => (one === undefined ? [] : [one.spki]))
+
 /** Who else has the key of the request, in words: a CA above, or another certificate. */
 export const keyHolder = (
   context: Caches,
@@ -190,7 +195,7 @@ export const keyHolder = (
 ): string | undefined => {
   if (request === undefined) return undefined
   const { spki } = request
-  if (Buffer.compare(spki, material.signer.spki) === 0) return name
+  if (keysOf(material).some((own) => Buffer.compare(own, spki) === 0)) return name
   const above = [...material.chain, ...material.trust]
   if (above.some((der) => Buffer.compare(parseCertificate(der).spki, spki) === 0)) return 'a CA'
   const [other] = sharersOfKey(context, certificate, spki)

@@ -123,7 +123,8 @@ export class AuthorityCertificateReader {
   }
 }
 
-const only = (data: Readonly<Record<string, string>>, keys: readonly string[]): Record<string, string> =>
+/** Nothing else of a Secret is decoded. */
+export const only = (data: Readonly<Record<string, string>>, keys: readonly string[]): Record<string, string> =>
   Object.fromEntries(Object.entries(data).filter(([key]) => keys.includes(key)))
 
 const isRoot = (certificate: ParsedCertificate): boolean =>

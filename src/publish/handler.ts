@@ -17,6 +17,7 @@ import { queryOf, segmentsOf } from '../server/target.ts'
 import { type AuthorityCertificates, AuthorityCertificateReader, type CertificateSources } from './certificates.ts'
 import { contentSecurityPolicy } from '../server/html.ts'
 import { type Issued, IssuedReader, jsonOf, pemOf, serialNumberOf, textOf } from './issued.ts'
+import { KeyReader } from './keys.ts'
 import { authorityPage, indexPage, issuedPage, notFoundPage } from './pages.ts'
 import type { Route } from './routes.ts'
 import type { RevocationListView } from './revocation-list.ts'
@@ -37,6 +38,10 @@ const longestAgeSeconds = 3600
 type FileSuffix = 'crt' | 'cer' | 'pem' | 'p7c' | 'crl'
 const suffixes: ReadonlySet<string> = new Set<FileSuffix>(['crt', 'cer', 'pem', 'p7c', 'crl'])
 
+type KeyFileSuffix = 'crt' | 'cer' | 'crl'
+/** Below the address of an authority: a key identifier, as certificates name it. */
+const keyFile = /^([0-9a-f]+)\.(crt|cer|crl)$/
+
 const forms = {
   text: 'text/plain',
   pem: 'application/x-pem-file',
@@ -51,10 +56,12 @@ export class Publisher {
   readonly #options: PublisherOptions
   readonly #certificates: AuthorityCertificateReader
   readonly #issued: IssuedReader
+  readonly #keys: KeyReader
 
   constructor(options: PublisherOptions) {
     this.#options = options
     this.#certificates = new AuthorityCertificateReader(options)
+    this.#keys = new KeyReader({ ...options, ownOf: async (of) => (await this.#certificates.read(of))?.own })
     this.#issued = new IssuedReader(options.cluster, options.caches, options.now)
   }
 
@@ -83,6 +90,8 @@ export class Publisher {
         ? this.#file(namespace, last.slice(0, dot), suffix as FileSuffix)
         : this.#page(namespace, last)
     }
+    const ofKey = serial === undefined ? keyFile.exec(certs) : null
+    if (ofKey !== null) return this.#fileOfKey(namespace, last, ofKey[1] as string, ofKey[2] as KeyFileSuffix)
     if (certs !== 'certs') return undefined
     return serial === undefined
       ? this.#lookUp(namespace, last, request)
@@ -105,18 +114,25 @@ export class Publisher {
     const route: Route = suffix
     const authority = this.#published(namespace, name)
     if (authority === undefined) return notPublished(route)
-    if (suffix === 'crl') return this.#revocationList(authority)
+    if (suffix === 'crl') return this.#revocationList(name, await this.#options.revocationListOf(authority))
     const certificates = await this.#certificates.read(authority)
     return certificates === undefined ? noCertificate(route) : certificateFile(name, suffix, certificates)
   }
 
-  async #revocationList(authority: CertificateAuthority): Promise<Reply> {
+  async #fileOfKey(namespace: string, name: string, keyId: string, suffix: KeyFileSuffix): Promise<Reply> {
+    const authority = this.#published(namespace, name)
+    if (authority === undefined) return notPublished(suffix)
+    if (suffix === 'crl') return this.#revocationList(keyId, await this.#keys.revocationList(authority, keyId))
+    const own = await this.#keys.certificate(authority, keyId)
+    return own === undefined ? noSuchKey(suffix) : certificateFile(keyId, suffix, { own, all: [own] })
+  }
+
+  #revocationList(name: string, list: RevocationListView | undefined): Reply {
     const route: Route = 'crl'
-    const list = await this.#options.revocationListOf(authority)
     if (list === undefined) return { ...textReply(404, 'this authority publishes no revocation list\n'), route }
     const { nextUpdate, thisUpdate } = list
     const left = nextUpdate === undefined ? 0 : Math.floor((nextUpdate - this.#options.now()) / 1000)
-    return file(route, `${authority.metadata.name}.crl`, 'application/pkix-crl', list.der, {
+    return file(route, `${name}.crl`, 'application/pkix-crl', list.der, {
       lastModified: thisUpdate,
       maxAge: Math.max(0, Math.min(left, longestAgeSeconds)),
       // For caches that know no max-age: the list says itself until when it may be used.
@@ -193,6 +209,11 @@ const unavailable = (why: string): Reply => textReply(503, `${why}\n`, { 'retry-
 
 const notPublished = (route: Route): Reply => ({
   ...textReply(404, 'no authority of this name is published here\n'),
+  route,
+})
+
+const noSuchKey = (route: Route): Reply => ({
+  ...textReply(404, 'nothing is known of a key of this authority with this identifier\n'),
   route,
 })
 

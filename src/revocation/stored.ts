@@ -89,10 +89,7 @@ export const seeStored = (
   const { uid = '', resourceVersion = '', labels = {}, annotations = {} } = map.metadata
   const owner = annotations[marks.owner]
   const mine = ownerOf(authority)
-  const ours =
-    owner === mine ||
-    annotations[marks.adopt] === 'true' ||
-    (owner === undefined && uid !== '' && authority.status?.crl?.configMapUid === uid)
+  const ours = isOurs(authority, map)
   return {
     state: 'present',
     uid,
@@ -111,6 +108,24 @@ export const seeStored = (
   }
 }
 
+const isOurs = (authority: CertificateAuthority, { metadata: { uid = '', annotations = {} } }: ConfigMap): boolean => {
+  const owner = annotations[marks.owner]
+  return (
+    owner === ownerOf(authority) ||
+    annotations[marks.adopt] === 'true' ||
+    (owner === undefined && uid !== '' && authority.status?.crl?.configMapUid === uid)
+  )
+}
+
+/** Every list in the ConfigMap, of whatever key, none of them verified; empty where it is somebody else's. */
+export const listsIn = (authority: CertificateAuthority, map: ConfigMap): ParsedRevocationList[] =>
+  isOurs(authority, map) ? pemsIn(map).flatMap((pem) => parsed(pem) ?? []) : []
+
+const pemsIn = ({ data = {} }: ConfigMap): string[] => [
+  data[revocationListKey] ?? '',
+  ...formerLists(data).map(({ pem }) => pem),
+]
+
 /** Those put aside, and the one in their place until now, where the key in its mark has signed it and the CA has another. */
 const formerIn = (authority: CertificateAuthority, { data = {}, metadata }: ConfigMap): FormerList[] => {
   const spki = Buffer.from(metadata.annotations?.[publicKeyMark] ?? '', 'base64')
@@ -127,23 +142,27 @@ const verifiedList = (authority: CertificateAuthority, map: ConfigMap): ParsedRe
   return readList(map.data?.[revocationListKey] ?? '', spki)
 }
 
-const listOf = ({ data = {} }: ConfigMap, spki: Uint8Array | undefined): ParsedRevocationList | undefined => {
-  if (spki === undefined) return undefined
-  const pems = [data[revocationListKey] ?? '', ...formerLists(data).map(({ pem }) => pem)]
-  return pems
-    .flatMap((pem) => readList(pem, spki) ?? [])
-    .reduce<ParsedRevocationList | undefined>(
-      (newest, list) => ((list.number ?? 0n) >= (newest?.number ?? 0n) ? list : newest),
-      undefined,
-    )
-}
+const listOf = (map: ConfigMap, spki: Uint8Array | undefined): ParsedRevocationList | undefined =>
+  spki === undefined ? undefined : newestOf(pemsIn(map).flatMap((pem) => readList(pem, spki) ?? []))
+
+/** The one with the highest number. */
+export const newestOf = (lists: readonly ParsedRevocationList[]): ParsedRevocationList | undefined =>
+  lists.reduce<ParsedRevocationList | undefined>(
+    (newest, list) => ((list.number ?? 0n) >= (newest?.number ?? 0n) ? list : newest),
+    undefined,
+  )
 
 const readList = (pem: string, spki: Uint8Array): ParsedRevocationList | undefined => {
+  const list = parsed(pem)
+  return list !== undefined && revocationListVerifies(list, spki) ? list : undefined
+}
+
+const parsed = (pem: string): ParsedRevocationList | undefined => {
   try {
     const [block] = decodePem(pem)
     if (block?.label !== 'X509 CRL') return undefined
     const list = parseRevocationList(block.der)
-    return list.unknownCritical.length === 0 && revocationListVerifies(list, spki) ? list : undefined
+    return list.unknownCritical.length === 0 ? list : undefined
   } catch {
     // What cannot be read is not a list; the next one takes its place.
     return undefined

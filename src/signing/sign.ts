@@ -1,12 +1,12 @@
 /** Signs one request under the rules of a CA and records it. Nothing is delivered here. */
 
 import type { Keyring } from '../authority/keyring.ts'
-import { publishedUrls } from '../authority/published.ts'
+import { publicationOf, publishedUrls } from '../authority/published.ts'
 import { refuseUnfit } from '../certificate/issue.ts'
 import { lifetimeOf, policyOf } from '../certificate/judge.ts'
 import type { UsableAuthority } from '../certificate/observed.ts'
 import { requestedOf } from '../certificate/requested.ts'
-import { commonNameKey, nameOwner, newestOf } from '../certificate/rivals.ts'
+import { commonNameKey, keysOf, nameOwner, newestOf } from '../certificate/rivals.ts'
 import { compromisedKeyMessage } from '../certificate/signing-checks.ts'
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
@@ -67,7 +67,7 @@ export const signRequest = async (
   const usages = usagesOf(listed, request.keyAlgorithm?.algorithm)
   if (typeof usages === 'string') throw invalid(usages)
   const above = [...chain, ...trust].map((der) => parseCertificate(der).spki)
-  const [first, ...others] = requestProblems(request, { authorityKeys: [signer.spki, ...above] })
+  const [first, ...others] = requestProblems(request, { authorityKeys: [...keysOf(usable.material), ...above] })
   if (first !== undefined) throw invalid([first, ...others].join(' '))
   const requested = requestedOf({ usages: [...usages] }, { subject: emptyName, names: [] }, request)
   if ('problems' in requested) throw invalid(requested.problems.join(' '))
@@ -82,7 +82,7 @@ export const signRequest = async (
     duration: lifetimeOf({ duration: duration ?? defaultDuration, durationGiven: false }, rules),
     now: clock.now(),
     serialNumber: serialNumber(random(16)),
-    ...usable.published,
+    ...publishedUrls(usable.published, signer.subjectKeyId),
   })
   const certificate = await issueCertificate(plan, signer)
   refuseUnfit(usable, certificate)
@@ -158,7 +158,7 @@ const usableOf = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAu
       uid: authority.metadata.uid ?? '',
       material,
       ...(policy === undefined ? {} : { policy }),
-      published: publishedUrls(authority),
+      published: publicationOf(authority),
     }
   } catch (error) {
     if (error instanceof ApiError || !(error instanceof Error)) throw error

@@ -128,6 +128,11 @@ const world = async (
     renewAuthority: (certificate: Uint8Array) => {
       material = { ...material, certificate: parseCertificate(certificate), chain: [certificate] }
     },
+    /** Another CA stands beside it. */
+    rotate: (which: 'next' | 'former', certificate: Uint8Array) => {
+      const beside = { ...material, certificate: parseCertificate(certificate) }
+      material = { ...material, [which]: beside }
+    },
     look: () => reconciler.reconcile('orders', about),
   }
 }
@@ -421,6 +426,15 @@ describe('an approved request', () => {
     const { look, store, csr, updates, [whose]: holder } = await world()
     const own = requestOf(makeRequest(holder.key))
     store.set('orders', { ...csr, spec: own.spec })
+    await look()
+    expect(failureOf(updates[0])?.message).toContain('the key of a CA')
+  })
+
+  it.each(['next', 'former'] as const)('fails when it is for the key of the %s CA', async (which) => {
+    const { look, store, csr, updates, rotate } = await world()
+    const other = await makeRoot()
+    rotate(which, other.certificate)
+    store.set('orders', { ...csr, spec: requestOf(makeRequest(other.key)).spec })
     await look()
     expect(failureOf(updates[0])?.message).toContain('the key of a CA')
   })
