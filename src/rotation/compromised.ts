@@ -25,17 +25,19 @@ export interface Revoking {
   readonly phase: Phase
   readonly material: Pick<Material, 'stage' | 'certificate' | 'other'>
   readonly signal: AbortSignal
+  /** The namespaces the operator was started for; undefined for all. */
+  readonly namespaces: readonly string[] | undefined
 }
 
 /** Answers ms until there is more to revoke; undefined where only a change brings more. */
 export const revokeFormer = async (
   context: Pick<Context, 'cluster' | 'caches' | 'clock' | 'events'>,
-  { authority, phase, material, signal }: Revoking,
+  { authority, phase, material, signal, namespaces }: Revoking,
 ): Promise<number | undefined> => {
   const { caches, clock } = context
   const now = clock.now()
   const atOnce = phase === 'DropSoak' || phase === 'Dropped' || material.stage === 'Dropped'
-  const times = replacedEntries(caches, authority, material.certificate, now).map((entry) => ({
+  const times = replacedEntries(caches, authority, material.certificate, now, namespaces).map((entry) => ({
     entry,
     at: atOnce ? now : safeAt(context, entry, now),
   }))

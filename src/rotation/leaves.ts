@@ -10,7 +10,7 @@ import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Condition } from '../resources/conditions.ts'
 import { saidOf } from './consumers.ts'
-import { isGoing } from './family.ts'
+import { isGoing, type Member } from './family.ts'
 import type { Waiting } from './state.ts'
 
 type Signer = Pick<ParsedCertificate, 'subjectKeyId'>
@@ -34,8 +34,17 @@ const isOfFormer = (
 const isAlive = ({ revocation, notAfter }: LedgerEntry, now: number): boolean =>
   revocation === undefined && notAfter > now
 
-export const leavesOf = (caches: Caches, authority: CertificateAuthority, signer: Signer, now: number): Waiting[] =>
-  formerEntries(caches, authority, signer).flatMap((entry) => (isAlive(entry, now) ? inUse(caches, entry) : []))
+/** The namespaces the operator was started for; undefined for all. */
+type Served = readonly string[] | undefined
+
+export const leavesOf = (
+  caches: Caches,
+  authority: CertificateAuthority,
+  signer: Signer,
+  now: number,
+  served?: Served,
+): Waiting[] =>
+  formerEntries(caches, authority, signer).flatMap((entry) => (isAlive(entry, now) ? inUse(caches, entry, served) : []))
 
 /** Those that somebody has a newer certificate in the place of, and that are to be revoked if they are not to be believed. */
 export const replacedEntries = (
@@ -43,9 +52,10 @@ export const replacedEntries = (
   authority: CertificateAuthority,
   signer: Signer,
   now: number,
+  served?: Served,
 ): LedgerEntry[] =>
   formerEntries(caches, authority, signer).filter(
-    (entry) => isAlive(entry, now) && entry.holderKey !== undefined && inUse(caches, entry).length === 0,
+    (entry) => isAlive(entry, now) && entry.holderKey !== undefined && inUse(caches, entry, served).length === 0,
   )
 
 /** The object that certificates are made for, and which one it reports. */
@@ -58,7 +68,7 @@ interface Holder {
   readonly conditions: readonly Condition[] | undefined
 }
 
-const inUse = (caches: Caches, entry: LedgerEntry): Waiting[] => {
+const inUse = (caches: Caches, entry: LedgerEntry, served: Served): Waiting[] => {
   const { holderKey, serialNumber, commonName, notAfter } = entry
   if (holderKey === undefined)
     return [
@@ -67,9 +77,37 @@ const inUse = (caches: Caches, entry: LedgerEntry): Waiting[] => {
         why: `signed for a request, so nobody here can replace it: have it replaced and revoke it, or wait for its end at ${toTimestamp(notAfter)}`,
       },
     ]
+  const unseen = unseenHolder(entry, served)
+  if (unseen !== undefined) return [unseen]
   const holder = (entry.isCa ? authorityAt : certificateAt)(caches, holderKey)
   if (holder === undefined || isReplaced(entry, holder)) return []
   return [{ name: holder.name, why: saidOf(holder.conditions) ?? 'it is about to get a certificate of the new CA' }]
+}
+
+/** What is not in the caches because nobody looks there is not gone. */
+const unseenHolder = (
+  { holderKey, isCa, serialNumber, notAfter }: LedgerEntry,
+  served: Served,
+): Waiting | undefined => {
+  if (holderKey === undefined || served === undefined) return undefined
+  const namespace = holderKey.slice(0, holderKey.indexOf('/'))
+  if (served.includes(namespace)) return undefined
+  return {
+    name: `${isCa ? 'CertificateAuthority' : 'DatabaseCertificate'} ${holderKey}`,
+    why: `this operator was not started for namespace ${namespace} (--namespaces), and cannot see whether it is in use: start it for that one too, revoke ${serialNumber}, or wait for its end at ${toTimestamp(notAfter)}`,
+  }
+}
+
+/** Who has a certificate of one of these CAs, and cannot be given another trust bundle. */
+export const unseenOf = (caches: Caches, family: readonly Member[], now: number, served: Served): Waiting[] => {
+  if (served === undefined) return []
+  const found = new Map<string, Waiting>()
+  for (const { authority } of family)
+    for (const entry of caches.ledger.store.by('authority', keyOf(authority))) {
+      const unseen = isAlive(entry, now) ? unseenHolder(entry, served) : undefined
+      if (unseen !== undefined) found.set(unseen.name, unseen)
+    }
+  return [...found.values()]
 }
 
 const certificateAt = (caches: Caches, key: string): Holder | undefined => {

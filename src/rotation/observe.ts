@@ -12,7 +12,7 @@ import { defaultDuration } from '../resources/database-certificate.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { behindOf, type Consuming } from './consumers.ts'
 import { familyOf, type Member, rotatingRelative } from './family.ts'
-import { leavesOf } from './leaves.ts'
+import { leavesOf, unseenOf } from './leaves.ts'
 import { isUsable } from './material.ts'
 import { serversOf } from './servers.ts'
 import type { Wish, World } from './state.ts'
@@ -72,8 +72,15 @@ export const observe = (
       ? {}
       : { other: { fingerprint: other.fingerprint, usable: isUsable(context, authority, other, now) } }),
     changesTrust: parentOf(authority) === undefined,
-    behind: stage === 'Plain' ? [] : behindOf(consuming, family),
-    leaves: stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, signer, now) : [],
+    behind:
+      stage === 'Plain'
+        ? []
+        : [
+            ...behindOf(consuming, family),
+            ...(stage === 'Both' ? unseenOf(caches, family, now, consuming.namespaces) : []),
+          ],
+    leaves:
+      stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, signer, now, consuming.namespaces) : [],
     ...(stage === 'Plain' ? nobody : serversOf(caches, family, { to, asksServers: consuming.asksServers })),
   }
 }

@@ -163,7 +163,8 @@ export class RotationReconciler {
     const isSwitched = material.stage === 'Switched' || material.stage === 'Dropped'
     const { compromised } = wishOf(authority, this.#context.clock.now())
     if (!compromised || cause === 'Abort' || !isSwitched || phase === 'Idle') return undefined
-    return revokeFormer(this.#context, { authority, phase, material, signal })
+    const { namespaces } = this.#options
+    return revokeFormer(this.#context, { authority, phase, material, signal, namespaces })
   }
 
   async #stay(
