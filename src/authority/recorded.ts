@@ -21,9 +21,11 @@ export const refuseUnrecorded = async (
   if (other === undefined) return
   // A former CA that has ended is trusted by nobody, and its entry may be pruned while people still hang on it.
   if (other.name === 'former' && other.certificate.notAfter < clock.now()) return
-  if (await isRecorded(cluster, parentOf(authority) ?? authority.metadata, other, signal)) return
-  throw new StoredAuthorityError(
-    'Invalid',
-    `the certificate in ${other.name}.crt is not in the ledger of this authority`,
-  )
+  const parent = parentOf(authority)
+  if (await isRecorded(cluster, parent ?? authority.metadata, other, signal)) return
+  const whose =
+    parent === undefined
+      ? 'this authority'
+      : `CertificateAuthority ${parent.namespace}/${parent.name} (if spec.source.intermediate named another one when the rotation began, put back that one, and change it when the rotation has ended)`
+  throw new StoredAuthorityError('Invalid', `the certificate in ${other.name}.crt is not in the ledger of ${whose}`)
 }
