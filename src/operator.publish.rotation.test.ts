@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { ask, inPhase } from './operator.rotation.fixture.ts'
 import { parseCertificate, type ParsedCertificate, signatureVerifies } from './pki/certificates/parse.ts'
 import { certificatesOf, encodePem } from './pki/encoding/pem.ts'
 import { parseRevocationList, revocationListVerifies } from './pki/revocation/revocation-list.ts'
-import { openssl, opensslVersion } from './pki/testing.ts'
-import { listenToPublish } from './publish/server.ts'
+import { makeRoot, openssl, opensslVersion } from './pki/testing.ts'
+import { listenToPublish, type PublishOptions } from './publish/server.ts'
 import { configMaps, secrets } from './resources/core.ts'
 import { issuedCertificates } from './resources/issued-certificate.ts'
 import { begin, type Process, stepNames, take } from './rotating.fixture.ts'
@@ -19,13 +20,18 @@ import {
   authority,
   certificate,
   entriesOf,
+  fresh,
+  getAuthority,
   getCertificate,
   getSecret,
   intermediate,
   leafOf,
   namespace,
   person,
+  put,
+  ready,
   revoke,
+  secretOf,
   text,
   until,
 } from './testing.ts'
@@ -41,29 +47,29 @@ const unlimited = { perSecond: 1e6, burst: 1e6 }
 const base = 'http://pki.example'
 const spec = { crl: { enabled: true }, publish: { url: base } }
 
-const serve = async ({ context, seen, keyring }: Process) => {
+const serve = ({ context: { caches, clock }, seen, keyring }: Process) =>
+  serveOf({ cluster: seen.port, caches, rootsOf: (of) => keyring.trustOf(of), clock })
+
+const serveOf = async (what: Pick<PublishOptions, 'cluster' | 'caches' | 'rootsOf' | 'clock'>) => {
   const server = await listenToPublish({
+    ...what,
     address: '127.0.0.1:0',
-    cluster: seen.port,
-    caches: context.caches,
-    rootsOf: (of) => keyring.trustOf(of),
-    clock: context.clock,
     log: silentLogger(),
     registry: new Registry(),
     limits: { perClient: unlimited, total: unlimited, clients: 10 },
   })
   opened.push(server)
-  const ask = (path: string) => fetch(`http://${server.address}${path}`, { redirect: 'manual' })
+  const get = (path: string) => fetch(`http://${server.address}${path}`, { redirect: 'manual' })
   /** As a client follows it. */
   const follow = async (url: string | undefined): Promise<Uint8Array> => {
     expect(url).toContain(base)
-    const answer = await ask((url ?? '').slice(base.length))
+    const answer = await get((url ?? '').slice(base.length))
     expect([url, answer.status]).toEqual([url, 200])
     return new Uint8Array(await answer.arrayBuffer())
   }
-  return { ask, follow }
+  return { get, follow }
 }
-type Served = Awaited<ReturnType<typeof serve>>
+type Served = Awaited<ReturnType<typeof serveOf>>
 
 const leaf = async ({ cluster }: Process, name: string): Promise<ParsedCertificate> =>
   leafOf(await getSecret(cluster, `${name}-tls`))
@@ -189,6 +195,49 @@ describe('what a CA that rotates publishes', () => {
   })
 })
 
+describe('what a CA that its owner replaces publishes', () => {
+  it('is found by what the former key signed, until the new one signs and while the former is remembered', async () => {
+    const { cluster, clock, operator, port } = await fresh()
+    const made = async (commonName: string) => makeRoot({ commonName, now: clock.now() })
+    const bring = async ({ certificate: der, key: { pkcs8 } }: Awaited<ReturnType<typeof made>>) =>
+      cluster.apply(
+        secrets,
+        secretOf('corp-ca', {
+          'tls.crt': encodePem('CERTIFICATE', der),
+          'tls.key': encodePem('PRIVATE KEY', pkcs8),
+        }),
+        person,
+      )
+    await bring(await made('Corp CA'))
+    const rotation = { trustSoak: '0s', dropSoak: '0s', holdAt: 'TrustBoth' }
+    await put(cluster, authority({ ...spec, source: { secret: { name: 'corp-ca' } }, rotation }))
+    await until('the list', async () => (await getAuthority(cluster)).status?.crl !== undefined)
+    await put(cluster, certificate())
+    await ready(cluster)
+    const before = leafOf(await getSecret(cluster))
+    const served = await serveOf({
+      cluster: port,
+      caches: operator.caches,
+      rootsOf: (of) => operator.trustOf(of),
+      clock,
+    })
+    expect(await check(served, before, clock.now())).toBe('good')
+    await bring(await made('New Corp CA'))
+    await inPhase(cluster, 'TrustBoth')
+    expect(await check(served, before, clock.now())).toBe('good')
+    await ask(cluster, { holdAt: 'DropSoak' })
+    await inPhase(cluster, 'DropSoak')
+    expect(await check(served, before, clock.now())).toBe('good')
+    const after = leafOf(await getSecret(cluster))
+    expect(hex(after.authorityKeyId)).not.toBe(hex(before.authorityKeyId))
+    await until('the list of the new key', async () => {
+      const answer = await served.get((after.crlDistributionPoints[0] ?? '').slice(base.length))
+      return answer.status === 200
+    })
+    expect(await check(served, after, clock.now())).toBe('good')
+  })
+})
+
 describe('an address of a key', () => {
   it('that the authority never had is not there, and costs the cluster nothing', async () => {
     const { process, served } = await beginning()
@@ -197,10 +246,10 @@ describe('an address of a key', () => {
     const before = process.seen.readNames.length
     for (const id of ['00', 'ff'.repeat(20), keyId.slice(2), `${keyId}00`, `${keyId}g`, 'certs'])
       for (const suffix of ['crl', 'crt', 'cer'])
-        expect([id, suffix, (await served.ask(`/ca/data/ca/${id}.${suffix}`)).status]).toEqual([id, suffix, 404])
+        expect([id, suffix, (await served.get(`/ca/data/ca/${id}.${suffix}`)).status]).toEqual([id, suffix, 404])
     for (const path of [`${keyId}.pem`, `${keyId}.p7c`, `${keyId}.crl/x`, keyId, '.crl', '__proto__.crl'])
-      expect([path, (await served.ask(`/ca/data/ca/${path}`)).status]).toEqual([path, 404])
-    expect((await served.ask(`/ca/data/absent/${keyId}.crl`)).status).toBe(404)
+      expect([path, (await served.get(`/ca/data/ca/${path}`)).status]).toEqual([path, 404])
+    expect((await served.get(`/ca/data/absent/${keyId}.crl`)).status).toBe(404)
     expect(process.seen.readNames.slice(before)).toEqual([])
   })
 
@@ -211,12 +260,12 @@ describe('an address of a key', () => {
     const { data = {} } = map
     const former = Object.keys(data).find((key) => key.startsWith('former-')) ?? ''
     const path = `/ca/data/ca/${former.replaceAll(/^former-|\.crl$/g, '')}.crl`
-    const bytes = new Uint8Array(await (await served.ask(path)).arrayBuffer())
+    const bytes = new Uint8Array(await (await served.get(path)).arrayBuffer())
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
     const forged = { ...map, data: { ...data, [former]: encodePem('X509 CRL', bytes) } }
     await process.cluster.update(configMaps, forged, person)
-    await until('the forged one to be refused', async () => (await served.ask(path)).status === 404)
+    await until('the forged one to be refused', async () => (await served.get(path)).status === 404)
     await process.settle()
-    expect((await served.ask(path)).status).toBe(200)
+    expect((await served.get(path)).status).toBe(200)
   })
 })
