@@ -49,7 +49,7 @@ export const serversOf = (
       if (proof === 'Proved') proved += 1
       else (proof === 'NotProvable' ? notProvable : unproved).push(waiting(profile, row))
     }
-    if (asksServers && profile.status?.endpoints === undefined) unproved.push(...unaskedOf(profile, keys))
+    if (asksServers) unproved.push(...unaskedOf(profile, keys))
     if (keys.has(keyOfAuthority(authorityRef, profile))) notServing.push(...notServingOf(caches, profile))
   }
   return { reloads, unproved, notProvable, proved, notServing }
@@ -67,13 +67,14 @@ const clientAuthorityOf = (profile: DatabaseTLSProfile): string => {
 }
 
 /** Those that were listed a moment ago. */
-const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Waiting[] =>
-  engineOf(profile.spec).managed || !keys.has(clientAuthorityOf(profile))
-    ? []
-    : (profile.spec.probe?.endpoints ?? []).map((address) => ({
-        name: `${keyOf(profile)}: ${address}`,
-        why: 'it has not been asked yet',
-      }))
+const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Waiting[] => {
+  const asked = new Set((profile.status?.endpoints ?? []).map(({ address }) => address))
+  if (engineOf(profile.spec).managed || !keys.has(clientAuthorityOf(profile))) return []
+  const listed = (profile.spec.probe?.endpoints ?? []).filter((one) => parseEndpoint(one) !== undefined)
+  return listed.flatMap((address) =>
+    asked.has(address) ? [] : [{ name: `${keyOf(profile)}: ${address}`, why: 'it has not been asked yet' }],
+  )
+}
 
 const profilesOf = (caches: Caches, family: readonly Member[]): DatabaseTLSProfile[] => {
   const found = new Map<string, DatabaseTLSProfile>()
