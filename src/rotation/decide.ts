@@ -84,9 +84,10 @@ const isSwitchedBack = ({ phase, from, to }: State, { stage, signer, other }: Wo
   (phase === 'Signing' || phase === 'DropSoak') &&
   (from === signer.fingerprint || (to !== undefined && to === other?.fingerprint))
 
+/** Taken back once more it leads to the new CA after all, as before: what the first one has signed is to be replaced. */
 const switchedBack = (state: State, world: World): State => ({
   ...entering('Signing', state, world),
-  cause: 'Abort',
+  cause: state.cause === 'Abort' ? 'Trigger' : 'Abort',
   abort: world.wish.abort,
 })
 
