@@ -35,7 +35,6 @@ const name = 'etcd'
 const revisionOf = ({ spec }: Pick<Workload, 'spec'>): string =>
   spec.template?.metadata?.annotations?.[marks.restartedFor] ?? ''
 
-const controller = { fieldManager: 'statefulset-controller', force: true }
 /** A pod is out of its Service for a while before it is ended, as with a preStop hook. */
 const drainMs = 1500
 
@@ -116,8 +115,9 @@ export class EtcdMembers implements AsyncDisposable {
       ...{ replicas, readyReplicas: ready, updatedReplicas: updated, availableReplicas: ready },
       ...{ currentRevision: `etcd-${updated === replicas ? to : from}`, updateRevision: `etcd-${to}` },
     }
-    const object = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name, namespace }, status }
-    await cluster.apply(workloads.StatefulSet, object as unknown as Workload, controller)
+    const live = await cluster.get(workloads.StatefulSet, { namespace, name })
+    const reported = { ...live, status } as Workload
+    await cluster.updateStatus(workloads.StatefulSet, reported, { fieldManager: 'statefulset-controller' })
   }
 
   async #replace(index: number, isUp: MembersInit['isHealthy']): Promise<void> {
@@ -185,31 +185,45 @@ export class EtcdMembers implements AsyncDisposable {
 }
 
 /**
- * An API server whose StatefulSets know at once that they are out of date, as `metadata.generation` tells it elsewhere: the embedded
- * cluster keeps none for them.
+ * An API server whose StatefulSets have a status, which the embedded cluster keeps for none of the built-in kinds, and that know at
+ * once that they are out of date, as `metadata.generation` tells it elsewhere.
  */
-export const withRevisions = (inner: Cluster): Cluster => ({
-  get: (resource, key, options) => inner.get(resource, key, options),
-  list: (resource, options) => inner.list(resource, options),
-  watch: (resource, options) => inner.watch(resource, options),
-  create: (resource, object, options) => inner.create(resource, object, options),
-  update: (resource, object, options) => inner.update(resource, object, options),
-  updateStatus: (resource, object, options) => inner.updateStatus(resource, object, options),
-  delete: (resource, key, options) => inner.delete(resource, key, options),
-  apply: async <T extends KubeObject>(
-    ...[resource, object, options]: Parameters<typeof inner.apply<T>>
-  ): Promise<T> => {
-    if (resource.kind !== workloads.StatefulSet.kind) return inner.apply(resource, object, options)
-    const { namespace } = object.metadata
-    const before = await inner.get(workloads.StatefulSet, { namespace, name })
-    const applied = await inner.apply(resource, object, options)
-    // What was applied may come back as metadata alone.
-    const after = await inner.get(workloads.StatefulSet, { namespace, name })
-    if (revisionOf(after) !== revisionOf(before)) {
-      const status = { ...before.status, updatedReplicas: 0, updateRevision: 'another' }
-      const changed = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name, namespace }, status }
-      await inner.apply(workloads.StatefulSet, changed as unknown as Workload, controller)
-    }
-    return applied
-  },
-})
+export const withRevisions = (inner: Cluster): Cluster => {
+  const statuses = new Map<string | undefined, Workload['status']>()
+  const seen = async (namespace: string | undefined): Promise<Workload> => {
+    const live = await inner.get(workloads.StatefulSet, { namespace, name })
+    const status = statuses.get(namespace)
+    return status === undefined ? live : { ...live, status }
+  }
+  return {
+    get: async <T extends KubeObject>(...[resource, key, options]: Parameters<typeof inner.get<T>>): Promise<T> =>
+      resource.kind === workloads.StatefulSet.kind
+        ? ((await seen(key.namespace)) as unknown as T)
+        : inner.get(resource, key, options),
+    list: (resource, options) => inner.list(resource, options),
+    watch: (resource, options) => inner.watch(resource, options),
+    create: (resource, object, options) => inner.create(resource, object, options),
+    update: (resource, object, options) => inner.update(resource, object, options),
+    updateStatus: async <T extends KubeObject>(
+      ...[resource, object, options]: Parameters<typeof inner.updateStatus<T>>
+    ): Promise<T> => {
+      if (resource.kind !== workloads.StatefulSet.kind) return inner.updateStatus(resource, object, options)
+      statuses.set(object.metadata.namespace, (object as unknown as Workload).status)
+      return object
+    },
+    delete: (resource, key, options) => inner.delete(resource, key, options),
+    apply: async <T extends KubeObject>(
+      ...[resource, object, options]: Parameters<typeof inner.apply<T>>
+    ): Promise<T> => {
+      if (resource.kind !== workloads.StatefulSet.kind) return inner.apply(resource, object, options)
+      const { namespace } = object.metadata
+      const before = await seen(namespace).catch(() => undefined)
+      const applied = await inner.apply(resource, object, options)
+      if (before === undefined) return applied
+      // What was applied may come back as metadata alone.
+      if (revisionOf(await seen(namespace)) !== revisionOf(before))
+        statuses.set(namespace, { ...before.status, updatedReplicas: 0, updateRevision: 'another' })
+      return applied
+    },
+  }
+}

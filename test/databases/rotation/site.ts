@@ -59,12 +59,13 @@ export interface SiteInit {
 export const embeddedSite = async ({ around = (same) => same, rules }: SiteInit = {}): Promise<EmbeddedSite> => {
   const clock = systemClock()
   const built = [...embeddedKinds(), ...Object.values(workloads).map((resource) => ({ resource }))]
-  const cluster = new EmbeddedCluster({ directory: undefined, kinds: built, clock })
+  const embedded = new EmbeddedCluster({ directory: undefined, kinds: built, clock })
+  const cluster = around(embedded)
   const events: Occurrence[] = []
   const begin = async () => {
     const stopping = new AbortController()
     const operator = new Operator({
-      ...{ cluster: around(cluster), clock, crypto: webcrypto, random: Math.random, workers: 4 },
+      ...{ cluster, clock, crypto: webcrypto, random: Math.random, workers: 4 },
       randomBytes: (size) => randomBytes(size),
       ...{ log: silentLogger(), metrics: createMetrics(), rotationRules: rules },
       events: { record: (occurrence) => void events.push(occurrence), stop: () => Promise.resolve() },
@@ -89,7 +90,7 @@ export const embeddedSite = async ({ around = (same) => same, rules }: SiteInit 
     },
     [Symbol.asyncDispose]: async () => {
       await pause()
-      cluster.close()
+      embedded.close()
     },
   }
 }
