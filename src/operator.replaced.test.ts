@@ -94,6 +94,22 @@ describe('a CA whose owner replaces it', () => {
     await authoritySays(cluster, 'Ready', '"CN=New Corp CA,O=Acme" can sign')
   })
 
+  it('waits for no soak where its owner had both trusted beforehand', async () => {
+    const { cluster, first, second, serial, bundled, finished, isOf } = await owned({
+      trustSoak: '24h',
+      dropSoak: '24h',
+    })
+    await bring(cluster, first, { 'ca.crt': roots(first, second) })
+    await bundled('both', first, second)
+    await bring(cluster, second, { 'ca.crt': roots(second, first) })
+    await anotherCertificate(cluster, serial)
+    expect(await isOf(second)).toBe(true)
+    await finished()
+    await bundled('both, as its owner says', second, first)
+    await bring(cluster, second)
+    await bundled('the new one', second)
+  })
+
   it('keeps the Secret of its owner as it is, and no key in its own', async () => {
     const { cluster, first, second, finished } = await owned()
     await bring(cluster, second)

@@ -25,6 +25,8 @@ export interface BroughtMaterial extends Material {
   readonly owner: KeyOwner
   /** Consumers trust more than what its owner brings now. */
   readonly trustsMore: boolean
+  /** Whether anybody has to trust what he did not trust before. Not where its owner had the roots of both in the Secret beforehand. */
+  readonly changesTrust: boolean
 }
 
 interface Sight {
@@ -174,6 +176,9 @@ const expect = ({ authority, record, owner }: Sight, wanted: KeyOwner, ...stages
   )
 }
 
+const sameRoots = (some: readonly Uint8Array[], others: readonly Uint8Array[]): boolean =>
+  some.length === others.length && some.every((der) => others.some((other) => equal(der, other)))
+
 const unchanged = (sight: Sight): BroughtMaterial => materialOf(sight, false)
 
 const materialOf = ({ seen: { brought }, record, owner }: Sight, wrote: boolean): BroughtMaterial => {
@@ -184,6 +189,7 @@ const materialOf = ({ seen: { brought }, record, owner }: Sight, wrote: boolean)
   return {
     ...{ stage, certificate, other: other?.certificate, wrote, owner },
     trustsMore: trust.some((der) => !imported.trust.some((one) => equal(one, der))),
+    changesTrust: other === undefined || !sameRoots(signer.trust, other.trust),
     facts: {
       certificate: certificateFacts(certificate, certificate.subjectKeyId ?? subjectKeyId(certificate.spki)),
       renewAt: undefined,

@@ -5,10 +5,13 @@ import { ownersWorld, ownerStep } from './owner.ts'
 import { material, rotating, someone, start, world } from './rotation.fixture.ts'
 import type { State } from './state.ts'
 
-type Owned = Pick<BroughtMaterial, 'owner' | 'stage' | 'trustsMore'>
+type Owned = Pick<BroughtMaterial, 'owner' | 'stage' | 'trustsMore' | 'changesTrust'>
 
 const idle: State = { phase: 'Idle', trigger: 'a', abort: '' }
-const owned = (stage: Owned['stage'], owner: Owned['owner'], trustsMore = true): Owned => ({ stage, owner, trustsMore })
+const owned = (stage: Owned['stage'], owner: Owned['owner'], trustsMore = true): Owned => ({
+  ...{ stage, owner, trustsMore },
+  changesTrust: true,
+})
 
 describe('what the owner of a CA has done', () => {
   it.each([
@@ -48,6 +51,18 @@ describe('what the owner of a CA has done', () => {
       state: { phase: 'Signing', cause: 'Abort', from: 'B', to: 'A' },
     })
   })
+
+  it.each([
+    [true, 'Report'],
+    [false, 'Switch'],
+  ])(
+    'is soaked where it changes who is trusted (%s), and not where its owner has seen to that',
+    (changesTrust, act) => {
+      const seen = { ...owned('Both', 'Other'), changesTrust }
+      const state = rotating('TrustBoth')
+      expect(decide(state, ownersWorld(world(material.TrustBoth), state, seen)).act).toBe(act)
+    },
+  )
 
   it('begins a rotation of its own, at once, whatever the windows say', () => {
     const closed = world({ wish: { open: false, opensAt: start + 1000, trigger: 'b' } })

@@ -7,10 +7,10 @@ import type { BroughtMaterial } from '../authority/rotate-brought.ts'
 import { rules } from './phases.ts'
 import type { State, Step, World } from './state.ts'
 
-type Owned = Pick<BroughtMaterial, 'owner' | 'stage' | 'trustsMore'>
+type Owned = Pick<BroughtMaterial, 'owner' | 'stage' | 'trustsMore' | 'changesTrust'>
 
 /** Whether the key is there that is to be there. */
-const isKept = ({ owner, stage }: Owned): boolean =>
+const isKept = ({ owner, stage }: Pick<Owned, 'owner' | 'stage'>): boolean =>
   owner === (stage === 'Next' || stage === 'Both' ? 'Other' : 'Signer')
 
 /** What is seen and wished, for the decision that all rotations share. */
@@ -22,6 +22,7 @@ export const ownersWorld = (world: World, state: State | undefined, material: Ow
   return {
     ...world,
     ...(replaced ? {} : { cannotBegin }),
+    changesTrust: world.changesTrust && material.changesTrust,
     ...(other === undefined ? {} : { other: { ...other, usable: other.usable && material.owner === 'Other' } }),
     ...(keyless ? { unproved: [], notProvable: [...unproved, ...notProvable] } : {}),
     wish: {
