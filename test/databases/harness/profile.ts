@@ -19,6 +19,7 @@ import { admit } from '../../../src/resources/validate.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { silentLogger } from '../../../src/runtime/log.ts'
 import { createMetrics } from '../../../src/runtime/metrics.ts'
+import { certificateAuthorities } from '../../../src/resources/certificate-authority.ts'
 import { eventually, type Reaper } from '../../controlplane/harness/process.ts'
 import { OwnAuthority, type Stage } from './own-authority.ts'
 import { folderOf, type PodPlan, podsOf, type Source } from './pods.ts'
@@ -155,6 +156,12 @@ export class ProfileWorld implements AsyncDisposable {
       await eventually(`${name} to be signed anew`, async () => {
         const { status } = await this.#certificate(name)
         return !signsAnew || status?.serialNumber !== serial
+      })
+    // Its owner had both trusted before, so no soak follows; a root that is taken away earlier waits for one.
+    if (signsAnew)
+      await eventually('the rotation to be over', async () => {
+        const { status } = await this.cluster.get(certificateAuthorities, { namespace, name: own.name })
+        return status?.rotation?.phase === 'Idle' && status.rotation.finishedAt !== undefined
       })
     const wanted = own.trusted(stage).map((pem) => pem.trim())
     for (const { source } of this.#volumes)
