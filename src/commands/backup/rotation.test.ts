@@ -42,7 +42,7 @@ describe('a CA in the middle of a rotation', () => {
 
   it.each([
     { stage: 'Both', phase: 'TrustBoth', rotation: 'trigger: a, trustSoak: 1000h' },
-    { stage: 'Switched', phase: 'DropSoak', rotation: 'trigger: a, trustSoak: 0s, dropSoak: 1000h' },
+    { stage: 'Switched', phase: 'Signing', rotation: 'trigger: a, trustSoak: 0s, holdAt: Signing' },
   ])(
     'goes into a backup and comes back at stage $stage, and is read and verified there',
     async ({ stage, phase, rotation }) => {
