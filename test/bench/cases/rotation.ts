@@ -51,7 +51,7 @@ export const rotation = async (bench: Bench, sizes: Sizes, say: (text: string) =
     say(`rotation: ${JSON.stringify({ ...measured, ...during })}`)
     following.abort()
     await follow
-    const rest = await atRest(bench, operator, sizes.restMs)
+    const rest = await atRest(bench, operator, sizes.restMs, namespace)
     const writes = measured.writes / certificates
     return [
       {
