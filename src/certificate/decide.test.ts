@@ -52,6 +52,7 @@ const secret: Present = {
   adopted: false,
   owner: 'DatabaseCertificate/orders',
   leaf,
+  takenOver: false,
   privateKey: new Uint8Array([1]),
   keyAlgorithm: wanted.keyAlgorithm,
   password: undefined,

@@ -14,6 +14,7 @@ import type { Observed, SecretSeen } from './observed.ts'
 import { asksForRenewal } from './renew-trigger.ts'
 import { renewalOf, renewalReason, windowsProblem } from './renewal.ts'
 import { signingChecks, writingChecks } from './signing-checks.ts'
+import { isSameSubject, mayDoAsMuch, namesItsSubjectOnly, normalNames } from './taken-over.ts'
 import type { Wanted } from './wanted.ts'
 
 type CertificateCheck = Check<Observed>
@@ -186,7 +187,8 @@ const signerChanged = onCertificate((_wanted, secret, { authority }) =>
 )
 
 const subjectChanged = onCertificate((wanted, secret) =>
-  Buffer.from(wanted.subject).equals(secret.leaf.subject)
+  Buffer.from(wanted.subject).equals(secret.leaf.subject) ||
+  (secret.takenOver && isSameSubject(wanted.subject, secret.leaf))
     ? undefined
     : issue(
         'Issuing',
@@ -195,7 +197,9 @@ const subjectChanged = onCertificate((wanted, secret) =>
 )
 
 const namesChanged = onCertificate((wanted, secret) => {
-  const [has, should] = [nameSet(secret.leaf.subjectAlternativeNames), nameSet(wanted.names)]
+  const { subjectAlternativeNames: names } = secret.leaf
+  if (secret.takenOver && namesItsSubjectOnly(wanted, secret.leaf)) return undefined
+  const [has, should] = [nameSet(secret.takenOver ? normalNames(names) : names), nameSet(wanted.names)]
   const missing = [...should].filter((name) => !has.has(name))
   const extra = [...has].filter((name) => !should.has(name))
   if (missing.length + extra.length === 0) return undefined
@@ -209,7 +213,9 @@ const namesChanged = onCertificate((wanted, secret) => {
 const usagesChanged = onCertificate((wanted, secret) => {
   const same =
     sameSet(wanted.keyUsage, secret.leaf.keyUsage) && sameSet(wanted.extendedKeyUsage, secret.leaf.extendedKeyUsage)
-  return same ? undefined : issue('Issuing', 'The certificate has other usages than spec.role or spec.usages ask for.')
+  return same || (secret.takenOver && mayDoAsMuch(wanted, secret.leaf))
+    ? undefined
+    : issue('Issuing', 'The certificate has other usages than spec.role or spec.usages ask for.')
 })
 
 const durationChanged = onCertificate((wanted, secret) =>

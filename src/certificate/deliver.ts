@@ -37,6 +37,7 @@ export const deliver = async (
     privateKey: issued.privateKey,
     requestedDuration: wanted.duration,
     renewTrigger: wanted.renewTrigger,
+    takenOver: false,
   })
   refuseOversized(content.name, content.data)
   if (!recorded) {
@@ -71,7 +72,7 @@ export const encodeAgain = async (
     const { duration, renewTrigger } = wanted
     const made = {
       ...{ variant: standingVariant(seen), leaf: undefined, privateKey: undefined },
-      ...{ requestedDuration: duration, renewTrigger },
+      ...{ requestedDuration: duration, renewTrigger, takenOver: false },
     }
     const written = await writeSecret(context, await encoded(context, certificate, seen, made), signal)
     return { leaf: undefined, written, adopted: present?.adopted === true }
@@ -84,8 +85,29 @@ export const encodeAgain = async (
     privateKey: wanted.request === undefined ? present.privateKey : undefined,
     requestedDuration: present.requestedDuration ?? wanted.duration,
     renewTrigger: present.renewTrigger ?? wanted.renewTrigger,
+    takenOver: present.takenOver,
   })
+  if (present.takenOver && seen.entry === undefined) await recordTakenOver(context, certificate, seen, signal)
   return { leaf: present.leaf, written: await writeSecret(context, content, signal), adopted: present.adopted }
+}
+
+/** So that it can be revoked, and is found by its serial number, as any other that the CA has signed. */
+const recordTakenOver = async (
+  context: Context,
+  { metadata: { namespace = 'default', name, uid = '' } }: DatabaseCertificate,
+  seen: Observed,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { wanted, authority } = usable(seen)
+  if (seen.secret.state !== 'present' || seen.secret.leaf === undefined) return
+  const fingerprint = standingVariant(seen).signedBy
+  const issuance = {
+    certificate: seen.secret.leaf,
+    authority: { ...wanted.authority, uid: authority.uid, fingerprint },
+    holder: { namespace, name, uid },
+    request: wanted.request?.pem,
+  }
+  await record(context, issuance, signal)
 }
 
 const encoded = (
@@ -101,6 +123,7 @@ const encoded = (
     readonly privateKey: Uint8Array | undefined
     readonly requestedDuration: number
     readonly renewTrigger: string
+    readonly takenOver: boolean
   },
 ): Promise<SecretContent> => {
   const { wanted } = usable(seen)

@@ -14,6 +14,7 @@ import type { Familiar } from './familiar.ts'
 import { staleListsIn } from './revocation-list.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
+import { isTakenOver } from './taken-over.ts'
 import { variantOf } from './variant.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -37,6 +38,7 @@ export const dueSecret = (
     adopted: false,
     owner: undefined,
     leaf: undefined,
+    takenOver: false,
     due,
     privateKey: undefined,
     keyAlgorithm: undefined,
@@ -97,6 +99,7 @@ export const seeSecret = async (
     adopted: annotations[marks.adopt] === 'true',
     owner,
     leaf,
+    takenOver: isTakenOver(annotations, leaf),
     privateKey,
     // A key is recovered only where it belongs to the certificate, which names its public half: nothing to compute.
     keyAlgorithm: leaf === undefined || privateKey === undefined ? undefined : algorithmOfSpki(leaf.spki),

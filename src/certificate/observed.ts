@@ -45,6 +45,8 @@ export type SecretSeen = Owned<{
   /** Made by somebody else and handed over by annotation: it outlives the certificate, with what else is in it. */
   readonly adopted: boolean
   readonly leaf: ParsedCertificate | undefined
+  /** The leaf was there before: it is kept where it is as good as what is asked for (taken-over.ts). */
+  readonly takenOver: boolean
   /** Why the leaf is replaced, where that is certain without having read it; nothing else is known of the Secret then. */
   readonly due?: string
   /** PKCS#8 that belongs to the leaf. */

@@ -69,6 +69,8 @@ export interface Delivery {
   readonly counted: ReadonlyMap<string, Count>
   /** The Secret was there before dbtls: it must not go with the certificate. */
   readonly adopted: boolean
+  /** The certificate was there before dbtls, too. */
+  readonly takenOver: boolean
 }
 
 export const contentOf = async (delivery: Delivery, random: (size: number) => Uint8Array): Promise<SecretContent> => {
@@ -87,6 +89,7 @@ export const contentOf = async (delivery: Delivery, random: (size: number) => Ui
       ...countsOf(wanted.secret, delivery.counted, data),
       [marks.inputsHash]: inputsHash(wanted.secret.items, ingredients, settings),
       ...(leaf === undefined ? {} : { [marks.serialNumber]: leaf.serialNumber }),
+      ...(leaf === undefined || !delivery.takenOver ? {} : { [marks.takenOver]: leaf.serialNumber }),
       ...markFor(certificate, wanted),
       [marks.renewTrigger]: delivery.renewTrigger,
       [marks.requestedDuration]: String(delivery.requestedDuration),
@@ -123,6 +126,7 @@ export const rewritten = (
 const ownMarks: ReadonlySet<string> = new Set([
   marks.inputsHash,
   marks.serialNumber,
+  marks.takenOver,
   marks.authorityKey,
   marks.renewTrigger,
   marks.requestedDuration,

@@ -47,6 +47,10 @@ const keyWaitMs = 30_000
 /** Until another certificate with the same key has its status, which then says so, ms. */
 const takenKeyWaitMs = 1000
 
+/** Nobody of ours has written its Secret yet. */
+const isFirstTaken = ({ secret }: Observed): boolean =>
+  secret.state === 'present' && secret.takenOver && secret.owner === undefined
+
 interface Verified {
   readonly secret: string
   readonly password: string
@@ -157,6 +161,15 @@ export class CertificateReconciler {
     this.#context.events.record({ regarding, type: 'Warning', reason: 'SignedEarly', action: 'Issue', note })
   }
 
+  #tellTaken(
+    certificate: DatabaseCertificate,
+    { secret }: Wanted,
+    { serialNumber, notAfter }: ParsedCertificate,
+  ): void {
+    const note = `Took over Secret "${secret.name}" with the certificate ${serialNumber} and its key, as they were; it is valid until ${toTimestamp(notAfter)}.`
+    this.#actor.announce(certificate, 'Adopted', 'Encode', note)
+  }
+
   #tellOutside(regarding: DatabaseCertificate): void {
     const note = `${outsideWindows} It was renewed at once. Let a window open between renewal and end: raise spec.renewBefore, or add one.`
     this.#context.events.record({ regarding, type: 'Warning', reason: 'OutsideWindows', action: 'Issue', note })
@@ -233,8 +246,11 @@ export class CertificateReconciler {
     const { object: certificate, seen } = look
     const { wanted } = usable(seen)
     const { leaf, written, adopted } = await encodeAgain(this.#context, look)
-    const wrote = leaf === undefined ? '' : ' again, certificate unchanged'
-    this.#actor.announce(certificate, 'Encoding', 'Encode', `Wrote Secret "${wanted.secret.name}"${wrote}. ${why}`)
+    if (isFirstTaken(seen) && leaf !== undefined) this.#tellTaken(certificate, wanted, leaf)
+    else {
+      const wrote = leaf === undefined ? '' : ' again, certificate unchanged'
+      this.#actor.announce(certificate, 'Encoding', 'Encode', `Wrote Secret "${wanted.secret.name}"${wrote}. ${why}`)
+    }
     this.#tellExport(certificate, wanted)
     this.#familiar.note(keyOf(certificate), certificate, wanted, written.metadata, adopted)
     if (leaf === undefined) return this.#readyWithout(look, wanted, written.metadata)

@@ -58,6 +58,8 @@ export const marks = {
   renewTrigger: 'dbtls.dev/renew-trigger',
   requestedDuration: 'dbtls.dev/requested-duration',
   serialNumber: 'dbtls.dev/serial-number',
+  /** On an adopted Secret: serial number of the certificate that was in it, while that is in use. */
+  takenOver: 'dbtls.dev/taken-over',
   /** On the Secret of a CA: never handed out by `run` and `render`. */
   private: 'dbtls.dev/private',
   /** On a ConfigMap or Secret of a trust bundle: `namespace/name` of the authority as an annotation, `namespace.name` as a label. */

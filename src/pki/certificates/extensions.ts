@@ -53,10 +53,8 @@ export const encodeExtensions = (plan: CertificatePlan): Uint8Array => {
   const { ca, pathLength } = plan.basicConstraints
   const emptySubject = plan.subject.length <= 2
   const constraints = ca ? [boolean(true), ...(pathLength === undefined ? [] : [integer(pathLength)])] : []
-  const extensions = [
-    extension(extensionIds.basicConstraints, true, sequence(...constraints)),
-    extension(extensionIds.keyUsage, true, encodeKeyUsage(plan.keyUsage)),
-  ]
+  const extensions = [extension(extensionIds.basicConstraints, true, sequence(...constraints))]
+  if (plan.keyUsage.length > 0) extensions.push(extension(extensionIds.keyUsage, true, encodeKeyUsage(plan.keyUsage)))
   if (plan.extendedKeyUsage.length > 0)
     extensions.push(extension(extensionIds.extendedKeyUsage, false, encodeExtendedKeyUsage(plan.extendedKeyUsage)))
   extensions.push(extension(extensionIds.subjectKeyId, false, octetString(plan.subjectKeyId)))
