@@ -3,13 +3,14 @@ ARG BUILDER=node:24-trixie-slim
 ARG RUNTIME=gcr.io/distroless/nodejs24-debian13:nonroot
 
 FROM ${BUILDER} AS build
+ARG REVISION=
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts/build.ts scripts/
 COPY src src
-RUN node scripts/build.ts && rm -f dist/*.map && mkdir /compile-cache
+RUN DBTLS_REVISION=${REVISION} node scripts/build.ts && rm -f dist/*.map && mkdir /compile-cache
 
 FROM ${RUNTIME}
 ARG VERSION=0.1.0
@@ -26,6 +27,6 @@ COPY --from=build --chown=65532:65532 /compile-cache /app/compile-cache
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--disable-warning=ExperimentalWarning
 USER 65532:65532
 RUN ["/nodejs/bin/node", "/app/dbtls.mjs", "operator", "--help"]
-EXPOSE 9090
+EXPOSE 8080 9090
 ENTRYPOINT ["/nodejs/bin/node", "/app/dbtls.mjs"]
 CMD ["operator"]

@@ -5,11 +5,11 @@ IMAGE ?= dbtls:dev
 INSTALLED := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit check bench generate build image kind-e2e clean
+.PHONY: help run test test-unit check bench generate build image image-archive kind-e2e clean
 .PHONY: check-types check-lint check-format check-rooms check-dead-code check-generated check-shell check-chart check-licences
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## database Secrets from examples/quickstart, without a cluster; Ctrl-C ends it
 	@bin/dbtls run --manifests examples/quickstart --state .dbtls/state --out .dbtls/out
@@ -61,7 +61,10 @@ build: $(INSTALLED) ## dist/dbtls.mjs and the modules it loads on demand, for No
 	@node scripts/build.ts
 
 image: ## the container image IMAGE (default dbtls:dev)
-	docker build --tag $(IMAGE) .
+	docker build --build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') --tag $(IMAGE) .
+
+image-archive: $(INSTALLED) ## the same image without Docker: build/image/dbtls.tar, and its bill of materials
+	@node test/kind/image/operator.ts
 
 kind-e2e: ## image, kind cluster, chart and quickstart from end to end; needs Docker, kind, helm and kubectl
 	@test/e2e/kind/run.sh

@@ -5,7 +5,14 @@ export default defineConfig({
     projects: [
       // No test measures time: a limit only ends one that hangs, however slow or busy the machine.
       { test: { name: 'unit', include: ['{src,scripts}/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
-      { test: { name: 'oracles', include: ['test/oracles/**/*.test.ts'], testTimeout: 300_000 } },
+      {
+        test: {
+          name: 'oracles',
+          include: ['test/{oracles,kind/image}/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
       {
         test: {
           name: 'databases',

@@ -1,12 +1,22 @@
 /**
  * Bundles src/main.ts and its packages into dist/, or the folder given: dbtls.mjs and the modules that it loads when a verb
  * needs them, for Node 24. Prints their sizes.
+ *
+ *   env: DBTLS_REVISION      the commit that `dbtls version` tells; by default what Git says of this checkout
  */
 import { build } from 'esbuild'
+import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+
+/** Empty where there is no Git, as in the image's own build. */
+const revisionOfCheckout = (): string =>
+  spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'], {
+    encoding: 'utf8',
+  }).stdout?.trim() ?? ''
+const revision = process.env['DBTLS_REVISION'] ?? revisionOfCheckout()
 
 const [outdir = 'dist'] = process.argv.slice(2)
 rmSync(outdir, { recursive: true, force: true })
@@ -27,7 +37,7 @@ const result = await build({
   minifyWhitespace: true,
   sourcemap: 'external',
   legalComments: 'linked',
-  define: { DBTLS_VERSION: JSON.stringify(version) },
+  define: { DBTLS_VERSION: JSON.stringify(version), DBTLS_REVISION: JSON.stringify(revision) },
   metafile: true,
   logLevel: 'warning',
   // The ES module of the same package: see the check below.
