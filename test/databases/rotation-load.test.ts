@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeAuthority, makePair, pemOf } from '../../src/database/connect/testing.ts'
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
 import { account } from './rotation/account.ts'
-import { renewAll, serialsOf } from './rotation/certificates.ts'
+import { renew, serialsOf } from './rotation/certificates.ts'
 import { everyEngine } from './rotation/engines.ts'
 import { withRevisions } from './rotation/etcd-members.ts'
 import { Fleet, type Member } from './rotation/fleet.ts'
@@ -33,7 +33,7 @@ describe('databases of one CA under the load of fresh connections', () => {
 
   it('refuse nobody while every certificate is renewed, once each', async () => {
     const since = Date.now()
-    await renewAll(site)
+    await renew(site)
     const serials = await serialsOf(site)
     for (const member of fleet.members)
       await eventually(

@@ -71,11 +71,11 @@ export class WatchedAuthority implements AsyncDisposable {
     await this.ask({ ...rotation, trigger: `rotation ${this.#triggers}` })
   }
 
-  /** Its certificate, as its Secret has it now. */
-  async certificate(): Promise<X509Certificate> {
+  /** Its certificate, or the one under another key, as its Secret has it now. */
+  async certificate(key = 'tls.crt'): Promise<X509Certificate> {
     const { cluster, namespace } = this.#site
     const { data = {} } = await cluster.get(secrets, { namespace, name: `${this.name}-ca` })
-    return new X509Certificate(Buffer.from(data['tls.crt'] ?? '', 'base64'))
+    return new X509Certificate(Buffer.from(data[key] ?? '', 'base64'))
   }
 
   get status(): Status | undefined {

@@ -11,17 +11,18 @@ export const serialsOf = async ({ cluster, namespace }: Site): Promise<ReadonlyM
   return new Map(items.map(({ metadata, status }) => [metadata.name, status?.serialNumber ?? '']))
 }
 
-/** Has every certificate issued anew; answers when the Secrets have them. */
-export const renewAll = async (site: Site): Promise<void> => {
+/** Has certificates issued anew, all or those of these names; answers when the Secrets have them. */
+export const renew = async (site: Site, ...names: readonly string[]): Promise<void> => {
   const before = await serialsOf(site)
   const { cluster, namespace } = site
-  for (const name of before.keys()) {
+  const chosen = [...before].filter(([name]) => names.length === 0 || names.includes(name))
+  for (const [name] of chosen) {
     const metadata = { name, namespace, annotations: { [marks.renewTrigger]: String(performance.now()) } }
     const marked = { apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseCertificate', metadata }
     const writer = { fieldManager: 'dbtls.dev/cli', force: true }
     await cluster.apply(databaseCertificates, marked as unknown as DatabaseCertificate, writer)
   }
-  for (const [name, serial] of before)
+  for (const [name, serial] of chosen)
     await eventually(`${name} to be renewed`, async () => {
       const found = await cluster.get(databaseCertificates, { namespace, name })
       return isReady(found) && found.status?.serialNumber !== serial

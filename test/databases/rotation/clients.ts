@@ -1,8 +1,8 @@
 /** A process of clients that open one connection after the other, as applications without a pool do. Told of them by its parent, whom it tells how each ended. */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loopbackNames } from '../harness/loopback-names.ts'
 import { connect, type Settings } from './attempt.ts'
+import { publishedPorts } from './ports-file.ts'
 
 export interface Client extends Settings {
   readonly name: string
@@ -32,7 +32,7 @@ const run = async (client: Client, index: number): Promise<void> => {
     const began = performance.now()
     let refused: string | undefined
     try {
-      const ports = JSON.parse(readFileSync(client.ports, 'utf8')) as readonly number[]
+      const ports = publishedPorts(client.ports)
       const port = ports[turn % ports.length]
       if (port === undefined) throw new Error('no server stands behind the name')
       await connect(client, port)

@@ -1,5 +1,5 @@
 /** The databases of a fleet: the profile of each, and how it is run from what the profile gives. */
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { createClient } from 'redis'
@@ -41,6 +41,8 @@ export interface Room {
   /** Of the data; the servers' user may enter it. */
   readonly folder: string
   readonly portsFile: string
+  /** Answers when the client has no connection under way that began before. */
+  readonly drained: () => Promise<void>
   readonly reaper: Reaper
 }
 
@@ -169,7 +171,7 @@ const cassandra: Engine['start'] = async ({ deployed, ports, folder, reaper }) =
   }
 }
 
-const etcd: Engine['start'] = async ({ site, deployed, host, ports, folder, portsFile, reaper }) => {
+const etcd: Engine['start'] = async ({ site, deployed, host, ports, folder, portsFile, drained, reaper }) => {
   const installation = await install('etcd')
   if (installation === undefined) return undefined
   const client = await deployed.client('admin')
@@ -186,7 +188,8 @@ const etcd: Engine['start'] = async ({ site, deployed, host, ports, folder, port
     const { fault } = await probe({ address: '127.0.0.1', port, dialect: 'http' }, { clock: systemClock() })
     if (fault !== undefined) throw new Error(fault.message)
   }
-  const running = await EtcdMembers.start({ installation, members, folder, portsFile, isHealthy, answers, reaper })
+  const about = { installation, members, folder, portsFile, reaper }
+  const running = await EtcdMembers.start({ ...about, isHealthy, drained, answers })
   await running.manage(site.cluster, site.namespace)
   return {
     ...{ pods: members.map(({ pod }) => pod), reload: () => running.restart(), logs: () => running.logs() },
@@ -216,7 +219,8 @@ export const engines = {
       clients: clients({ java: true }).map((client) => ({ ...client, require: 'Subject' })),
     }),
     start: database('PostgreSQL 18', (server) =>
-      asPostgres(server, 'CREATE ROLE app LOGIN', 'CREATE ROLE admin LOGIN', reloading),
+      // What jdbc.properties names.
+      asPostgres(server, 'CREATE ROLE app LOGIN', 'CREATE DATABASE app', 'CREATE ROLE admin LOGIN', reloading),
     ),
   },
   Valkey: {
@@ -257,10 +261,13 @@ export const engines = {
 
 export type EngineName = keyof typeof engines
 
-/** A database of each engine, all of one CA. */
-export const everyEngine = (authority: string): Readonly<Record<string, { engine: EngineName; authority: string }>> => {
-  const names = (Object.keys(engines) as EngineName[]).filter((name) => name !== 'etcd alone')
-  return Object.fromEntries(names.map((engine) => [engine.toLowerCase(), { engine, authority }]))
-}
+type Databases = Readonly<Record<string, { engine: EngineName; authority: string }>>
 
-export const publishPorts = (file: string, ports: readonly number[]): void => writeFileSync(file, JSON.stringify(ports))
+/** A database of each of these engines, all of one CA. */
+export const databasesOf = (names: readonly EngineName[], authority: string): Databases =>
+  Object.fromEntries(names.map((engine) => [engine.toLowerCase(), { engine, authority }]))
+
+export const everyEngine = (authority: string): Databases => {
+  const names = (Object.keys(engines) as EngineName[]).filter((name) => name !== 'etcd alone')
+  return databasesOf(names, authority)
+}

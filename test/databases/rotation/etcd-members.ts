@@ -9,6 +9,7 @@ import { eventually, ManagedProcess, type Reaper } from '../../controlplane/harn
 import type { Installation } from '../harness/install.ts'
 import { asServer, serverUser } from '../harness/server-user.ts'
 import type { MountedPod } from './kubelet.ts'
+import { publishPorts } from './ports-file.ts'
 
 export interface MemberInit {
   readonly pod: MountedPod
@@ -26,6 +27,8 @@ export interface MembersInit {
   readonly portsFile: string
   /** Whether the member at this port takes a client and has a leader. */
   readonly isHealthy: (port: number) => Promise<unknown>
+  /** Answers when nobody is on his way to a member that is in no Service any more. */
+  readonly drained: () => Promise<void>
   /** Whether it speaks TLS, with whatever certificate. */
   readonly answers: (port: number) => Promise<unknown>
   readonly reaper: Reaper
@@ -34,9 +37,6 @@ export interface MembersInit {
 const name = 'etcd'
 const revisionOf = ({ spec }: Pick<Workload, 'spec'>): string =>
   spec.template?.metadata?.annotations?.[marks.restartedFor] ?? ''
-
-/** A pod is out of its Service for a while before it is ended, as with a preStop hook. */
-const drainMs = 1500
 
 export class EtcdMembers implements AsyncDisposable {
   readonly #init: MembersInit
@@ -125,7 +125,8 @@ export class EtcdMembers implements AsyncDisposable {
     const member = members[index]
     if (member === undefined) return
     this.#publish(members.filter((one) => one !== member))
-    await sleep(drainMs)
+    // As with a preStop hook, which waits for those that were on their way.
+    await this.#init.drained()
     await this.#processes[index]?.stop()
     // A new pod has what the Secret holds now.
     await member.pod.sync()
@@ -135,7 +136,10 @@ export class EtcdMembers implements AsyncDisposable {
   }
 
   #publish(ready: readonly MemberInit[]): void {
-    writeFileSync(this.#init.portsFile, JSON.stringify(ready.map(({ port }) => port)))
+    publishPorts(
+      this.#init.portsFile,
+      ready.map(({ port }) => port),
+    )
   }
 
   async #until(isUp: MembersInit['isHealthy'], port: number): Promise<void> {

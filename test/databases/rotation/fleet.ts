@@ -7,9 +7,10 @@ import { loopbackNames } from '../harness/loopback-names.ts'
 import { serverFolder } from '../harness/server.ts'
 import type { Client } from './clients.ts'
 import { Deployed } from './deployed.ts'
-import { adminAccount, type Engine, engines, type EngineName, password, publishPorts, type Running } from './engines.ts'
+import { adminAccount, type Engine, engines, type EngineName, password, type Running } from './engines.ts'
 import type { MountedPod } from './kubelet.ts'
 import { Load } from './load.ts'
+import { publishPorts } from './ports-file.ts'
 import { applyTo, type Site } from './site.ts'
 
 export interface FleetInit {
@@ -19,6 +20,8 @@ export interface FleetInit {
   readonly databases: Readonly<Record<string, { readonly engine: EngineName; readonly authority: string }>>
   /** How late files follow their Secrets, ms at most. */
   readonly delayMs: number
+  /** From one connection of a client to the next, ms. Default: that of its engine. */
+  readonly everyMs?: number
 }
 
 export interface Member {
@@ -44,7 +47,7 @@ export class Fleet implements AsyncDisposable {
   readonly #names: Disposable
 
   /** Answers when every client has connected. */
-  static async start({ site, reaper, databases, delayMs }: FleetInit): Promise<Fleet> {
+  static async start({ site, reaper, databases, delayMs, everyMs }: FleetInit): Promise<Fleet> {
     const folder = mkdtempSync(join(tmpdir(), 'dbtls-rotation-'))
     // Servers run as somebody else come through here.
     chmodSync(folder, 0o755)
@@ -52,6 +55,7 @@ export class Fleet implements AsyncDisposable {
     await applyTo(site, adminAccount(Object.keys(databases)))
     const hosts = new Set<string>()
     const names = loopbackNames(hosts)
+    let loading: Load | undefined
     const found = await Promise.all(
       Object.entries(databases).map(async ([name, { engine, authority }]) => {
         const host = `${name}.${site.namespace}.svc`
@@ -63,6 +67,8 @@ export class Fleet implements AsyncDisposable {
           engine: engines[engine],
           root: join(folder, name),
           delayMs,
+          everyMs: everyMs ?? engines[engine].everyMs,
+          drained: async () => loading?.passed(name),
           site,
           reaper,
         })
@@ -74,6 +80,7 @@ export class Fleet implements AsyncDisposable {
       members.map(({ client }) => client),
       reaper,
     )
+    loading = load
     const fleet = new Fleet({ site, folder, members, load, missing, names })
     try {
       await load.goOn()
@@ -119,12 +126,14 @@ interface MemberPlan {
   readonly engine: Engine
   readonly root: string
   readonly delayMs: number
+  readonly everyMs: number
+  readonly drained: () => Promise<void>
   readonly site: Site
   readonly reaper: Reaper
 }
 
 const startMember = async (plan: MemberPlan): Promise<Member | undefined> => {
-  const { name, host, authority, engine, root, delayMs, site, reaper } = plan
+  const { name, host, authority, engine, root, delayMs, everyMs, drained, site, reaper } = plan
   mkdirSync(root)
   const ports: number[] = []
   for (let count = 0; count < engine.servers; count += 1) ports.push(await freePort())
@@ -140,13 +149,13 @@ const startMember = async (plan: MemberPlan): Promise<Member | undefined> => {
   const { cluster, namespace } = site
   const deployed = await Deployed.deploy({ cluster, namespace, name, spec, root, delayMs })
   const folder = serverFolder(join(root, 'run'))
-  const running = await engine.start({ site, deployed, host, ports, folder, portsFile, reaper })
+  const running = await engine.start({ site, deployed, host, ports, folder, portsFile, drained, reaper })
   if (running === undefined) {
     await deployed[Symbol.asyncDispose]()
     return undefined
   }
   const app = await deployed.client('app')
-  const { protocol, everyMs } = engine
+  const { protocol } = engine
   const about = { user: 'app', password, ports: portsFile, everyMs }
   const client: Client = { name, protocol, host, folder: app.volume.folder, ...about }
   return { name, engine, authority, host, ports, deployed, running, app, client }

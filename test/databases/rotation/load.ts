@@ -7,6 +7,9 @@ import type { Client, Ended } from './clients.ts'
 
 const program = fileURLToPath(new URL('clients.ts', import.meta.url))
 
+/** What two clocks may differ in what they call now, ms. */
+const clockMs = 5
+
 interface Connection {
   readonly client: string
   /** When it ended, ms since the epoch. */
@@ -28,6 +31,7 @@ export class Load implements AsyncDisposable {
   readonly #clients: readonly Client[]
   readonly #connections: Connection[] = []
   readonly #closed: Promise<unknown>
+  #isOver = false
 
   constructor(clients: readonly Client[], reaper: Reaper) {
     this.#clients = clients
@@ -79,6 +83,19 @@ export class Load implements AsyncDisposable {
       )
   }
 
+  /** Until no connection of this client is under way that began before now: it has one at a time. */
+  async passed(name: string): Promise<void> {
+    const since = Date.now() + clockMs
+    await eventually(
+      `client ${name} to have done with its connection`,
+      () =>
+        Promise.resolve(
+          this.#isOver || this.#connections.some(({ client, at, tookMs }) => client === name && at - tookMs > since),
+        ),
+      { timeoutMs: 180_000 },
+    )
+  }
+
   /** Until each of them was refused. */
   async refused(names: readonly string[], since: number): Promise<void> {
     for (const name of names)
@@ -91,6 +108,7 @@ export class Load implements AsyncDisposable {
 
   /** Answers when the last connections have ended. */
   async stop(): Promise<void> {
+    this.#isOver = true
     if (this.#child.connected) this.#child.send('stop')
     await this.#closed
   }
