@@ -14,6 +14,8 @@ export interface FormerList {
   readonly pem: string
   /** Authority key identifier, lower-case hex. */
   readonly keyId: string
+  /** Not verified. */
+  readonly list: ParsedRevocationList
 }
 
 const namePattern = /^former-[0-9a-f]{1,40}\.crl$/
@@ -22,10 +24,9 @@ const namePattern = /^former-[0-9a-f]{1,40}\.crl$/
 const nameOf = (keyId: string): string => `former-${keyId.slice(0, 40)}.crl`
 
 /** Of the list in a PEM, where it says which key has signed it. */
-export const formerList = (pem: string): FormerList | undefined => {
-  const list = listIn(pem)
+export const formerList = (pem: string, list = listIn(pem)): FormerList | undefined => {
   const keyId = Buffer.from(list?.authorityKeyId ?? []).toString('hex')
-  return keyId === '' ? undefined : { name: nameOf(keyId), pem, keyId }
+  return list === undefined || keyId === '' ? undefined : { name: nameOf(keyId), pem, keyId, list }
 }
 
 /** When the last certificate ends that the key has signed, ms; undefined where none is left. */
@@ -57,7 +58,8 @@ export const stillNeeded = (
   return [...byName.values()].filter(({ keyId }) => present.every((key) => key.keyId !== keyId) && alive.has(keyId))
 }
 
-const listIn = (pem: string): ParsedRevocationList | undefined => {
+/** What cannot be read is not a list; the next one takes its place. */
+export const listIn = (pem: string): ParsedRevocationList | undefined => {
   try {
     const [block] = decodePem(pem)
     return block?.label === 'X509 CRL' ? parseRevocationList(block.der) : undefined

@@ -5,17 +5,13 @@ import type { Keyring } from '../authority/keyring.ts'
 import { type Cluster, keyOf } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { dataHash } from '../material/hash.ts'
-import { decodePem, encodePem } from '../pki/encoding/pem.ts'
+import { encodePem } from '../pki/encoding/pem.ts'
 import { publicKeyHash } from '../pki/keys/keys.ts'
-import {
-  type ParsedRevocationList,
-  parseRevocationList,
-  revocationListVerifies,
-} from '../pki/revocation/revocation-list.ts'
+import { type ParsedRevocationList, revocationListVerifies } from '../pki/revocation/revocation-list.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps } from '../resources/core.ts'
 import { NotReady } from '../runtime/errors.ts'
-import { formerList, type FormerList, formerLists } from './former.ts'
+import { formerList, type FormerList, formerLists, listIn } from './former.ts'
 import type { StoredSeen } from './observed.ts'
 
 type Named = Pick<CertificateAuthority, 'metadata'>
@@ -55,7 +51,7 @@ export const configMapOf = (
       labels: { [marks.managedBy]: marks.managedByValue },
       annotations: {
         [marks.owner]: ownerOf(authority),
-        [marks.dataHash]: hashOf(data),
+        [marks.dataHash]: hashOf(data, former),
         [publicKeyMark]: Buffer.from(spki).toString('base64'),
       },
       // No owner reference: a CA deleted by mistake and applied again goes on with its number.
@@ -65,8 +61,8 @@ export const configMapOf = (
 }
 
 /** Of our keys alone: what somebody adds under others is his. */
-const hashOf = (data: Readonly<Record<string, string>>): string => {
-  const ours = [revocationListKey, ...formerLists(data).map(({ name }) => name)]
+const hashOf = (data: Readonly<Record<string, string>>, former: readonly FormerList[]): string => {
+  const ours = [revocationListKey, ...former.map(({ name }) => name)]
   return dataHash(new Map(ours.map((name) => [name, Buffer.from(data[name] ?? '')])))
 }
 
@@ -90,20 +86,22 @@ export const seeStored = (
   const owner = annotations[marks.owner]
   const mine = ownerOf(authority)
   const ours = isOurs(authority, map)
+  const content = contentOf(map)
+  const list = ours ? verifiedList(authority, content) : undefined
   return {
     state: 'present',
     uid,
     resourceVersion,
     ours,
     owner,
-    list: ours ? verifiedList(authority, map) : undefined,
-    newest: ours ? (listOf(map, keys.present) ?? verifiedList(authority, map)) : undefined,
-    other: ours ? listOf(map, keys.other) : undefined,
-    former: ours ? formerIn(authority, map) : [],
+    list,
+    newest: ours ? (listOf(content, keys.present) ?? list) : undefined,
+    other: ours ? listOf(content, keys.other) : undefined,
+    former: ours ? formerIn(authority, content) : [],
     drift: [
       ...(labels[marks.managedBy] === marks.managedByValue ? [] : [`label ${marks.managedBy}`]),
       ...(owner === mine ? [] : [`annotation ${marks.owner}`]),
-      ...(annotations[marks.dataHash] === hashOf(map.data ?? {}) ? [] : ['its contents']),
+      ...(annotations[marks.dataHash] === hashOf(map.data ?? {}, content.former) ? [] : ['its contents']),
     ],
   }
 }
@@ -117,33 +115,49 @@ const isOurs = (authority: CertificateAuthority, { metadata: { uid = '', annotat
   )
 }
 
+/** What a ConfigMap holds, read once: a list may have as many entries as the ledger. */
+interface Content {
+  readonly pem: string
+  readonly present: ParsedRevocationList | undefined
+  /** Those put aside. */
+  readonly former: readonly FormerList[]
+  /** SubjectPublicKeyInfo, as its mark says. */
+  readonly spki: Uint8Array
+}
+
+const contentOf = ({ data = {}, metadata }: ConfigMap): Content => {
+  const pem = data[revocationListKey] ?? ''
+  const spki = Buffer.from(metadata.annotations?.[publicKeyMark] ?? '', 'base64')
+  return { pem, present: listIn(pem), former: formerLists(data), spki }
+}
+
 /** Every list in the ConfigMap, of whatever key, none of them verified; empty where it is somebody else's. */
 export const listsIn = (authority: CertificateAuthority, map: ConfigMap): ParsedRevocationList[] =>
-  isOurs(authority, map) ? pemsIn(map).flatMap((pem) => parsed(pem) ?? []) : []
+  isOurs(authority, map) ? understood(contentOf(map)) : []
 
-const pemsIn = ({ data = {} }: ConfigMap): string[] => [
-  data[revocationListKey] ?? '',
-  ...formerLists(data).map(({ pem }) => pem),
-]
+const understood = ({ present, former }: Content): ParsedRevocationList[] =>
+  [...(present === undefined ? [] : [present]), ...former.map(({ list }) => list)].filter(
+    ({ unknownCritical }) => unknownCritical.length === 0,
+  )
 
 /** Those put aside, and the one in their place until now, where the key in its mark has signed it and the CA has another. */
-const formerIn = (authority: CertificateAuthority, { data = {}, metadata }: ConfigMap): FormerList[] => {
-  const spki = Buffer.from(metadata.annotations?.[publicKeyMark] ?? '', 'base64')
-  const pem = data[revocationListKey] ?? ''
-  const isPresent = publicKeyHash(spki) === authority.status?.certificate?.publicKeyHash
-  const last = isPresent || readList(pem, spki) === undefined ? undefined : formerList(pem)
-  return [...formerLists(data), ...(last === undefined ? [] : [last])]
+const formerIn = (authority: CertificateAuthority, { pem, present, former, spki }: Content): FormerList[] => {
+  const last = isOfPresentKey(authority, spki) || !isSignedBy(present, spki) ? undefined : formerList(pem, present)
+  return [...former, ...(last === undefined ? [] : [last])]
 }
 
 /** The list in the ConfigMap, where the key of the CA signed it. Whoever can write ConfigMaps cannot forge that. */
-const verifiedList = (authority: CertificateAuthority, map: ConfigMap): ParsedRevocationList | undefined => {
-  const spki = Buffer.from(map.metadata.annotations?.[publicKeyMark] ?? '', 'base64')
-  if (publicKeyHash(spki) !== authority.status?.certificate?.publicKeyHash) return undefined
-  return readList(map.data?.[revocationListKey] ?? '', spki)
-}
+const verifiedList = (authority: CertificateAuthority, { present, spki }: Content): ParsedRevocationList | undefined =>
+  isOfPresentKey(authority, spki) && isSignedBy(present, spki) ? present : undefined
 
-const listOf = (map: ConfigMap, spki: Uint8Array | undefined): ParsedRevocationList | undefined =>
-  spki === undefined ? undefined : newestOf(pemsIn(map).flatMap((pem) => readList(pem, spki) ?? []))
+const isOfPresentKey = ({ status }: CertificateAuthority, spki: Uint8Array): boolean =>
+  publicKeyHash(spki) === status?.certificate?.publicKeyHash
+
+const listOf = (content: Content, spki: Uint8Array | undefined): ParsedRevocationList | undefined =>
+  spki === undefined ? undefined : newestOf(understood(content).filter((list) => revocationListVerifies(list, spki)))
+
+const isSignedBy = (list: ParsedRevocationList | undefined, spki: Uint8Array): boolean =>
+  list !== undefined && list.unknownCritical.length === 0 && revocationListVerifies(list, spki)
 
 /** The one with the highest number. */
 export const newestOf = (lists: readonly ParsedRevocationList[]): ParsedRevocationList | undefined =>
@@ -151,23 +165,6 @@ export const newestOf = (lists: readonly ParsedRevocationList[]): ParsedRevocati
     (newest, list) => ((list.number ?? 0n) >= (newest?.number ?? 0n) ? list : newest),
     undefined,
   )
-
-const readList = (pem: string, spki: Uint8Array): ParsedRevocationList | undefined => {
-  const list = parsed(pem)
-  return list !== undefined && revocationListVerifies(list, spki) ? list : undefined
-}
-
-const parsed = (pem: string): ParsedRevocationList | undefined => {
-  try {
-    const [block] = decodePem(pem)
-    if (block?.label !== 'X509 CRL') return undefined
-    const list = parseRevocationList(block.der)
-    return list.unknownCritical.length === 0 ? list : undefined
-  } catch {
-    // What cannot be read is not a list; the next one takes its place.
-    return undefined
-  }
-}
 
 /** DER of the list that is published now, verified against the CA's key; undefined while there is none. Also after spec.crl is gone. */
 export const readRevocationList = async (
