@@ -4,6 +4,7 @@
  * entry is gone, is taken from the Secret, of which nothing but the certificates is decoded.
  */
 
+import { lineage } from '../authority/lineage.ts'
 import { parentOf } from '../authority/names.ts'
 import { type Cluster, keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
@@ -54,16 +55,9 @@ export class AuthorityCertificateReader {
     return this.#cache.get(keyOf(authority), version, () => this.#read(authority))
   }
 
-  /** The authority and those above it, as far as they are known here. */
   #lineage(authority: CertificateAuthority): CertificateAuthority[] {
-    const found = [authority]
-    for (let parent = parentOf(authority); parent !== undefined && found.length <= mostAbove;) {
-      const next = this.#sources.caches.authorities.store.get(`${parent.namespace}/${parent.name}`)
-      if (next === undefined || found.includes(next)) break
-      found.push(next)
-      parent = parentOf(next)
-    }
-    return found
+    const { store } = this.#sources.caches.authorities
+    return lineage(keyOf(authority), (key) => store.get(key)).map(([, member]) => member)
   }
 
   async #read(authority: CertificateAuthority): Promise<AuthorityCertificates | undefined> {

@@ -1,6 +1,6 @@
 /** Which CAs hang together: what a CA's trust reaches, and what it hangs under. From the caches alone. */
 
-import { parentOf } from '../authority/names.ts'
+import { lineage } from '../authority/lineage.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -29,16 +29,8 @@ export const familyOf = (caches: Caches, head: CertificateAuthority): Member[] =
 }
 
 /** `namespace/name` of the CA and of those above it. */
-export const lineOf = (caches: Caches, key: string): string[] => {
-  const line: string[] = []
-  for (let at: string | undefined = key; at !== undefined && !line.includes(at);) {
-    line.push(at)
-    const authority = caches.authorities.store.get(at)
-    const parent = authority === undefined ? undefined : parentOf(authority)
-    at = parent === undefined ? undefined : `${parent.namespace}/${parent.name}`
-  }
-  return line
-}
+export const lineOf = ({ authorities }: Caches, key: string): string[] =>
+  lineage(key, (at) => authorities.store.get(at)).map(([at]) => at)
 
 /** Nobody waits for what is being deleted, or what is in a namespace that is. */
 export const isGoing = (

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { keyOf } from '../../cluster/port.ts'
 import type { Keyring } from '../../authority/keyring.ts'
+import type { FindAuthority } from '../../authority/lineage.ts'
 import { type Context, existing } from '../../control/context.ts'
 import type { Lookup } from '../../database/connect/address.ts'
 import { findEntryOf } from '../../ledger/record.ts'
@@ -19,7 +20,6 @@ import { registerEndpointMetrics } from './metrics.ts'
 import { offersFor, strangerTo } from './offers.ts'
 import { Permission, type ProbeRules } from './permitted.ts'
 import { type FindEntry, type Plan, type PlannedEndpoint, planOf } from './plan.ts'
-import type { FindAuthority } from './rotating.ts'
 import { EndpointWatch, type Watched } from './watch.ts'
 
 export interface LiveOptions {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import type { FindAuthority } from '../../authority/lineage.ts'
 import type { LedgerEntry } from '../../ledger/entry.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { ProfileView } from '../collaborators.ts'
 import { authority, expanded, profileOf, topology } from '../profile.fixture.ts'
 import { mostEndpoints, planOf } from './plan.ts'
-import { type FindAuthority, rotatingAt } from './rotating.ts'
+import { rotatingAt } from './rotating.ts'
 
 const issuedAt = Date.UTC(2026, 10, 21)
 

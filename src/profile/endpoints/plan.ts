@@ -1,5 +1,6 @@
 /** A profile and what was issued for it → which servers are asked, and what each should serve. Pure. */
 
+import type { FindAuthority } from '../../authority/lineage.ts'
 import { keyOf } from '../../cluster/port.ts'
 import { issuedAt, type LedgerEntry } from '../../ledger/entry.ts'
 import { parseEndpoint } from '../../database/connect/address.ts'
@@ -13,7 +14,7 @@ import type { ProfileView } from '../collaborators.ts'
 import type { WantedCertificate } from '../expand.ts'
 import { keyOfAuthority } from '../names.ts'
 import type { Expected, Wish } from './decide.ts'
-import { type FindAuthority, type Rotating, rotatingAt } from './rotating.ts'
+import { type Rotating, rotatingAt } from './rotating.ts'
 
 export interface PlannedEndpoint {
   /** HOST:PORT as the profile has it. */

@@ -1,9 +1,7 @@
 /** Whether the CA that signs clients, or one above it, is being replaced by one with another key. Pure. */
 
-import { upwards } from '../../authority/reordered.ts'
+import { type FindAuthority, lineage } from '../../authority/lineage.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
-
-export type FindAuthority = (key: string) => CertificateAuthority | undefined
 
 export interface Rotating {
   /** `namespace/name` of the one that is replaced. */
@@ -17,10 +15,11 @@ export interface Rotating {
 
 /** Phases in which servers trust both, or are about to. */
 const proving: ReadonlySet<string> = new Set(['TrustBoth', 'Signing', 'DropSoak'])
+
 /** The highest: it is its certificate that servers have in their files. `key`: `namespace/name`. */
 export const rotatingAt = (key: string, find: FindAuthority): Rotating | undefined => {
   const own = find(key)
-  return upwards(key, find)
+  return lineage(key, find)
     .flatMap(([at, authority]) => rotatingOf(at, authority, own) ?? [])
     .at(-1)
 }
