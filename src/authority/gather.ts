@@ -13,7 +13,7 @@ import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
-import { nameOf, parentOf, passphraseRefOf } from './names.ts'
+import { nameOf, parentOf, passphraseRefOf, signerOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { signingPolicyOf } from './policy.ts'
 import { publicationOf } from './published.ts'
@@ -68,8 +68,7 @@ export const gather = async (
 const revocationOf = ({ caches }: Context, authority: CertificateAuthority): RevocationReason | undefined => {
   const serial = authority.status?.certificate?.serialNumber
   if (serial === undefined) return undefined
-  const { namespace = 'default', name } = authority.metadata
-  return findEntry(caches, parentOf(authority) ?? { namespace, name }, serial)?.revocation?.reason
+  return findEntry(caches, signerOf(authority), serial)?.revocation?.reason
 }
 
 const seeParent = async (
@@ -141,9 +140,7 @@ const seeSecret = async (
     drift: drift(secret, authority, stored, parent === undefined),
     signedByParent: stored === undefined || material === undefined ? undefined : isSignedBy(stored, material),
     chainChanged: stored !== undefined && material !== undefined && chainChanged(stored, material),
-    recorded: asked
-      ? await isRecorded(context.cluster, parentOf(authority) ?? authority.metadata, stored, signal)
-      : undefined,
+    recorded: asked ? await isRecorded(context.cluster, signerOf(authority), stored, signal) : undefined,
   }
 }
 

@@ -56,5 +56,11 @@ export const parentOf = (
   return { namespace: reference.namespace ?? authority.metadata.namespace ?? 'default', name: reference.name }
 }
 
+/** Whose ledger its certificate is in: the one above, or a root's own. */
+export const signerOf = (authority: CertificateAuthority): { readonly namespace: string; readonly name: string } => {
+  const { namespace = 'default', name } = authority.metadata
+  return parentOf(authority) ?? { namespace, name }
+}
+
 export const nameOf = (kind: string, object: { metadata: { namespace?: string; name: string } }): string =>
   `${kind} ${object.metadata.namespace}/${object.metadata.name}`

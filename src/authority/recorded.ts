@@ -6,7 +6,7 @@
 import type { Context } from '../control/context.ts'
 import { isRecorded } from '../ledger/record.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import { parentOf } from './names.ts'
+import { parentOf, signerOf } from './names.ts'
 import { type StoredAuthority, StoredAuthorityError } from './stored.ts'
 
 type Reading = Pick<Context, 'cluster' | 'clock'>
@@ -21,8 +21,8 @@ export const refuseUnrecorded = async (
   if (other === undefined) return
   // A former CA that has ended is trusted by nobody, and its entry may be pruned while people still hang on it.
   if (other.name === 'former' && other.certificate.notAfter < clock.now()) return
+  if (await isRecorded(cluster, signerOf(authority), other, signal)) return
   const parent = parentOf(authority)
-  if (await isRecorded(cluster, parent ?? authority.metadata, other, signal)) return
   const whose =
     parent === undefined
       ? 'this authority'

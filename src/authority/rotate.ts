@@ -15,7 +15,7 @@ import { materialProblem, signingProblem } from './decide.ts'
 import { gather } from './gather.ts'
 import { deliver, issuanceOf, issueAuthority } from './issue.ts'
 import type { Keyring } from './keyring.ts'
-import { parentOf } from './names.ts'
+import { signerOf } from './names.ts'
 import type { Look } from './observed.ts'
 import { type Bundle, bundleUnder, contentOf } from './outputs.ts'
 import { materialFacts, type RotationFacts } from './rotation-facts.ts'
@@ -239,9 +239,8 @@ export class Rotator {
     const of = `${authority.metadata.uid} ${authority.metadata.generation} ${stored.certificate.fingerprint}`
     const kept = this.#successors.get(key)
     if (kept?.of === of) return kept.successor
-    const { namespace = 'default', name } = authority.metadata
     const parent = seen.parent?.state === 'usable' ? seen.parent : undefined
-    if (!(await isRecorded(this.#context.cluster, parentOf(authority) ?? { namespace, name }, stored, signal)))
+    if (!(await isRecorded(this.#context.cluster, signerOf(authority), stored, signal)))
       await record(this.#context, issuanceOf(authority, wanted, parent, stored.certificate), signal)
     const successor = await signSuccessor(this.#context, authority, wanted, seen.parent, stored)
     const { serialNumber: supersedes } = stored.certificate

@@ -5,7 +5,7 @@
  */
 
 import { lineage } from '../authority/lineage.ts'
-import { parentOf } from '../authority/names.ts'
+import { signerOf } from '../authority/names.ts'
 import { type Cluster, keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { dataOf, readSecret } from '../control/secrets.ts'
@@ -87,8 +87,7 @@ export class AuthorityCertificateReader {
   /** The certificate that the authority reports, from the ledger of the one that signed it. */
   async #entry(authority: CertificateAuthority): Promise<ParsedCertificate | undefined> {
     const { certificate: reported } = authority.status ?? {}
-    const { namespace = 'default', name } = authority.metadata
-    const signer = parentOf(authority) ?? { namespace, name }
+    const signer = signerOf(authority)
     const { cluster, caches } = this.#sources
     if (reported === undefined) return undefined
     if (!caches.ledger.store.get(`${signer.namespace}/${entryName(signer.name, reported.serialNumber)}`))

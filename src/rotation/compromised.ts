@@ -3,7 +3,7 @@
  * those who ask its list would refuse certificates that still wait for their turn.
  */
 
-import { parentOf } from '../authority/names.ts'
+import { signerOf } from '../authority/names.ts'
 import type { Material } from '../authority/rotate.ts'
 import type { Context } from '../control/context.ts'
 import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
@@ -70,8 +70,7 @@ const revokeAuthority = async (
   serialNumber: string,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { namespace = 'default', name } = authority.metadata
-  const entry = findEntry(context.caches, parentOf(authority) ?? { namespace, name }, serialNumber)
+  const entry = findEntry(context.caches, signerOf(authority), serialNumber)
   if (entry === undefined || entry.revocation !== undefined) return
   await revokeEntry(context, authority, entry, { reason: 'cACompromise', why: 'its key is compromised' }, signal)
 }

@@ -1,6 +1,6 @@
 /** What the former CA has signed and is still in use, by the ledger: no mark of it is waited for, for marks come late. */
 
-import { parentOf } from '../authority/names.ts'
+import { signerOf } from '../authority/names.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { toTimestamp } from '../control/schedule.ts'
@@ -125,9 +125,7 @@ const authorityAt = (caches: Caches, key: string): Holder | undefined => {
   const found = caches.authorities.store.get(key)
   if (found === undefined || isGoing(caches, found)) return undefined
   const { certificate, conditions } = found.status ?? {}
-  const { namespace = 'default', name } = found.metadata
-  const signer = parentOf(found) ?? { namespace, name }
-  const entry = certificate === undefined ? undefined : findEntry(caches, signer, certificate.serialNumber)
+  const entry = certificate === undefined ? undefined : findEntry(caches, signerOf(found), certificate.serialNumber)
   return {
     name: `CertificateAuthority ${key}`,
     serialNumber: certificate?.serialNumber,

@@ -1,6 +1,6 @@
 /** What the Secret of a CA holds, read live, and again when it, its passphrase or the CA above changes. No key is kept. */
 
-import { isBrought, keySecretOf, parentOf, recordSecretOf, secretsOf } from '../authority/names.ts'
+import { isBrought, keySecretOf, parentOf, recordSecretOf, secretsOf, signerOf } from '../authority/names.ts'
 import type { Material } from '../authority/rotate.ts'
 import type { BroughtMaterial } from '../authority/rotate-brought.ts'
 import { keyOf } from '../cluster/port.ts'
@@ -75,8 +75,7 @@ export const isUsable = (
   { serialNumber, notAfter }: Pick<ParsedCertificate, 'serialNumber' | 'notAfter'>,
   now: number,
 ): boolean => {
-  const { namespace = 'default', name } = authority.metadata
-  const entry = findEntry(caches, parentOf(authority) ?? { namespace, name }, serialNumber)
+  const entry = findEntry(caches, signerOf(authority), serialNumber)
   return notAfter > now && entry?.revocation === undefined
 }
 
