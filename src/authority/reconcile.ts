@@ -10,7 +10,6 @@ import type { Decision } from '../control/decision.ts'
 import { isFailedIssuance, isRefused } from '../control/failure.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import { writeSecret } from '../control/write-secret.ts'
-import { findEntry } from '../ledger/record.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -66,7 +65,7 @@ export class AuthorityReconciler {
     const { object: authority, seen } = look
     const wanted = wantedOf(seen)
     const stored = seen.secret.state === 'present' ? seen.secret.stored : undefined
-    const kept = this.#kept(look, wanted)
+    const kept = this.#undelivered.find(this.#context, authority, seen, wanted)
     const bundle = kept ?? (await issueAuthority(this.#context, wanted, seen.parent, stored))
     const made = { bundle, recorded: kept !== undefined }
     const { metadata } = await deliver(this.#context, this.#undelivered, look, wanted, made)
@@ -74,16 +73,6 @@ export class AuthorityReconciler {
       this.#announce(authority, bundle.certificate, stored !== undefined, why)
       return this.#ready(look, bundle, metadata)
     }
-  }
-
-  /** Signed before and not delivered yet, unless it was revoked meanwhile. */
-  #kept({ object: authority, seen }: Look, wanted: Wanted): Bundle | undefined {
-    const { caches, clock } = this.#context
-    const kept = this.#undelivered.find(authority, seen, wanted, clock.now())
-    const { namespace = 'default', name } = authority.metadata
-    const signedBy = wanted.parent ?? { namespace, name }
-    const entry = kept && findEntry(caches, signedBy, kept.certificate.serialNumber)
-    return entry?.state === 'Revoked' ? undefined : kept
   }
 
   #announce(authority: CertificateAuthority, certificate: ParsedCertificate, again: boolean, why: string): void {

@@ -170,7 +170,7 @@ export class Rotator {
     if (this.#renewed.get(key) === `${stored.certificate.fingerprint} ${trigger}`) return this.#unchanged(sight)
     const problem = signingProblem(seen, this.#context.clock.now())
     if (problem !== undefined) throw new NotReady(problem.reason, problem.message)
-    const kept = this.#undelivered.find(authority, seen, wanted, this.#context.clock.now())
+    const kept = this.#undelivered.find(this.#context, authority, seen, wanted)
     const bundle = kept ?? (await issueAuthority(this.#context, wanted, seen.parent, stored))
     const { metadata } = await deliver(this.#context, this.#undelivered, sight, wanted, {
       bundle,

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Context } from '../control/context.ts'
+import { entryOf } from '../ledger/testing.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Observed } from './observed.ts'
 import type { Bundle } from './outputs.ts'
@@ -7,8 +9,11 @@ import type { Wanted } from './wanted.ts'
 
 const day = 24 * 3_600_000
 const authority = (metadata: object = {}) =>
-  ({ metadata: { namespace: 'data', name: 'ca', uid: 'u', generation: 2, ...metadata } }) as CertificateAuthority
-const bundle = { certificate: { notBefore: 0, notAfter: 90 * day } } as Bundle
+  ({
+    metadata: { namespace: 'data', name: 'ca', uid: 'u', generation: 2, ...metadata },
+    spec: { source: { selfSigned: {} } },
+  }) as CertificateAuthority
+const bundle = { certificate: { serialNumber: '0A', notBefore: 0, notAfter: 90 * day } } as Bundle
 const wanted = { renewal: { renewBefore: 30 * day } } as Wanted
 const seen = (fingerprint = 'a', change: object = {}, stored?: string) =>
   ({
@@ -19,12 +24,18 @@ const seen = (fingerprint = 'a', change: object = {}, stored?: string) =>
         : { state: 'present', stored: { certificate: { fingerprint: stored } } },
   }) as unknown as Observed
 
+/** At a time, with this entry of the certificate in the ledger. */
+const at = (now: number, state: 'Valid' | 'Revoked' = 'Valid') => {
+  const find = (key: string) => (key === 'data/ca-0a' ? entryOf('0A', { state }) : undefined)
+  return { clock: { now: () => now }, caches: { ledger: { store: { get: find } } } } as unknown as Context
+}
+
 describe('the certificate of a CA that did not reach its Secret', () => {
   const kept = new Undelivered()
   kept.keep(authority(), seen(), bundle)
 
   it('is delivered at the next attempt', () => {
-    expect(kept.find(authority(), seen(), wanted, day)).toBe(bundle)
+    expect(kept.find(at(day), authority(), seen(), wanted)).toBe(bundle)
   })
 
   it.each([
@@ -42,13 +53,17 @@ describe('the certificate of a CA that did not reach its Secret', () => {
     { what: 'a Secret has come', about: seen('a', {}, 'other'), now: day },
     { what: 'it is due for renewal itself', now: 61 * day },
   ])('is not delivered when $what', ({ of = authority(), about = seen(), now }) => {
-    expect(kept.find(of, about, wanted, now)).toBeUndefined()
+    expect(kept.find(at(now), of, about, wanted)).toBeUndefined()
+  })
+
+  it('is not delivered when it was revoked meanwhile', () => {
+    expect(kept.find(at(day, 'Revoked'), authority(), seen(), wanted)).toBeUndefined()
   })
 
   it('is forgotten once it was delivered', () => {
     const other = new Undelivered()
     other.keep(authority(), seen(), bundle)
     other.forget('data/ca')
-    expect(other.find(authority(), seen(), wanted, day)).toBeUndefined()
+    expect(other.find(at(day), authority(), seen(), wanted)).toBeUndefined()
   })
 })

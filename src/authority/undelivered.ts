@@ -5,8 +5,11 @@
  */
 
 import { keyOf } from '../cluster/port.ts'
+import type { Context } from '../control/context.ts'
 import { renewalTime } from '../control/schedule.ts'
+import { findEntry } from '../ledger/record.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { signerOf } from './names.ts'
 import type { Observed } from './observed.ts'
 import type { Bundle } from './outputs.ts'
 import type { Wanted } from './wanted.ts'
@@ -24,12 +27,22 @@ export class Undelivered {
     this.#kept.set(keyOf(authority), { bundle, circumstances: circumstancesOf(authority, seen) })
   }
 
-  /** Only for the very spec, authority above and certificate before it, and while it is not due for renewal itself. */
-  find(authority: CertificateAuthority, seen: Observed, { renewal }: Wanted, now: number): Bundle | undefined {
+  /**
+   * Only for the very spec, authority above and certificate before it, and while it was not revoked and is not due for renewal
+   * itself.
+   */
+  find(
+    { caches, clock }: Pick<Context, 'caches' | 'clock'>,
+    authority: CertificateAuthority,
+    seen: Observed,
+    { renewal }: Pick<Wanted, 'renewal'>,
+  ): Bundle | undefined {
     const kept = this.#kept.get(keyOf(authority))
     if (kept === undefined || kept.circumstances !== circumstancesOf(authority, seen)) return undefined
-    const { notBefore, notAfter } = kept.bundle.certificate
-    return now < renewalTime(renewal, notBefore, notAfter, authority.metadata.uid ?? '') ? kept.bundle : undefined
+    const { notBefore, notAfter, serialNumber } = kept.bundle.certificate
+    if (findEntry(caches, signerOf(authority), serialNumber)?.state === 'Revoked') return undefined
+    const due = renewalTime(renewal, notBefore, notAfter, authority.metadata.uid ?? '')
+    return clock.now() < due ? kept.bundle : undefined
   }
 
   forget(key: string): void {
