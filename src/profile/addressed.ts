@@ -1,10 +1,10 @@
-/** Which certificate is meant for the server at a host, and under which name one is verified. Pure. */
+/** Which certificates are meant for the server at a host, and under which name one is verified. Pure. */
 
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 
 /** A wildcard stands for one label. */
-export const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
+const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
   const name = host.toLowerCase().replace(/\.$/, '')
   const above = name.replace(/^[^.]+/, '*')
   return (
@@ -13,8 +13,28 @@ export const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
   )
 }
 
+export interface Addressed<T> {
+  /** Those that are for its name; any of them where none is. */
+  readonly expected: readonly T[]
+  /** What clients verify. */
+  readonly serverName: string
+}
+
+/** `isGiven`: a person wrote the host down, so it is what clients connect to. `preferred`: the name that clients are told otherwise. */
+export const addressedAt = <T extends { readonly certificate: DatabaseCertificate }>(
+  host: string,
+  all: readonly T[],
+  { isGiven = false, preferred }: { readonly isGiven?: boolean; readonly preferred?: string | undefined } = {},
+): Addressed<T> => {
+  const meant = all.filter(({ certificate }) => isFor(certificate, host))
+  if (meant.length > 0) return { expected: meant, serverName: host }
+  // A name that dbtls chose itself may be one that the policy of the CA has left out; clients use another then.
+  const usual = isGiven ? undefined : nameIn(all[0]?.certificate, preferred)
+  return { expected: all, serverName: usual ?? host }
+}
+
 /** `preferred` where it is among its names, else the first that is a server's alone. */
-export const nameIn = (certificate: DatabaseCertificate | undefined, preferred?: string): string | undefined => {
+const nameIn = (certificate: DatabaseCertificate | undefined, preferred: string | undefined): string | undefined => {
   const names = certificate?.spec.dnsNames?.filter((name) => !name.startsWith('*') && name !== 'localhost') ?? []
   return names.find((name) => name === preferred) ?? names[0]
 }

@@ -24,6 +24,13 @@ export const byProfile = (object: KubeObject): string[] =>
 export const keyOfAuthority = ({ namespace, name }: AuthorityRef, { metadata }: DatabaseTLSProfile): string =>
   `${namespace ?? metadata.namespace ?? 'default'}/${name}`
 
+/** `namespace/name` of the CA that signs what its servers show. */
+export const authorityOf = (profile: DatabaseTLSProfile): string => keyOfAuthority(profile.spec.authorityRef, profile)
+
+/** Of the CA that signs its clients: the same, unless it says otherwise. */
+export const clientAuthorityOf = (profile: DatabaseTLSProfile): string =>
+  keyOfAuthority(profile.spec.clientAuthorityRef ?? profile.spec.authorityRef, profile)
+
 /** Index: the CAs it names. */
 export const profileAuthorityKeys = (profile: DatabaseTLSProfile): string[] =>
   [profile.spec.authorityRef, profile.spec.clientAuthorityRef].flatMap((reference) =>

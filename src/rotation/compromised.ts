@@ -5,7 +5,7 @@
 
 import { signerOf } from '../authority/names.ts'
 import type { Material } from '../authority/rotate.ts'
-import type { Context } from '../control/context.ts'
+import type { Caches, Context } from '../control/context.ts'
 import { issuedAt, type LedgerEntry } from '../ledger/entry.ts'
 import { findEntry, findEntryOf } from '../ledger/record.ts'
 import { revokeEntry } from '../ledger/revoke.ts'
@@ -13,7 +13,7 @@ import { supersedeGraceMs } from '../ledger/rules.ts'
 import { byProfile } from '../profile/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { replacedEntries } from './leaves.ts'
-import { isServed } from './servers.ts'
+import { servedBy } from './servers.ts'
 import type { Phase } from './state.ts'
 
 /** In one look; the rest comes at once. */
@@ -36,10 +36,11 @@ export const revokeFormer = async (
 ): Promise<number | undefined> => {
   const { caches, clock } = context
   const now = clock.now()
+  const isServed = servedBy(caches)
   const atOnce = phase === 'DropSoak' || phase === 'Dropped' || material.stage === 'Dropped'
   const times = replacedEntries(caches, authority, material.certificate, now, namespaces).map((entry) => ({
     entry,
-    at: atOnce ? now : safeAt(context, entry, now),
+    at: atOnce ? now : safeAt(caches, entry, now, isServed),
   }))
   const due = times.filter(({ at }) => at <= now)
   const why = 'its CA is compromised, and it was replaced'
@@ -53,13 +54,13 @@ export const revokeFormer = async (
 }
 
 /** When its server no longer shows it: as was seen, or, where nobody looks, after the time that a Secret takes to its pod. */
-const safeAt = ({ caches }: Pick<Context, 'caches'>, entry: LedgerEntry, now: number): number => {
+const safeAt = (caches: Caches, entry: LedgerEntry, now: number, isServed: ReturnType<typeof servedBy>): number => {
   const certificate = caches.certificates.store.get(entry.holderKey ?? '')
   if (certificate === undefined || entry.isCa) return now
   const [key] = byProfile(certificate)
   const profile = key === undefined ? undefined : caches.profiles.store.get(key)
   if (profile !== undefined && (profile.status?.endpoints ?? []).length > 0)
-    return isServed(caches, certificate, profile) ? now : Number.POSITIVE_INFINITY
+    return isServed(certificate, profile) ? now : Number.POSITIVE_INFINITY
   const successor = findEntryOf(caches, certificate, certificate.status?.serialNumber ?? '')
   return (successor === undefined ? now : issuedAt(successor)) + supersedeGraceMs
 }

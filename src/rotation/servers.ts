@@ -8,8 +8,8 @@ import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
 import { engineOf } from '../database/engines/external.ts'
 import { parseEndpoint } from '../database/connect/address.ts'
-import { isFor } from '../profile/addressed.ts'
-import { keyOfAuthority } from '../profile/names.ts'
+import { addressedAt } from '../profile/addressed.ts'
+import { authorityOf, clientAuthorityOf } from '../profile/names.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import { saidOf } from './consumers.ts'
@@ -40,7 +40,6 @@ export const serversOf = (
   const notServing: Waiting[] = []
   let proved = 0
   for (const profile of profilesOf(caches, family)) {
-    const { authorityRef } = profile.spec
     reloads.push(...reloadsOf(caches, profile, keys))
     const rows = rowsFor(profile, keys)
     const hasClients = (profile.spec.clients ?? []).length > 0
@@ -50,7 +49,8 @@ export const serversOf = (
       else (proof === 'NotProvable' ? notProvable : unproved).push(waiting(profile, row))
     }
     if (asksServers) unproved.push(...unaskedOf(profile, keys))
-    if (keys.has(keyOfAuthority(authorityRef, profile))) notServing.push(...notServingOf(caches, profile))
+    if (keys.has(authorityOf(profile)))
+      notServing.push(...rowsNotServing(caches, profile).map(([row]) => waiting(profile, row)))
   }
   return { reloads, unproved, notProvable, proved, notServing }
 }
@@ -59,11 +59,6 @@ export const serversOf = (
 const rowsFor = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Row[] => {
   const usual = engineOf(profile.spec).managed ? undefined : clientAuthorityOf(profile)
   return (profile.status?.endpoints ?? []).filter(({ clientAuthority = usual }) => keys.has(clientAuthority ?? ''))
-}
-
-const clientAuthorityOf = (profile: DatabaseTLSProfile): string => {
-  const { authorityRef, clientAuthorityRef = authorityRef } = profile.spec
-  return keyOfAuthority(clientAuthorityRef, profile)
 }
 
 /** Those that were listed a moment ago. */
@@ -136,38 +131,53 @@ const proofOf = (
   return !hasClients && trustProof === 'Refused' && trusts?.length === 0 ? 'NotProvable' : 'Unproved'
 }
 
-const notServingOf = (caches: Caches, profile: DatabaseTLSProfile): Waiting[] => {
-  const rows = profile.status?.endpoints ?? []
-  if (rows.length === 0 || engineOf(profile.spec).managed) return []
-  const delivered = serverCertificates(caches, profile)
-  return rows.flatMap((row) => (serves(row, delivered) ? [] : [waiting(profile, row)]))
+interface Shown {
+  readonly certificate: DatabaseCertificate
 }
 
-/** Those that servers show: of role Server or Peer. */
-const serverCertificates = (caches: Caches, profile: DatabaseTLSProfile): DatabaseCertificate[] =>
-  caches.certificates.store.by('profile', keyOf(profile)).filter(({ spec }) => spec.role !== 'Client')
+/** Rows of servers that show another certificate than they should, each with those that it should show. */
+const rowsNotServing = (
+  caches: Caches,
+  profile: DatabaseTLSProfile,
+): readonly (readonly [row: Row, expected: readonly Shown[]])[] => {
+  const rows = profile.status?.endpoints ?? []
+  if (rows.length === 0 || engineOf(profile.spec).managed) return []
+  const delivered = caches.certificates.store
+    .by('profile', keyOf(profile))
+    .filter(({ spec }) => spec.role !== 'Client')
+    .map((certificate) => ({ certificate }))
+  return rows.flatMap((row) => {
+    const host = parseEndpoint(row.address)?.host
+    const expected = host === undefined ? delivered : addressedAt(host, delivered).expected
+    return serves(row, expected) ? [] : [[row, expected] as const]
+  })
+}
 
 /**
  * What a server shows that is none of ours was given to it by others, and hangs on another CA. One that cannot be asked may
  * come back with what it had.
  */
-const serves = ({ address, servedSerial, standing }: Row, delivered: readonly DatabaseCertificate[]): boolean => {
+const serves = ({ servedSerial, standing }: Row, expected: readonly Shown[]): boolean => {
   if (standing === 'NotAsked' || standing === 'Other' || standing === 'NoTLS') return true
-  if (servedSerial === undefined) return false
-  const host = parseEndpoint(address)?.host
-  const meant = host === undefined ? [] : delivered.filter((one) => isFor(one, host))
-  return (meant.length > 0 ? meant : delivered).some(({ status }) => status?.serialNumber === servedSerial)
+  return (
+    servedSerial !== undefined && expected.some(({ certificate }) => certificate.status?.serialNumber === servedSerial)
+  )
 }
 
-/** Whether the servers that are to show a certificate were seen to; true where nobody asks any. */
-export const isServed = (caches: Caches, certificate: DatabaseCertificate, profile: DatabaseTLSProfile): boolean => {
-  const rows = profile.status?.endpoints ?? []
-  if (certificate.spec.role === 'Client' || rows.length === 0 || engineOf(profile.spec).managed) return true
-  const delivered = serverCertificates(caches, profile)
-  return rows.every((row) => {
-    const host = parseEndpoint(row.address)?.host
-    const meant = host === undefined ? [] : delivered.filter((one) => isFor(one, host))
-    const expected = meant.length > 0 ? meant : delivered
-    return !expected.includes(certificate) || serves(row, expected)
-  })
+/**
+ * Whether the servers that are to show a certificate were seen to; true where nobody asks any. For one look at many
+ * certificates: the servers of a profile are gone through once.
+ */
+export const servedBy = (
+  caches: Caches,
+): ((certificate: DatabaseCertificate, profile: DatabaseTLSProfile) => boolean) => {
+  const known = new Map<DatabaseTLSProfile, ReadonlySet<DatabaseCertificate>>()
+  return (certificate, profile) => {
+    const found = known.get(profile)
+    const unserved =
+      found ??
+      new Set(rowsNotServing(caches, profile).flatMap(([, expected]) => expected.map((one) => one.certificate)))
+    if (found === undefined) known.set(profile, unserved)
+    return !unserved.has(certificate)
+  }
 }

@@ -16,7 +16,7 @@ import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { byProfile } from '../profile/names.ts'
 import { isOfPresent } from './consumers.ts'
 import { isGoing, phaseOf } from './family.ts'
-import { isServed } from './servers.ts'
+import { servedBy } from './servers.ts'
 import { type Moving, type Mover, nextTurns } from './turn-order.ts'
 
 /** So long one that does not finish holds up others than its own, ms. */
@@ -65,12 +65,13 @@ export class RotationTurns implements Turns {
     const waiting: Mover[] = []
     const moving: Moving[] = []
     let opensAt: number | undefined
+    const isServed = servedBy(caches)
     for (const certificate of caches.certificates.store.by('authority', key)) {
       if (certificate.status?.serialNumber === undefined || isGoing(caches, certificate)) continue
       const name = keyOf(certificate)
       const since = before.get(name)
       const profile = this.#profileOf(certificate)
-      if (this.#hasMoved(authority, certificate, profile)) continue
+      if (hasMoved(authority, certificate) && (profile === undefined || isServed(certificate, profile))) continue
       if (since !== undefined) after.set(name, since)
       const mover = moverOf(certificate, profile)
       const left = isOfPresent(certificate.status, authority.status)
@@ -96,17 +97,6 @@ export class RotationTurns implements Turns {
     this.#told.delete(authorityKey)
   }
 
-  /** It is Ready under the new CA, and shown where anybody looks. */
-  #hasMoved(
-    authority: CertificateAuthority,
-    certificate: DatabaseCertificate,
-    profile: DatabaseTLSProfile | undefined,
-  ): boolean {
-    if (!isOfPresent(certificate.status, authority.status)) return false
-    if (!isReady(certificate) && !isStalled(certificate)) return false
-    return profile === undefined || isServed(this.#context.caches, certificate, profile)
-  }
-
   /** Its own windows, unless it would end before the next one. */
   #closed({ spec, status }: DatabaseCertificate): { readonly opensAt: number } | undefined {
     const { open, opensAt } = isOpen(spec.rotation?.windows, this.#context.clock.now())
@@ -125,6 +115,10 @@ const isDropped = (authority: CertificateAuthority): boolean => {
   const { rotation, trustBundleHash } = authority.status ?? {}
   return parentOf(authority) === undefined && rotation?.formerTrustBundleHash === trustBundleHash
 }
+
+/** It is Ready under the new CA. */
+const hasMoved = ({ status }: CertificateAuthority, certificate: DatabaseCertificate): boolean =>
+  isOfPresent(certificate.status, status) && (isReady(certificate) || isStalled(certificate))
 
 const isStalled = ({ status }: DatabaseCertificate): boolean =>
   findCondition(status?.conditions, 'Stalled')?.status === 'True'

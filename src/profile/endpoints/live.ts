@@ -12,7 +12,7 @@ import { timestamp } from '../../resources/conditions.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Registry } from '../../runtime/metrics.ts'
 import type { Endpoints, EndpointSeen, EndpointsVerdict, ProfileView } from '../collaborators.ts'
-import { keyOfAuthority } from '../names.ts'
+import { authorityOf } from '../names.ts'
 import { readClient } from './client.ts'
 import { type Judged, judge, servingOf, type Wish } from './decide.ts'
 import type { ShownCertificate } from './look.ts'
@@ -164,7 +164,7 @@ export class LiveEndpoints implements Endpoints {
 
   /** Undefined while they are not known: nothing can be judged then. */
   #rootsOf({ key, profile }: ProfileView): readonly Uint8Array[] | undefined {
-    const authority = this.#context.caches.authorities.store.get(keyOfAuthority(profile.spec.authorityRef, profile))
+    const authority = this.#context.caches.authorities.store.get(authorityOf(profile))
     const hash = authority?.status?.trustBundleHash
     if (authority === undefined || hash === undefined) return undefined
     const known = this.#roots.get(keyOf(authority))

@@ -9,10 +9,10 @@ import { engineOf } from '../../database/engines/external.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
 import { parseDuration } from '../../resources/duration.ts'
-import { isFor, nameIn, placeOf } from '../addressed.ts'
+import { addressedAt, placeOf } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
 import type { WantedCertificate } from '../expand.ts'
-import { keyOfAuthority } from '../names.ts'
+import { authorityOf, clientAuthorityOf } from '../names.ts'
 import type { Expected, Wish } from './decide.ts'
 import { type Rotating, rotatingAt } from './rotating.ts'
 
@@ -86,15 +86,19 @@ export const planOf = (
     const where = parseEndpoint(address)
     if (where === undefined || planned.has(address)) continue
     const ofPart = issued.filter((one) => one.wanted.part === part)
-    const meant = ofPart.filter(({ certificate }) => isFor(certificate, where.host))
-    const expected = (meant.length > 0 ? meant : ofPart).flatMap(({ expected: one }) => one ?? [])
-    // A name that dbtls chose itself may be one that the policy of the CA has left out; clients use another then.
-    const usual =
-      given.has(address) || meant.length > 0 ? undefined : nameIn(ofPart[0]?.certificate, profile.spec.connection?.host)
+    const { serverName, expected } = addressedAt(where.host, ofPart, {
+      isGiven: given.has(address),
+      preferred: profile.spec.connection?.host,
+    })
     planned.set(address, {
-      ...{ address, dialect, ...where, serverName: usual ?? where.host },
+      ...{ address, dialect, ...where, serverName },
       wish: {
-        ...{ expected, managed, engine: definition.engine, facesClients: part === 'server' },
+        ...{
+          expected: expected.flatMap((one) => one.expected ?? []),
+          managed,
+          engine: definition.engine,
+          facesClients: part === 'server',
+        },
         ...(client === undefined ? {} : { client: client.name }),
       },
       ...askedOf(profile, part, issued, findAuthority),
@@ -117,10 +121,9 @@ const askedOf = (
   issued: readonly Issued[],
   findAuthority: FindAuthority,
 ): Pick<PlannedEndpoint, 'clientAuthority' | 'proof'> => {
-  const { authorityRef, clientAuthorityRef } = profile.spec
-  const reference = part === 'server' && clientAuthorityRef !== undefined ? clientAuthorityRef : authorityRef
-  if (reference === authorityRef && engineOf(profile.spec).managed) return {}
-  const clientAuthority = keyOfAuthority(reference, profile)
+  const isOwn = part !== 'server' || profile.spec.clientAuthorityRef === undefined
+  if (isOwn && engineOf(profile.spec).managed) return {}
+  const clientAuthority = (isOwn ? authorityOf : clientAuthorityOf)(profile)
   const rotating = rotatingAt(clientAuthority, findAuthority)
   if (rotating === undefined) return { clientAuthority }
   return { clientAuthority, proof: { ...rotating, templates: templatesFor(part, issued) } }

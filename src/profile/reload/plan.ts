@@ -7,9 +7,9 @@ import type { Reload } from '../../database/engines/engine.ts'
 import { engineOf } from '../../database/engines/external.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'
-import { isFor, nameIn } from '../addressed.ts'
+import { addressedAt } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
-import { keyOfAuthority } from '../names.ts'
+import { authorityOf, clientAuthorityOf } from '../names.ts'
 
 /** A certificate as it was delivered. */
 export interface Delivered {
@@ -114,14 +114,13 @@ const trustsOf = (
   trustHashOf: PlanSources['trustHashOf'],
   knownAs: PlanSources['knownAs'],
 ): readonly PlannedTrust[] => {
-  const { authorityRef, clientAuthorityRef } = profile.spec
-  const authority = keyOfAuthority(authorityRef, profile)
+  const authority = authorityOf(profile)
   const hashes = new Set(
     issued.map(({ certificate: { status } }) => status?.trustBundleHash && knownAs(authority, status.trustBundleHash)),
   )
   // In the middle of a change each certificate has its own.
   const [own] = hashes.size > 1 ? [] : hashes
-  const clients = clientAuthorityRef === undefined ? authority : keyOfAuthority(clientAuthorityRef, profile)
+  const clients = clientAuthorityOf(profile)
   if (clients === authority) return [{ authority, hash: own }]
   const delivered = trustHashOf(clients)
   return [
@@ -153,13 +152,9 @@ const serversOf = (
   for (const { address, dialect } of all) {
     const where = parseEndpoint(address)
     if (where === undefined || issued.length === 0) continue
-    const meant = issued.filter(({ certificate }) => isFor(certificate, where.host))
-    const delivered = (meant.length > 0 ? meant : issued).map(({ serial, secretName, since }) => ({
-      ...{ serial, secretName, since },
-    }))
-    // A name that the policy of the CA has left out of the certificate; clients use another then.
-    const usual = meant.length > 0 || given.length > 0 ? undefined : nameIn(issued[0]?.certificate)
-    planned.set(address, { address, dialect, ...where, serverName: usual ?? where.host, delivered })
+    const { serverName, expected } = addressedAt(where.host, issued, { isGiven: given.length > 0 })
+    const delivered = expected.map(({ serial, secretName, since }) => ({ serial, secretName, since }))
+    planned.set(address, { address, dialect, ...where, serverName, delivered })
   }
   return [...planned.values()].slice(0, mostServers)
 }

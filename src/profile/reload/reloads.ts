@@ -14,7 +14,7 @@ import type { ReconcileContext, Result } from '../../runtime/controller.ts'
 import { placeOf } from '../addressed.ts'
 import type { EndpointSeen, ProfileView, Reloads, Verdict } from '../collaborators.ts'
 import { noVerdict } from '../collaborators.ts'
-import { keyOfAuthority } from '../names.ts'
+import { authorityOf } from '../names.ts'
 import { AccountProblem, readAccount } from './account.ts'
 import { arrivalMs, arrivalOf, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
 import { barredAfter, noticeAccount } from './barred.ts'
@@ -312,7 +312,7 @@ export class ProfileReloads implements Reloads {
   }
 
   #roots({ profile }: ProfileView): Promise<readonly Uint8Array[]> {
-    const authority = existing(this.#context.caches.authorities, keyOfAuthority(profile.spec.authorityRef, profile))
+    const authority = existing(this.#context.caches.authorities, authorityOf(profile))
     return authority === undefined ? Promise.resolve([]) : this.#options.trustOf(authority)
   }
 
