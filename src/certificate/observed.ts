@@ -95,3 +95,10 @@ export interface Observed {
 }
 
 export type Look = LookOf<DatabaseCertificate, Observed>
+
+/** For a cure that only an authority which can sign, and a spec that can be resolved, lead to. */
+export const usable = (seen: Observed): { wanted: Wanted; authority: UsableAuthority } => {
+  if (!('wanted' in seen.resolved) || seen.authority.state !== 'usable')
+    throw new Error('a cure that needs an authority was chosen without one')
+  return { wanted: seen.resolved.wanted, authority: seen.authority }
+}

@@ -6,15 +6,9 @@ import { toTimestamp } from '../control/schedule.ts'
 import { publicKeyHash } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
-import type { Observed, UsableAuthority } from './observed.ts'
+import { type Observed, usable } from './observed.ts'
 import type { Variant } from './variant.ts'
 import type { Wanted } from './wanted.ts'
-
-export const usable = (seen: Observed): { wanted: Wanted; authority: UsableAuthority } => {
-  if (!('wanted' in seen.resolved) || seen.authority.state !== 'usable')
-    throw new Error('a cure that needs an authority was chosen without one')
-  return { wanted: seen.resolved.wanted, authority: seen.authority }
-}
 
 export const factsOf = (
   { status }: DatabaseCertificate,

@@ -6,8 +6,7 @@
 import type { AuthorityMaterial } from '../authority/keyring.ts'
 import type { OutputItem } from '../material/contents.ts'
 import { exportsKey } from './key-export.ts'
-import type { Observed } from './observed.ts'
-import { usable } from './status.ts'
+import { type Observed, usable } from './observed.ts'
 
 export interface Variant extends Pick<AuthorityMaterial, 'certificate' | 'chain' | 'trust' | 'trustHash'> {
   /** Fingerprint of the CA certificate that the leaf hangs under. */

@@ -3,7 +3,7 @@ import { resolve } from '../certificate/wanted.ts'
 import { commonNameOf, distinguishedName } from '../pki/names/names.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { admit } from '../resources/validate.ts'
-import type { Expansion } from './expand.ts'
+import type { Expansion } from './expansion.ts'
 import { authority, clients, engines, exampleOf, expanded, topology } from './profile.fixture.ts'
 
 const asObject = ({ name, spec }: Expansion['certificates'][number]): DatabaseCertificate => ({

@@ -1,7 +1,7 @@
 /** What one profile of each engine gives, to be read in test/golden/profiles. */
 import { expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import type { Expansion } from './expand.ts'
+import type { Expansion } from './expansion.ts'
 import { engines, exampleOf, expanded, sixNodes } from './profile.fixture.ts'
 
 const golden = ({ certificates, configMap, ...others }: Expansion): string => {

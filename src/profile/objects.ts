@@ -9,7 +9,7 @@ import type { CertificateAuthority } from '../resources/certificate-authority.ts
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { materialOf, type Target } from '../trust/wanted.ts'
-import type { Expansion, WantedCertificate } from './expand.ts'
+import type { Expansion, WantedCertificate } from './expansion.ts'
 import { hasAll, keyOfAuthority, marksOf, ownerReferenceOf } from './names.ts'
 
 /**

@@ -4,7 +4,7 @@ import type { Finding } from '../control/decision.ts'
 import type { ConfigMap } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
-import type { Expansion } from './expand.ts'
+import type { Expansion } from './expansion.ts'
 import type { WantedConfigMap } from './objects.ts'
 
 export type ConfigMapSeen =

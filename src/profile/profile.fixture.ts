@@ -3,7 +3,8 @@ import { distinguishedName } from '../pki/names/names.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { engines } from '../resources/database-tls-profile.ts'
 import { admit } from '../resources/validate.ts'
-import { expand, type Expansion, type Known } from './expand.ts'
+import { expand } from './expand.ts'
+import type { Expansion, Known } from './expansion.ts'
 
 export const authority = {
   subject: distinguishedName({ commonName: 'Orders CA', organizations: ['Acme'] }),

@@ -7,7 +7,7 @@ import { isAddress } from '../pki/names/ip-address.ts'
 import type { Item } from '../resources/secret-items.ts'
 import { placeOf } from './addressed.ts'
 import { keyOf, specOf } from './certificate-spec.ts'
-import type { Shared, WantedCertificate, WantedEndpoint } from './expand.ts'
+import type { Shared, WantedCertificate, WantedEndpoint } from './expansion.ts'
 import { matchingSubject, permittedNames } from './known.ts'
 import type { Placement } from './layout.ts'
 import {

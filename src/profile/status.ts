@@ -8,7 +8,7 @@ import { findCondition, isReady, type OtherConditions } from '../resources/condi
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import type { Verdict } from './collaborators.ts'
-import type { Expansion } from './expand.ts'
+import type { Expansion } from './expansion.ts'
 import { sentence } from './findings.ts'
 
 type Listed = NonNullable<DatabaseTLSProfileStatus['certificates']>

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import type { Expansion } from '../../src/profile/expand.ts'
+import type { Expansion } from '../../src/profile/expansion.ts'
 import { engines, exampleOf, expanded } from '../../src/profile/profile.fixture.ts'
 import { must } from '../controlplane/harness/process.ts'
 import { here, mavenJars, missing } from './tools.ts'

@@ -1,6 +1,5 @@
 /** Where the contents of a Secret stand once it is mounted. */
 import type { Content, Item } from '../../resources/secret-items.ts'
-import type { Definition } from './engine.ts'
 
 /**
  * Paths. They hold letters, digits, `-`, `_`, `.` and `/` alone (the rule of mountPath and of keys), so no dialect needs them
@@ -88,6 +87,6 @@ export const javaItems = (alias = 'client', trustAlias = 'ca'): readonly Item[] 
 
 /** For every client `items`, and for one in Java `more` besides. */
 export const clientItems =
-  (items: readonly Item[], more: readonly Item[] = javaItems()): Definition['clientItems'] =>
-  ({ java }) =>
+  (items: readonly Item[], more: readonly Item[] = javaItems()) =>
+  ({ java }: { readonly java: boolean }): readonly Item[] =>
     java ? [...items, ...more] : items

@@ -11,7 +11,7 @@ import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts
 import { parseDuration } from '../../resources/duration.ts'
 import { addressedAt, placeOf } from '../addressed.ts'
 import type { ProfileView } from '../collaborators.ts'
-import type { WantedCertificate } from '../expand.ts'
+import type { WantedCertificate } from '../expansion.ts'
 import { authorityOf, clientAuthorityOf } from '../names.ts'
 import type { Expected, Wish } from './decide.ts'
 import { type Rotating, rotatingAt } from './rotating.ts'

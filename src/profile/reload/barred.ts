@@ -4,8 +4,6 @@
  */
 
 import type { Instant } from '../../runtime/clock.ts'
-import type { Memory } from './memory.ts'
-import type { Came } from './server.ts'
 
 export interface Barred {
   /** How often in turn it was refused. */
@@ -18,29 +16,15 @@ export const barredMs = (count: number): number =>
   Math.min(7_200_000, 600_000 * 2 ** Math.min(Math.max(count - 1, 0), 20))
 
 /** After it was shown to a server; one that could not be asked says nothing of it. */
-export const barredAfter = (former: Barred | undefined, { told, failure }: Came, now: Instant): Barred | undefined => {
+export const barredAfter = (
+  former: Barred | undefined,
+  { told, failure }: { readonly told: boolean; readonly failure?: { readonly reason: string } | undefined },
+  now: Instant,
+): Barred | undefined => {
   const { reason } = failure ?? {}
   if (reason === 'LoginRefused') {
     const count = (former?.count ?? 0) + 1
     return { count, until: now + barredMs(count) }
   }
   return told || reason === 'PrivilegeMissing' || reason === 'StatementFailed' ? undefined : former
-}
-
-/** What another account may mend. */
-const ofAccount: ReadonlySet<string> = new Set([
-  'AccountMissing',
-  'AccountNotOffered',
-  'CertificateRefused',
-  'LoginRefused',
-  'PrivilegeMissing',
-])
-
-/** `account` identifies what is in its Secret: of another one nothing has been refused yet, so it is tried at once. */
-export const noticeAccount = (memory: Memory, account: string | undefined): void => {
-  if (memory.account === account) return
-  memory.account = account
-  memory.barred = undefined
-  for (const [address, { failure }] of memory.attempts)
-    if (failure !== undefined && ofAccount.has(failure.reason)) memory.attempts.delete(address)
 }

@@ -52,3 +52,21 @@ export const statesOf = (memory: Memory): ServerState[] => {
 
 export const isProved = (proof: TrustProved | undefined, authority: string, delivered: string): boolean =>
   proof?.authority === authority && proof.loaded === delivered
+
+/** What another account may mend. */
+const ofAccount: ReadonlySet<string> = new Set([
+  'AccountMissing',
+  'AccountNotOffered',
+  'CertificateRefused',
+  'LoginRefused',
+  'PrivilegeMissing',
+])
+
+/** `account` identifies what is in its Secret: of another one nothing has been refused yet, so it is tried at once. */
+export const noticeAccount = (memory: Memory, account: string | undefined): void => {
+  if (memory.account === account) return
+  memory.account = account
+  memory.barred = undefined
+  for (const [address, { failure }] of memory.attempts)
+    if (failure !== undefined && ofAccount.has(failure.reason)) memory.attempts.delete(address)
+}

@@ -1,6 +1,6 @@
 /** Which volumes the pods of a profile have: what docs and snippets say is mounted where. Pure. */
 import { join } from 'node:path'
-import type { Expansion } from '../../../src/profile/expand.ts'
+import type { Expansion } from '../../../src/profile/expansion.ts'
 import { clientTrustName, serverTrustName } from '../../../src/profile/trust.ts'
 import type { DatabaseTLSProfile } from '../../../src/resources/database-tls-profile.ts'
 

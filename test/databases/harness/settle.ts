@@ -1,7 +1,8 @@
 /** Has the operator make everything that a profile asks for, and gives the ConfigMap that stands for its mountPath. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Cluster } from '../../../src/cluster/port.ts'
-import { expand, type Expansion, type Known } from '../../../src/profile/expand.ts'
+import { expand } from '../../../src/profile/expand.ts'
+import type { Expansion, Known } from '../../../src/profile/expansion.ts'
 import { sentence } from '../../../src/profile/findings.ts'
 import { knownAuthority } from '../../../src/profile/known.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../../../src/resources/certificate-authority.ts'

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Cluster } from '../../../src/cluster/port.ts'
-import type { Expansion } from '../../../src/profile/expand.ts'
+import type { Expansion } from '../../../src/profile/expansion.ts'
 import { type DatabaseTLSProfile } from '../../../src/resources/database-tls-profile.ts'
 import { admit } from '../../../src/resources/validate.ts'
 import { folderOf, type PodPlan, podsOf } from '../harness/pods.ts'
