@@ -7,7 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { formatDistinguishedName } from '../../pki/names/names.ts'
 import { type Authority, opensslVersion } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { probe, type ProbeOptions, type Sight, type Target } from './probe.ts'
+import { probe } from './probe.ts'
+import type { ProbeOptions, Sight, Target } from './sight.ts'
 import type { Served } from './served.ts'
 import {
   makeAuthority,

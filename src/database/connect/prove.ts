@@ -1,6 +1,7 @@
 /** Asks a server until it is known whether it trusts the next CA; see trust.ts for the rules. */
 
-import { type ClientCertificate, probe, type ProbeOptions, type Sight, type Target } from './probe.ts'
+import { probe } from './probe.ts'
+import type { ClientCertificate, ProbeOptions, Sight, Target } from './sight.ts'
 import { type Judgement, nextStep, type Offer, type Rules, type Seen, usualRules } from './trust.ts'
 
 /** Of one template: subject, key type, usages and validity alike, backdated a little. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Sight } from './probe.ts'
+import type { Sight } from './sight.ts'
 import { type Judgement, nextStep, type Offer, type Rules, type Seen, usualRules } from './trust.ts'
 
 const sight = (changes: Partial<Sight> = {}): Sight => ({

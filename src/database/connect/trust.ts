@@ -6,7 +6,7 @@
  */
 
 import type { FaultReason } from './fault.ts'
-import type { Sight } from './probe.ts'
+import type { Sight } from './sight.ts'
 
 export type Offer = 'Current' | 'Stranger' | 'Next'
 

@@ -13,7 +13,7 @@ import type { Answer, Dialect } from './dialects/dialect.ts'
 import { dialects } from './dialects/table.ts'
 import { type Fault, FaultError } from './fault.ts'
 import { type Handshake, readHandshake } from './handshake.ts'
-import type { ProbeOptions, Sight, Target } from './probe.ts'
+import type { ProbeOptions, Sight, Target } from './sight.ts'
 import { Tap } from './tap.ts'
 import { WireError } from './wire.ts'
 

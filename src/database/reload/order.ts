@@ -2,7 +2,7 @@
 
 import { createConnection, Socket } from 'node:net'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
-import type { ClientCertificate } from '../connect/probe.ts'
+import type { ClientCertificate } from '../connect/sight.ts'
 
 export interface Account {
   /** Absent: the engine's account without a name, or the one that the certificate is. */

@@ -3,7 +3,7 @@
 import type { Keyring } from '../../authority/keyring.ts'
 import { type Context, marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
-import type { ClientCertificate } from '../../database/connect/probe.ts'
+import type { ClientCertificate } from '../../database/connect/sight.ts'
 import { shapedItems } from '../../database/layouts/shape.ts'
 import { type Recovered, recoverMaterial } from '../../material/recover.ts'
 import { encodePem } from '../../pki/encoding/pem.ts'

@@ -10,7 +10,7 @@
 import type { webcrypto } from 'node:crypto'
 import type { AuthorityMaterial, Keyring } from '../../authority/keyring.ts'
 import type { Context } from '../../control/context.ts'
-import type { ClientCertificate } from '../../database/connect/probe.ts'
+import type { ClientCertificate } from '../../database/connect/sight.ts'
 import type { Offers } from '../../database/connect/prove.ts'
 import { issueCertificate } from '../../pki/certificates/certificate.ts'
 import { parseCertificate } from '../../pki/certificates/parse.ts'

@@ -3,7 +3,8 @@
  * them is what is said.
  */
 
-import { probe, type Target } from '../../database/connect/probe.ts'
+import { probe } from '../../database/connect/probe.ts'
+import type { Target } from '../../database/connect/sight.ts'
 import { type Offers, type Proof, proveTrust, type ProofOptions } from '../../database/connect/prove.ts'
 import type { TrustReason } from '../../database/connect/trust.ts'
 import type { Clock } from '../../runtime/clock.ts'

@@ -3,7 +3,7 @@
 import { createSecureContext } from 'node:tls'
 import { type Context, marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
-import type { ClientCertificate } from '../../database/connect/probe.ts'
+import type { ClientCertificate } from '../../database/connect/sight.ts'
 import type { Account } from '../../database/reload/order.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../../resources/database-tls-profile.ts'

@@ -2,7 +2,8 @@
 
 import { addressesOf, type Lookup } from '../../database/connect/address.ts'
 import { FaultError } from '../../database/connect/fault.ts'
-import { probe, type Sight } from '../../database/connect/probe.ts'
+import { probe } from '../../database/connect/probe.ts'
+import type { Sight } from '../../database/connect/sight.ts'
 import { execute, takesStatements } from '../../database/reload/execute.ts'
 import type { Account } from '../../database/reload/order.ts'
 import { ReloadError } from '../../database/reload/reload-error.ts'

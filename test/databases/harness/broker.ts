@@ -3,7 +3,7 @@
  * PKCS #12 and JKS of certificates beside it.
  */
 import { join } from 'node:path'
-import type { Target } from '../../../src/database/connect/probe.ts'
+import type { Target } from '../../../src/database/connect/sight.ts'
 import { certificatesOf } from '../../../src/pki/encoding/pem.ts'
 import { isReady } from '../../../src/resources/conditions.ts'
 import { secrets } from '../../../src/resources/core.ts'

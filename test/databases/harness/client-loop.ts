@@ -1,5 +1,6 @@
 /** A client that opens one connection after the other, as an application without a pool would, and counts how they end. */
-import { type ClientCertificate, probe, type Target } from '../../../src/database/connect/probe.ts'
+import { probe } from '../../../src/database/connect/probe.ts'
+import type { ClientCertificate, Target } from '../../../src/database/connect/sight.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { eventually } from '../../controlplane/harness/process.ts'
 

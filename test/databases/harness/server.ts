@@ -1,7 +1,8 @@
 /** A server process on loopback in a folder of its own, run as the servers' user; see database.ts for those that a table describes. */
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { probe, type Target } from '../../../src/database/connect/probe.ts'
+import { probe } from '../../../src/database/connect/probe.ts'
+import type { Target } from '../../../src/database/connect/sight.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { eventually, ManagedProcess, type Reaper } from '../../controlplane/harness/process.ts'
 import { asServer, serverUser } from './server-user.ts'

@@ -1,7 +1,8 @@
 /** What somebody sees who looks at a database of a fleet as its client does. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type ClientCertificate, probe, type Sight } from '../../../src/database/connect/probe.ts'
+import { probe } from '../../../src/database/connect/probe.ts'
+import type { ClientCertificate, Sight } from '../../../src/database/connect/sight.ts'
 import { certificatesOf } from '../../../src/pki/encoding/pem.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import type { Member } from './fleet.ts'

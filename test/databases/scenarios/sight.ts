@@ -1,7 +1,8 @@
 /** What an application of the client app sees of the server. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type ClientCertificate, probe, type Sight, type Target } from '../../../src/database/connect/probe.ts'
+import { probe } from '../../../src/database/connect/probe.ts'
+import type { ClientCertificate, Sight, Target } from '../../../src/database/connect/sight.ts'
 import { certificatesOf } from '../../../src/pki/encoding/pem.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { eventually } from '../../controlplane/harness/process.ts'
