@@ -1,7 +1,6 @@
 /** Which certificates are meant for the server at a host, and under which name one is verified. Pure. */
 
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
-import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 
 /** A wildcard stands for one label. */
 const isFor = ({ spec }: DatabaseCertificate, host: string): boolean => {
@@ -38,9 +37,3 @@ const nameIn = (certificate: DatabaseCertificate | undefined, preferred: string 
   const names = certificate?.spec.dnsNames?.filter((name) => !name.startsWith('*') && name !== 'localhost') ?? []
   return names.find((name) => name === preferred) ?? names[0]
 }
-
-/** From where names within the cluster are read. */
-export const placeOf = ({ metadata, spec }: DatabaseTLSProfile) => ({
-  namespace: metadata.namespace ?? 'default',
-  clusterDomain: spec.topology?.clusterDomain ?? 'cluster.local',
-})

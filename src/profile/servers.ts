@@ -5,11 +5,11 @@ import { uriHost } from '../database/engines/quote/uri.ts'
 import type { Version } from '../database/engines/version.ts'
 import { isAddress } from '../pki/names/ip-address.ts'
 import type { Item } from '../resources/secret-items.ts'
-import { placeOf } from './addressed.ts'
 import { keyOf, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate, WantedEndpoint } from './expansion.ts'
 import { matchingSubject, permittedNames } from './known.ts'
 import type { Placement } from './layout.ts'
+import { placeOf } from './reach.ts'
 import {
   commonNameOf,
   type Group,

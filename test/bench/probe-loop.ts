@@ -45,7 +45,7 @@ const sockets = (): number =>
 let [failed, mostOpen, mostSockets] = [0, 0, 0]
 let tookMs: number[] = []
 const watch = new EndpointWatch({
-  ...{ clock: systemClock(), log: silentLogger(), random: Math.random, permission: new Permission(localRules) },
+  ...{ clock: systemClock(), log: silentLogger(), random: Math.random, permits: new Permission(localRules) },
   read: () => Promise.resolve(undefined),
   offers: () => Promise.reject(new Error('nothing is replaced')),
   changed: () => undefined,

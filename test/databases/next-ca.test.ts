@@ -48,7 +48,7 @@ const watching = (database: Database) => {
   }
   const means = { crypto: webcrypto, random: (size: number) => randomBytes(size) }
   const watch = new EndpointWatch({
-    ...{ clock, log: silentLogger(), random: Math.random, permission: new Permission(localRules) },
+    ...{ clock, log: silentLogger(), random: Math.random, permits: new Permission(localRules) },
     ...{ read: () => Promise.resolve(undefined), changed: () => undefined, looked: () => undefined },
     offers: async () => {
       const issuers = { current: { ...current, chain: [] }, next: { ...next, chain: [] } }

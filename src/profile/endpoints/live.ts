@@ -61,7 +61,7 @@ export class LiveEndpoints implements Endpoints {
     const { keyring, lookup, random, registry, rules, wake } = options
     const { clock, crypto, log } = context
     this.#watch = new EndpointWatch({
-      ...{ clock, log, random, lookup, permission: new Permission(rules), changed: wake },
+      ...{ clock, log, random, lookup, permits: new Permission(rules), changed: wake },
       read: async ({ key }, signal): Promise<ShownCertificate | undefined> => {
         const own = await readClient(context, keyring, key, signal).catch((error: unknown) => {
           log.warn('the client certificate of a profile cannot be read', { certificate: key, error: String(error) })

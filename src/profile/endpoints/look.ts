@@ -1,30 +1,26 @@
 /** One look at an endpoint: every address behind its name, with a client certificate where the server wants one. */
 
-import { addressesOf, type Lookup } from '../../database/connect/address.ts'
+import type { Endpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
-import { FaultError } from '../../database/connect/fault.ts'
 import { probe } from '../../database/connect/probe.ts'
 import type { ClientCertificate, Sight, Target } from '../../database/connect/sight.ts'
 import { type Proof, proveTrust } from '../../database/connect/prove.ts'
 import type { Served } from '../../database/connect/served.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { type Reaching, reach } from '../reach.ts'
+import type { Place } from '../topology.ts'
 import type { Look, TrustSeen, Visited } from './decide.ts'
-import type { Permission } from './permitted.ts'
 
 /** Pods behind one name that are asked one by one; a StatefulSet has a name for each. */
 export const mostAddresses = 8
 /** Databases answer within milliseconds; places for the living are few. */
 export const patience = { connectMs: 2000, totalMs: 6000 } as const
 
-export interface Asking {
-  readonly host: string
-  readonly port: number
+export interface Asking extends Endpoint, Place {
   readonly dialect: DialectName
   /** What clients verify. */
   readonly serverName: string
   readonly roots: readonly Uint8Array[]
-  readonly namespace: string
-  readonly clusterDomain: string
 }
 
 /** What a client certificate is shown for. */
@@ -44,12 +40,9 @@ export interface ShownCertificate {
   readonly stranger: () => Promise<ClientCertificate>
 }
 
-export interface LookOptions {
+export interface LookOptions extends Reaching {
   readonly clock: Clock
-  readonly permission: Permission
   readonly showing: Showing | undefined
-  readonly lookup?: Lookup | undefined
-  readonly signal: AbortSignal
   /** What was served the last time, so that it need not be read again. */
   readonly known?: Served | undefined
 }
@@ -81,12 +74,13 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
     shown: turn.client === 'Shown',
     served: turn.served,
   })
-  const found = await addressesTo(asking, options)
-  if (!('addresses' in found)) return done(found)
+  const found = await reach(asking, asking, options)
+  if ('refused' in found) return done({ refusal: found.refused })
+  if ('fault' in found) return done({ nameFault: found.fault.reason })
   // DNS turns them round; what is said of them must not turn along.
   const leftOut = found.addresses.length - mostAddresses
   for (const address of found.addresses.toSorted().slice(0, mostAddresses)) {
-    const refusal = options.permission.refusal(address)
+    const refusal = options.permits.refusal(address)
     visits.push(
       refusal === undefined
         ? visitedOf(address, await turn.visit(address))
@@ -94,24 +88,6 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
     )
   }
   return done(leftOut > 0 ? { leftOut } : {})
-}
-
-type Found = { readonly addresses: readonly string[] } | Pick<Look, 'refusal'> | Pick<Look, 'nameFault'>
-
-const addressesTo = async ({ host, port, ...place }: Asking, options: LookOptions): Promise<Found> => {
-  const asked = options.permission.name(host, place)
-  if ('refused' in asked) return { refusal: asked.refused }
-  try {
-    const { lookup, signal } = options
-    const addresses = await addressesOf(
-      { host: asked.name, port },
-      { signal, ...(lookup === undefined ? {} : { lookup }) },
-    )
-    return { addresses }
-  } catch (error) {
-    if (error instanceof FaultError) return { nameFault: error.reason }
-    throw error
-  }
 }
 
 /** What is learned at one address serves at the next. */

@@ -64,7 +64,7 @@ const watching = (endpoint: PlannedEndpoint, { intervalMs = 100, ...options }: P
   const told = { changed: 0, looks: [] as Look[], offers: 0 }
   const clock = systemClock()
   const watch = new EndpointWatch({
-    ...{ clock, log: silentLogger(), random: () => 0.5, permission: new Permission(localRules) },
+    ...{ clock, log: silentLogger(), random: () => 0.5, permits: new Permission(localRules) },
     read: () => Promise.resolve(undefined),
     offers: async (_, template) => {
       told.offers += 1

@@ -5,6 +5,8 @@
  */
 
 import { BlockList, isIP, SocketAddress } from 'node:net'
+import type { Permits } from '../reach.ts'
+import type { Place } from '../topology.ts'
 
 export interface ProbeRules {
   /**
@@ -109,10 +111,7 @@ const listOf = (networks: readonly string[]): BlockList => {
 
 const holds = (list: BlockList, address: string): boolean => list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
 
-/** What to look up, or why not. */
-export type Asked = { readonly name: string } | { readonly refused: string }
-
-export class Permission {
+export class Permission implements Permits {
   readonly #rules: ProbeRules
   readonly #never = listOf(never)
   readonly #allow: BlockList
@@ -126,7 +125,7 @@ export class Permission {
   }
 
   /** `host`: of an endpoint of a profile in `namespace`. */
-  name(host: string, place: { readonly namespace: string; readonly clusterDomain: string }): Asked {
+  name(host: string, place: Place): ReturnType<Permits['name']> {
     if (isIP(host) !== 0 || !this.#rules.inCluster) return { name: host }
     const labels = host.replace(/\.$/, '').toLowerCase().split('.')
     const absolute = absoluteName(labels, place)
@@ -152,10 +151,7 @@ export class Permission {
 }
 
 /** As a pod of the profile's namespace would find it, with the dot at the end that keeps search paths out. */
-const absoluteName = (
-  labels: readonly string[],
-  { namespace, clusterDomain }: { readonly namespace: string; readonly clusterDomain: string },
-): string => {
+const absoluteName = (labels: readonly string[], { namespace, clusterDomain }: Place): string => {
   const [first = '', second] = labels
   const name = labels.join('.')
   if (labels.length === 1 && first !== 'localhost') return `${name}.${namespace}.svc.${clusterDomain}.`

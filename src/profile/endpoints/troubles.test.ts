@@ -45,7 +45,7 @@ const saidOf = async (handler: (socket: Socket) => unknown, dialect: 'plain' | '
     ...{ namespace: 'data', clusterDomain: 'cluster.local' },
   }
   const { look } = await lookAt(asking, {
-    ...{ clock: systemClock(), permission: new Permission(localRules), showing: undefined },
+    ...{ clock: systemClock(), permits: new Permission(localRules), showing: undefined },
     signal: new AbortController().signal,
   })
   const facts = expected === undefined ? [] : [parseCertificate(expected.der)]
@@ -115,7 +115,7 @@ describe('a server that', () => {
         ...{ namespace: 'data', clusterDomain: 'cluster.local' },
       },
       {
-        ...{ clock: systemClock(), permission: new Permission(localRules), showing: undefined },
+        ...{ clock: systemClock(), permits: new Permission(localRules), showing: undefined },
         signal: new AbortController().signal,
       },
     )

@@ -76,7 +76,7 @@ const watching = (options: Partial<WatchOptions> = {}) => {
   const clock = systemClock()
   const told = { changed: 0, looks: [] as Look[], reads: 0 }
   const watch = new EndpointWatch({
-    ...{ clock, log: silentLogger(), random: () => 0.5, permission: new Permission(localRules) },
+    ...{ clock, log: silentLogger(), random: () => 0.5, permits: new Permission(localRules) },
     read: () => {
       told.reads += 1
       const random = (size: number): Uint8Array => randomBytes(size)
@@ -178,7 +178,7 @@ describe('the watch of endpoints', () => {
   })
   it('asks nobody it may not', async () => {
     await using server = await tlsServer(() => first)
-    await using running = watching({ permission: new Permission({ ...localRules, allow: [] }) })
+    await using running = watching({ permits: new Permission({ ...localRules, allow: [] }) })
     running.follow(planOf([endpointAt(server.port)]))
     expect(await running.seen()).toMatchObject({ visits: [{ refusal: expect.stringContaining('loopback') as string }] })
     running.follow(planOf([{ ...endpointAt(server.port), host: 'nobody.invalid', address: 'x' }]))

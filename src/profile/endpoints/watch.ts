@@ -12,7 +12,7 @@ import type { Logger } from '../../runtime/log.ts'
 import { answered, type Look, type TrustSeen, untilNextLook } from './decide.ts'
 import { type Asking, lookAt, type ShownCertificate } from './look.ts'
 import { NextProofs, type ProofWatchOptions } from './next-proofs.ts'
-import type { Permission } from './permitted.ts'
+import type { Permits } from '../reach.ts'
 import type { Plan, PlannedClient, PlannedEndpoint } from './plan.ts'
 
 export interface WatchOptions extends ProofWatchOptions {
@@ -20,7 +20,7 @@ export interface WatchOptions extends ProofWatchOptions {
   readonly log: Logger
   /** Gives [0, 1). */
   readonly random: () => number
-  readonly permission: Permission
+  readonly permits: Permits
   readonly lookup?: Lookup | undefined
   /** Reads the certificate of a client; undefined where there is none to read. */
   readonly read: (client: PlannedClient, signal: AbortSignal) => Promise<ShownCertificate | undefined>
@@ -177,13 +177,13 @@ export class EndpointWatch {
     const state = this.#states.get(key)
     const followed = state === undefined ? undefined : this.#profiles.get(state.profile)
     if (state === undefined || followed === undefined) return true
-    const { clock, permission, lookup } = this.#options
+    const { clock, permits, lookup } = this.#options
     const { endpoint } = state
     const { client } = followed.plan
     const showing = client === undefined ? undefined : this.#showing(state, client)
     const asking = askingOf(followed, endpoint)
     const seen = await lookAt(asking, {
-      ...{ clock, permission, lookup, signal, showing, known: state.served },
+      ...{ clock, permits, lookup, signal, showing, known: state.served },
     })
     const { proof } = endpoint
     const next =

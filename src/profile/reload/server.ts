@@ -1,7 +1,5 @@
 /** What is done with one server: it is asked what it shows, or told to read its files and then asked. */
 
-import { addressesOf, type Lookup } from '../../database/connect/address.ts'
-import { FaultError } from '../../database/connect/fault.ts'
 import { probe } from '../../database/connect/probe.ts'
 import type { Sight } from '../../database/connect/sight.ts'
 import { execute, takesStatements } from '../../database/reload/execute.ts'
@@ -9,30 +7,18 @@ import type { Account } from '../../database/reload/order.ts'
 import { ReloadError } from '../../database/reload/reload-error.ts'
 import { encodePem } from '../../pki/encoding/pem.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { type Reaching, reach } from '../reach.ts'
+import type { Place } from '../topology.ts'
 import type { Attempt } from './decide.ts'
 import type { PlannedServer } from './plan.ts'
 
-/** Which servers the operator may turn to for a profile. */
-export interface Permits {
-  /** What to look up, or why not. */
-  readonly name: (
-    host: string,
-    place: { readonly namespace: string; readonly clusterDomain: string },
-  ) => { readonly name: string } | { readonly refused: string }
-  /** Why this address is left alone; undefined where it is not. */
-  readonly refusal: (address: string) => string | undefined
-}
-
-export interface Visit {
+export interface Visit extends Reaching {
   readonly clock: Clock
   readonly server: PlannedServer
   /** Of the profile. */
-  readonly place: { readonly namespace: string; readonly clusterDomain: string }
-  readonly permits: Permits
-  readonly lookup?: Lookup | undefined
+  readonly place: Place
   /** DER. */
   readonly roots: readonly Uint8Array[]
-  readonly signal: AbortSignal
   /** Absent: the servers are only asked. */
   readonly tell?:
     | {
@@ -57,21 +43,15 @@ const proofs = { most: 8, everyMs: 400, withinMs: 20_000 } as const
 
 /** Rejects for what is no fault of a server alone. */
 export const visit = async (visiting: Visit): Promise<Came> => {
-  const { server, place, permits, lookup, signal, tell } = visiting
-  const asked = permits.name(server.host, place)
-  if ('refused' in asked) return unreachable(asked.refused)
-  let addresses: readonly string[]
-  try {
-    addresses = await addressesOf({ host: asked.name, port: server.port }, { signal, ...(lookup && { lookup }) })
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!(error instanceof FaultError)) throw error
-    return unreachable(error.message)
-  }
+  const { server, place, permits, signal, tell } = visiting
+  const reached = await reach(server, place, visiting)
+  if ('refused' in reached) return unreachable(reached.refused)
+  signal.throwIfAborted()
+  if ('fault' in reached) return unreachable(reached.fault.message)
   let came: Came = { told: false, lost: false }
   let told = tell !== undefined
   // One name may stand for many servers; the first that is not as it should be is told of.
-  for (const address of addresses) {
+  for (const address of reached.addresses) {
     const refusal = permits.refusal(address)
     if (refusal !== undefined) return unreachable(`${address}: ${refusal}`)
     came = await (tell === undefined ? ask(visiting, address) : tellOne(visiting, address, tell))
