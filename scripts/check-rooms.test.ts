@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { breachesOf } from './check-rooms.ts'
+import { breachesOf, circlesIn } from './check-rooms.ts'
 
 const breach = (file: string, line: string): string | undefined => breachesOf({ file, lines: [line] })[0]
 
@@ -33,6 +33,34 @@ describe('the rules of the rooms', () => {
     ['src/main.ts', "import { commands } from './commands/table.ts'"],
   ])('%s may say: %s', (file, line) => {
     expect(breach(file, line)).toBeUndefined()
+  })
+
+  it.each([
+    { name: 'two files', files: { 'src/pki/a.ts': './b.ts', 'src/pki/b.ts': './a.ts' }, circles: 1 },
+    {
+      name: 'files by way of others',
+      files: {
+        'src/pki/z.ts': './a.ts',
+        'src/pki/a.ts': './b/c.ts',
+        'src/pki/b/c.ts': '../d.ts',
+        'src/pki/d.ts': './a.ts',
+      },
+      circles: 1,
+    },
+    { name: 'a test', files: { 'src/pki/a.ts': './b.ts', 'src/pki/b.test.ts': './a.ts' }, circles: 0 },
+    {
+      name: 'a door',
+      files: { 'src/control/context.ts': '../ledger/entry.ts', 'src/ledger/entry.ts': '../control/context.ts' },
+      circles: 0,
+    },
+    {
+      name: 'a line',
+      files: { 'src/pki/a.ts': './b.ts', 'src/pki/b.ts': './c.ts', 'src/pki/c.ts': 'node:x' },
+      circles: 0,
+    },
+  ])('sees $circles in the imports of $name', ({ files, circles }) => {
+    const sources = Object.entries(files).map(([file, to]) => ({ file, lines: [`import type { X } from '${to}'`] }))
+    expect(circlesIn(sources)).toHaveLength(circles)
   })
 
   it('wants long files split', () => {

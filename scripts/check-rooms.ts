@@ -1,5 +1,6 @@
 /**
- * The rules of the house: which room of src/ may import which, what a pure room must not touch, how long a file may be.
+ * The rules of the house: which room of src/ may import which, that no file imports itself in the end, what a pure room must
+ * not touch, how long a file may be.
  * Prints each breach as FILE:LINE and a sentence; exits 1 when there is one.
  */
 import { readFileSync, readdirSync } from 'node:fs'
@@ -110,10 +111,10 @@ const sourcesBelow = (folder: string): Source[] =>
 
 const roomOf = (file: string): string => /^src\/([^/]+?)(?:\/|\.ts$)/.exec(file)?.[1] ?? ''
 
-const importIn = (line: string): string | undefined =>
-  /(?:^|\s)from\s+'([^']+)'/.exec(line)?.[1] ??
-  /^import\s+'([^']+)'/.exec(line)?.[1] ??
-  /\bimport\('([^']+)'\)/.exec(line)?.[1]
+const importIn = (line: string): string | undefined => staticImportIn(line) ?? /\bimport\('([^']+)'\)/.exec(line)?.[1]
+
+const staticImportIn = (line: string): string | undefined =>
+  /(?:^|\s)from\s+'([^']+)'/.exec(line)?.[1] ?? /^import\s+'([^']+)'/.exec(line)?.[1]
 
 const importBreach = (file: string, line: string, specifier: string): string | undefined => {
   if (!specifier.startsWith('.')) {
@@ -149,8 +150,33 @@ export const breachesOf = ({ file, lines }: Source): string[] => {
   return breaches
 }
 
+/** Of a file of src/ the files that it is loaded or typed with; a door is where a circle was allowed. */
+const importsOf = ({ file, lines }: Source): string[] =>
+  lines.flatMap((line) => {
+    const specifier = staticImportIn(line)
+    const target = specifier?.startsWith('.') === true ? normalize(join(dirname(file), specifier)) : undefined
+    return target === undefined || doors[`${roomOf(file)} ${roomOf(target)}`]?.includes(target) === true ? [] : target
+  })
+
+/** Each circle of imports once, as a sentence. */
+export const circlesIn = (sources: readonly Source[]): string[] => {
+  const imports = new Map(sources.filter(({ file }) => !isForTests(file)).map((one) => [one.file, importsOf(one)]))
+  const done = new Set<string>()
+  const found: string[] = []
+  const follow = (file: string, path: readonly string[]): void => {
+    const from = path.indexOf(file)
+    if (from >= 0) found.push(`${file}:1: imports itself by way of ${path.slice(from + 1).join(', ')}`)
+    if (from >= 0 || done.has(file)) return
+    for (const next of imports.get(file) ?? []) follow(next, [...path, file])
+    done.add(file)
+  }
+  for (const file of imports.keys()) follow(file, [])
+  return found
+}
+
 if (import.meta.main) {
-  const breaches = sourcesBelow('src').flatMap(breachesOf)
+  const sources = sourcesBelow('src')
+  const breaches = [...sources.flatMap(breachesOf), ...circlesIn(sources)]
   for (const breach of breaches) console.error(breach)
   if (breaches.length > 0) process.exitCode = 1
   else console.log('rooms: every import points the right way')
