@@ -7,9 +7,10 @@ import type { Context } from '../control/context.ts'
 import { fromTimestamp, isAhead } from '../control/schedule.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
-import type { DatabaseCertificate, DatabaseCertificateStatus } from '../resources/database-certificate.ts'
+import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { windowsProblem } from './renewal.ts'
 import { authorityKeyOf } from './rivals.ts'
+import { standingUnder } from './standing.ts'
 import type { Turns } from './turns.ts'
 import { isUndisturbed } from './undisturbed.ts'
 
@@ -36,8 +37,7 @@ export const settledUntil = (
   const authority = caches.authorities.store.get(authorityKeyOf(certificate))
   if (authority === undefined) return undefined
   // An authority in trouble changes nothing about a certificate that needs nothing.
-  if (isReady(authority) && !isCurrent(status, authority) && !waits(certificate, status, authority, turns))
-    return undefined
+  if (isReady(authority) && !isInPlace(certificate, authority, turns)) return undefined
   if (refusal(authority, namespace, labelsOfNamespace(caches)) !== undefined) return undefined
   if (!isUndisturbed(context, certificate, authority, verified?.request)) return undefined
 
@@ -56,29 +56,8 @@ export const settledUntil = (
   return renewAt
 }
 
-/** Of the former CA of a rotation, with the roots in its order, and its turn has not come. */
-const waits = (
-  certificate: DatabaseCertificate,
-  { authorityFingerprint, trustBundleHash }: DatabaseCertificateStatus,
-  { status }: CertificateAuthority,
-  turns: Turns,
-): boolean => {
-  const { from, formerTrustBundleHash } = status?.rotation ?? {}
-  if (from === undefined || formerTrustBundleHash === undefined || from !== authorityFingerprint) return false
-  // A Secret with the present CA's key has its roots in the present order.
-  if (trustBundleHash !== formerTrustBundleHash && trustBundleHash !== status?.trustBundleHash) return false
-  return !turns.mayMove(authorityKeyOf(certificate), keyOf(certificate))
-}
-
-const isCurrent = (status: DatabaseCertificateStatus, { status: signer }: CertificateAuthority): boolean =>
-  signer?.trustBundleHash === status.trustBundleHash &&
-  (signer?.certificate?.fingerprint === status.authorityFingerprint || isOfNext(status, signer))
-
-/** Signed before the switch, because it would have ended (early.ts). */
-const isOfNext = (
-  { authorityFingerprint }: DatabaseCertificateStatus,
-  signer: CertificateAuthority['status'],
-): boolean => {
-  const { phase, to } = signer?.rotation ?? {}
-  return phase === 'TrustBoth' && to !== undefined && to === authorityFingerprint
+/** It holds what it should, or its turn in a rotation has not come. */
+const isInPlace = (certificate: DatabaseCertificate, authority: CertificateAuthority, turns: Turns): boolean => {
+  const standing = standingUnder(certificate.status, authority.status)
+  return standing === 'Former' ? !turns.mayMove(keyOf(authority), keyOf(certificate)) : standing !== undefined
 }

@@ -4,6 +4,7 @@
  * behind, for it will be delivered as it should be.
  */
 
+import { standingUnder } from '../certificate/standing.ts'
 import { keyOf, type PartialObject } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { keyOfAuthority } from '../profile/names.ts'
@@ -43,16 +44,10 @@ const authorityBehind = ({ authority, parent }: Member): Waiting[] => {
 }
 
 /** Certificate and bundle that belong together: of the CA, or of the former one while its certificates are replaced. */
-export const isCurrent = (status: DatabaseCertificate['status'], { status: signer }: CertificateAuthority): boolean => {
-  if (status?.trustBundleHash === signer?.trustBundleHash && isOfPresent(status, signer)) return true
-  const { phase, from, to, formerTrustBundleHash } = signer?.rotation ?? {}
-  // Signed before the switch, because it would have ended (certificate/early.ts).
-  if (phase === 'TrustBoth' && to !== undefined && status?.authorityFingerprint === to)
-    return status.trustBundleHash === signer?.trustBundleHash
-  if (phase !== 'Signing' && phase !== 'DropSoak') return false
-  if (from === undefined || status?.authorityFingerprint !== from) return false
-  // A Secret that holds the present CA's own key has its roots in the present order.
-  return [formerTrustBundleHash, signer?.trustBundleHash].includes(status.trustBundleHash)
+const isCurrent = (status: DatabaseCertificate['status'], { status: signer }: CertificateAuthority): boolean => {
+  const standing = standingUnder(status, signer)
+  const phase = signer?.rotation?.phase
+  return standing === 'Former' ? phase === 'Signing' || phase === 'DropSoak' : standing !== undefined
 }
 
 export const isOfPresent = (status: DatabaseCertificate['status'], signer: CertificateAuthority['status']): boolean =>
