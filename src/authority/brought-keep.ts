@@ -1,18 +1,29 @@
 /** What is to be remembered of a CA that was brought along, after a look at what its owner's Secret holds. Decides and writes. */
 
 import { type Context, marks } from '../control/context.ts'
+import { noFailure } from '../control/failure.ts'
 import { type SecretContent, writeSecret } from '../control/write-secret.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import type { ImportedAuthority } from '../pki/imports/authority.ts'
 import { equal } from '../pki/certificates/parse.ts'
+import { subjectKeyId } from '../pki/keys/keys.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import type { CertificateAuthority, CertificateAuthorityStatus } from '../resources/certificate-authority.ts'
 import type { Reason } from '../resources/reasons.ts'
-import { type BroughtRecord, isSameParty, keyWanted, type Party, partyOf, recordData } from './brought-record.ts'
+import {
+  type BroughtRecord,
+  isSameParty,
+  keyWanted,
+  type Party,
+  partyOf,
+  publishedTrust,
+  recordData,
+} from './brought-record.ts'
 import type { BroughtAuthority } from './brought-seen.ts'
+import { certificateFacts } from './facts.ts'
 import { recordSecretOf } from './names.ts'
 import type { Stage } from './stage.ts'
-import { publicKeyHash } from './trust.ts'
+import { publicKeyHash, trustHash } from './trust.ts'
 
 export type Standing =
   /** It is as remembered, or is remembered from now on; `write`: that has changed. `note`: a sentence. */
@@ -77,25 +88,16 @@ const isInStep = ({ status }: CertificateAuthority, { stage, signer }: BroughtRe
   )
 }
 
-/** A renewal by its owner, or the first time. */
-export const remember = async (
+export const writeRecord = async (
   context: Context,
   authority: CertificateAuthority,
   { recorded }: Pick<BroughtAuthority, 'recorded'>,
   record: BroughtRecord,
   signal: AbortSignal,
 ): Promise<void> => {
-  await writeSecret(context, recordContent(authority, recorded, record), signal)
-}
-
-export const recordContent = (
-  authority: CertificateAuthority,
-  recorded: BroughtAuthority['recorded'],
-  record: BroughtRecord,
-): SecretContent => {
   const name = recordSecretOf(authority)
   if (name === undefined) throw new Error('the authority was not brought along')
-  return {
+  const content: SecretContent = {
     namespace: authority.metadata.namespace ?? 'default',
     name,
     type: 'Opaque',
@@ -105,6 +107,7 @@ export const recordContent = (
     owner: `CertificateAuthority/${authority.metadata.name}`,
     previous: previousOf(recorded),
   }
+  await writeSecret(context, content, signal)
 }
 
 const previousOf = (recorded: BroughtAuthority['recorded']): SecretContent['previous'] => {
@@ -130,3 +133,24 @@ const meanwhile =
 
 const quoted = ({ subject }: Pick<ImportedAuthority['certificate'], 'subject'>): string =>
   `"${formatDistinguishedName(subject)}"`
+
+/** What status says of the CA that signs. `observed`: absent where status knows it already. */
+export const factsOf = (
+  record: BroughtRecord,
+  observed: CertificateAuthorityStatus['observed'] | undefined,
+): Partial<CertificateAuthorityStatus> => {
+  const { certificate } = record.signer
+  return {
+    certificate: certificateFacts(certificate, certificate.subjectKeyId ?? subjectKeyId(certificate.spki)),
+    renewAt: undefined,
+    trustBundleHash: trustHash(publishedTrust(record)),
+    ...noFailure,
+    ...(observed === undefined ? {} : { observed }),
+  }
+}
+
+/** For what status says of a rotation. */
+export const pairIn = (record: BroughtRecord) => ({
+  ...{ stage: record.stage, certificate: record.signer.certificate },
+  ...{ trust: publishedTrust(record), other: record.other },
+})

@@ -9,7 +9,6 @@ import { type Outcome, report } from '../control/report.ts'
 import { renewalWindow } from '../control/schedule.ts'
 import type { ImportedAuthority } from '../pki/imports/authority.ts'
 import type { ImportedTrust } from '../pki/imports/trust.ts'
-import { subjectKeyId } from '../pki/keys/keys.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
@@ -17,13 +16,12 @@ import { parseDuration } from '../resources/duration.ts'
 import type { Reason } from '../resources/reasons.ts'
 import { longestRequeueMs, type Result } from '../runtime/controller.ts'
 import { type BroughtSeen, rivalOf } from './brought.ts'
-import { remember, type Standing, standingMessage, standingOf } from './brought-keep.ts'
-import { type BroughtRecord, publishedTrust } from './brought-record.ts'
+import { factsOf, pairIn, type Standing, standingMessage, standingOf, writeRecord } from './brought-keep.ts'
+import type { BroughtRecord } from './brought-record.ts'
 import { type BroughtAuthority, seeBrought } from './brought-seen.ts'
-import { certificateFacts } from './facts.ts'
 import { nameOf } from './names.ts'
 import { publicKeyHash, trustHash } from './trust.ts'
-import { rotationFacts } from './rotation-facts.ts'
+import { renewedRotation } from './rotation-facts.ts'
 import { notImplementedFields } from './wanted.ts'
 
 type Facts = Partial<NonNullable<CertificateAuthority['status']>>
@@ -54,7 +52,7 @@ export const reconcileBrought = async (
   const standing = 'state' in seen ? undefined : standingOf(authority, seen)
   if (standing?.state === 'ahead') return { requeueAfterMs: aheadMs }
   if (standing?.state === 'known' && standing.write && !('state' in seen))
-    await remember(context, authority, seen, standing.record, signal)
+    await writeRecord(context, authority, seen, standing.record, signal)
   const { facts, outcome, warning, until } = reportOf(authority, seen, standing, now)
   const wrote = await report(context, certificateAuthorities, caches.authorities, authority, facts, outcome, signal)
   if (wrote && warning !== undefined)
@@ -150,9 +148,7 @@ const authorityReport = (
   now: number,
 ): Report => {
   const { notAfter, warnings } = imported
-  const { certificate } = record.signer
-  const trust = publishedTrust(record)
-  const warnAt = notAfter - warningTime(authority, notAfter - certificate.notBefore)
+  const warnAt = notAfter - warningTime(authority, notAfter - record.signer.certificate.notBefore)
   const ending =
     now < warnAt
       ? []
@@ -164,18 +160,11 @@ const authorityReport = (
     ...(note === undefined ? [] : [note]),
   ].join(' ')
   const same = authority.status?.observed?.secretUid === observed.secretUid && isReady(authority)
+  // A foreign label moves the Secret's version; that alone is not worth a write.
   const facts = {
-    ...noFailure,
-    certificate: certificateFacts(certificate, certificate.subjectKeyId ?? subjectKeyId(certificate.spki)),
-    renewAt: undefined,
-    trustBundleHash: trustHash(trust),
-    ...rotationFacts(authority.status, {
-      ...{ stage: record.stage, certificate, trust },
-      ...(record.other === undefined ? {} : { other: { ...record.other, above: [] } }),
-    }),
-    // A foreign label moves the Secret's version; that alone is not worth a write.
-    ...(same ? {} : { observed }),
-  } as Facts
+    ...factsOf(record, same ? undefined : observed),
+    ...renewedRotation(authority.status, pairIn(record)),
+  }
   return {
     facts,
     outcome: { state: 'Ready', reason: 'Ready', message },

@@ -24,7 +24,7 @@ import type { Look, Observed } from './observed.ts'
 import { type Bundle, bundleOf, contentOf } from './outputs.ts'
 import { reconcileBrought } from './reconcile-brought.ts'
 import { dueForRenewal } from './renewal.ts'
-import { rotationFacts } from './rotation-facts.ts'
+import { renewedRotation } from './rotation-facts.ts'
 import { factsOf, readyMessage } from './status.ts'
 import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
@@ -108,7 +108,7 @@ export class AuthorityReconciler {
     const { object: authority, seen } = look
     this.#undelivered.forget(keyOf(authority))
     const wanted = wantedOf(seen)
-    const facts = { ...factsOf(authority, seen, wanted, bundle, secret), ...rotationFacts(authority.status, bundle) }
+    const facts = { ...factsOf(authority, seen, wanted, bundle, secret), ...renewedRotation(authority.status, bundle) }
     const finding = { reason: 'Ready', message: readyMessage(bundle) } as const
     const now = this.#context.clock.now()
     const due = dueForRenewal(wanted, bundle, seen.uid, now)

@@ -4,21 +4,16 @@
  */
 
 import type { Context } from '../control/context.ts'
-import { noFailure } from '../control/failure.ts'
-import { writeSecret } from '../control/write-secret.ts'
 import { equal } from '../pki/certificates/parse.ts'
-import { subjectKeyId } from '../pki/keys/keys.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { Retryable, Terminal } from '../runtime/errors.ts'
 import { type BroughtRecord, type KeyOwner, keyOwnerOf, keyWanted, partyOf, publishedTrust } from './brought-record.ts'
-import { recordContent, standingMessage } from './brought-keep.ts'
+import { factsOf, pairIn, standingMessage, writeRecord } from './brought-keep.ts'
 import { type BroughtAuthority, seeBrought } from './brought-seen.ts'
-import { certificateFacts } from './facts.ts'
 import { nameOf, recordSecretOf } from './names.ts'
 import type { Material } from './rotate.ts'
-import { materialFacts } from './rotation-facts.ts'
+import { rotationFacts } from './rotation-facts.ts'
 import type { Stage } from './stage.ts'
-import { trustHash } from './trust.ts'
 
 export interface BroughtMaterial extends Material {
   /** Whose key lies in the Secret of its owner. */
@@ -155,7 +150,7 @@ export class BroughtRotator {
 
   async #write(sight: Sight, record: BroughtRecord): Promise<BroughtMaterial> {
     const { authority, seen, signal } = sight
-    await writeSecret(this.#context, recordContent(authority, seen.recorded, record), signal)
+    await writeRecord(this.#context, authority, seen, record, signal)
     return materialOf({ ...sight, record, owner: keyOwnerOf(record, seen.brought.imported.certificate) }, true)
   }
 }
@@ -183,24 +178,13 @@ const unchanged = (sight: Sight): BroughtMaterial => materialOf(sight, false)
 
 const materialOf = ({ seen: { brought }, record, owner }: Sight, wrote: boolean): BroughtMaterial => {
   const { stage, signer, other } = record
-  const { certificate } = signer
-  const trust = publishedTrust(record)
   const { imported, observed } = brought
   return {
-    ...{ stage, certificate, other: other?.certificate, wrote, owner },
-    trustsMore: trust.some((der) => !imported.trust.some((one) => equal(one, der))),
+    ...{ stage, certificate: signer.certificate, other: other?.certificate, wrote, owner },
+    trustsMore: publishedTrust(record).some((der) => !imported.trust.some((one) => equal(one, der))),
     changesTrust: other === undefined || !sameRoots(signer.trust, other.trust),
-    facts: {
-      certificate: certificateFacts(certificate, certificate.subjectKeyId ?? subjectKeyId(certificate.spki)),
-      renewAt: undefined,
-      trustBundleHash: trustHash(trust),
-      ...noFailure,
-      observed,
-    },
-    rotation: materialFacts({
-      ...{ stage, certificate, trust },
-      other: other && { name: other.name, certificate: other.certificate, above: [] },
-    }) ?? { from: undefined, to: undefined, formerTrustBundleHash: undefined },
+    facts: factsOf(record, observed),
+    rotation: rotationFacts(pairIn(record)),
     message: standingMessage(record, imported),
   }
 }

@@ -18,7 +18,7 @@ import type { Keyring } from './keyring.ts'
 import { signerOf } from './names.ts'
 import type { Look } from './observed.ts'
 import { type Bundle, bundleUnder, contentOf } from './outputs.ts'
-import { materialFacts, type RotationFacts } from './rotation-facts.ts'
+import { rotationFacts, type RotationFacts } from './rotation-facts.ts'
 import type { Stage } from './stage.ts'
 import type { StoredAuthority } from './stored.ts'
 import { factsOf, readyMessage } from './status.ts'
@@ -36,8 +36,8 @@ export interface Material {
   readonly wrote: boolean
   /** Fields of status beside `rotation`. */
   readonly facts: Partial<CertificateAuthorityStatus>
-  /** Fields of `status.rotation`; undefined ones are to be taken away. All are, in the stage Plain. */
-  readonly rotation: { readonly [field in keyof RotationFacts]-?: string | undefined }
+  /** Fields of `status.rotation`. */
+  readonly rotation: RotationFacts
   /** Of the condition Ready. */
   readonly message: string
 }
@@ -295,6 +295,6 @@ const materialOf = (
   other: bundle.other?.certificate,
   wrote: written !== undefined,
   facts: factsOf(authority, seen, wanted, bundle, written),
-  rotation: materialFacts(bundle) ?? { from: undefined, to: undefined, formerTrustBundleHash: undefined },
+  rotation: rotationFacts(bundle),
   message: readyMessage(bundle),
 })

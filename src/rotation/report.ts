@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Material } from '../authority/rotate.ts'
+import { withFacts } from '../authority/rotation-facts.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { writeStatus } from '../control/report.ts'
@@ -121,18 +122,12 @@ const reasonOf: Readonly<Record<Phase, Reason>> = {
 /** What the Secret alone tells: which CAs, and the bundle in the order of the former one. */
 const withMaterial = (
   rotation: RotationStatus,
-  { rotation: { from, to, formerTrustBundleHash }, stage }: Material,
+  { rotation: facts, stage }: Material,
   before: RotationStatus | undefined,
 ): RotationStatus => {
-  const { from: _from, to: _to, formerTrustBundleHash: _hash, ...rest } = rotation
-  if (stage === 'Plain') return { ...rest, ...both(rotation.from ?? before?.from, rotation.to ?? before?.to) }
-  return { ...rest, ...both(from, to), ...(formerTrustBundleHash === undefined ? {} : { formerTrustBundleHash }) }
+  const { from = before?.from, to = before?.to } = rotation
+  return withFacts(rotation, stage === 'Plain' ? { from, to, formerTrustBundleHash: undefined } : facts)
 }
-
-const both = (from: string | undefined, to: string | undefined): Pick<RotationStatus, 'from' | 'to'> => ({
-  ...(from === undefined ? {} : { from }),
-  ...(to === undefined ? {} : { to }),
-})
 
 const isKnown = ({ status }: CertificateAuthority, facts: Material['facts']): boolean =>
   facts.observed === undefined || status?.observed?.secretResourceVersion === facts.observed.secretResourceVersion

@@ -31,15 +31,13 @@ export const stateOf = ({ status }: CertificateAuthority): State | undefined => 
   }
 }
 
-export interface Told {
+interface Told {
   readonly state: State
   readonly pending?: Pending | undefined
   readonly message: string
-  /** Absent where no second CA is trusted beside the one that signs. */
-  readonly formerTrustBundleHash?: string | undefined
 }
 
-export const statusOf = ({ state, pending, message, formerTrustBundleHash }: Told): RotationStatus => {
+export const statusOf = ({ state, pending, message }: Told): RotationStatus => {
   const { phase, mode, cause, trigger, abort, from, to } = state
   const time = (instant: number | undefined): string | undefined =>
     instant === undefined ? undefined : toTimestamp(instant)
@@ -49,7 +47,6 @@ export const statusOf = ({ state, pending, message, formerTrustBundleHash }: Tol
     phaseStartedAt: time(state.phaseStartedAt),
     soakStartedAt: time(state.soakStartedAt),
     finishedAt: time(state.finishedAt),
-    formerTrustBundleHash,
     pending: phase === 'Idle' ? undefined : pending,
     message: message === '' ? undefined : message.slice(0, longestMessage),
   })
