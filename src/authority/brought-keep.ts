@@ -3,6 +3,7 @@
 import { type Context, marks } from '../control/context.ts'
 import { noFailure } from '../control/failure.ts'
 import { type SecretContent, writeSecret } from '../control/write-secret.ts'
+import { isRotating, phaseOf } from '../control/rotation.ts'
 import { toTimestamp } from '../control/schedule.ts'
 import type { ImportedAuthority } from '../pki/imports/authority.ts'
 import { equal } from '../pki/certificates/parse.ts'
@@ -55,12 +56,11 @@ export const standingOf = (authority: CertificateAuthority, seen: BroughtAuthori
 
 const withoutRecord = (authority: CertificateAuthority, { recorded }: BroughtAuthority, signer: Party): Standing => {
   const record = { stage: 'Plain', signer } as const
-  const phase = authority.status?.rotation?.phase ?? 'Idle'
   const problem =
     recorded.state === 'unusable'
       ? recorded.problem
       : `Secret "${recordSecretOf(authority)}", in which dbtls keeps its former certificates, does not exist`
-  if (phase !== 'Idle')
+  if (isRotating(authority))
     return {
       state: 'refused',
       reason: recorded.state === 'unusable' ? 'AuthoritySecretInvalid' : 'AuthoritySecretMissing',
@@ -83,7 +83,7 @@ const phases: Readonly<Record<Stage, readonly string[]>> = {
 const isInStep = ({ status }: CertificateAuthority, { stage, signer }: BroughtRecord): boolean => {
   if (status?.certificate === undefined) return stage === 'Plain'
   return (
-    phases[stage].includes(status.rotation?.phase ?? 'Idle') &&
+    phases[stage].includes(phaseOf({ status })) &&
     status.certificate.publicKeyHash === publicKeyHash(signer.certificate)
   )
 }

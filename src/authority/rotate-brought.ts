@@ -4,6 +4,7 @@
  */
 
 import type { Context } from '../control/context.ts'
+import { isRotating } from '../control/rotation.ts'
 import { equal } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { Retryable, Terminal } from '../runtime/errors.ts'
@@ -126,9 +127,8 @@ export class BroughtRotator {
     const { recorded, owner } = seen
     if (recorded.state === 'found' && owner !== undefined)
       return { authority, seen, record: recorded.record, owner, signal }
-    const phase = authority.status?.rotation?.phase ?? 'Idle'
     // Before it is remembered, or where it cannot be, it is what its owner brings.
-    if (phase === 'Idle')
+    if (!isRotating(authority))
       return {
         authority,
         seen,

@@ -3,7 +3,7 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Caches } from './context.ts'
-import { isHeld, isRequested, pendingOf, soakEnd, underWay } from './rotation.ts'
+import { isHeld, isRequested, pendingOf, phaseOf, soakEnd, underWay } from './rotation.ts'
 import { fromTimestamp } from './schedule.ts'
 
 const prefix = 'dbtls_authority_rotation'
@@ -39,7 +39,7 @@ export const registerRotationMetrics = (registry: Registry, { authorities }: Pic
       collect() {
         this.reset()
         for (const authority of authorities.store.values())
-          this.set({ ...labelsOf(authority), phase: authority.status?.rotation?.phase ?? 'Idle' }, 1)
+          this.set({ ...labelsOf(authority), phase: phaseOf(authority) }, 1)
       },
     }),
   )

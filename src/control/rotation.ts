@@ -1,11 +1,12 @@
 /** What spec and status of a CA say of its rotation, for those who look on: the command line, metrics, the page. Pure. */
 
 import type { Instant } from '../runtime/clock.ts'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { type CertificateAuthority, certificateAuthoritySpec } from '../resources/certificate-authority.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { fromTimestamp } from './schedule.ts'
 
 export type Rotation = NonNullable<NonNullable<CertificateAuthority['status']>['rotation']>
+type RotationSpec = NonNullable<CertificateAuthority['spec']['rotation']>
 export type RotationPhase = Rotation['phase']
 
 /** In the order in which they are gone through. */
@@ -19,9 +20,21 @@ export type UnderWay = Rotation & { readonly phase: Exclude<RotationPhase, 'Idle
 /** What is looked at of a CA. */
 export type Seen = Pick<CertificateAuthority, 'spec' | 'status'>
 
+type Reported = Pick<CertificateAuthority, 'status'>
+
+export const phaseOf = ({ status }: Reported): RotationPhase => status?.rotation?.phase ?? 'Idle'
+
+export const isRotating = (authority: Reported | undefined): boolean =>
+  authority !== undefined && phaseOf(authority) !== 'Idle'
+
 /** Undefined while the CA is at rest. */
-export const underWay = ({ status }: Pick<CertificateAuthority, 'status'>): UnderWay | undefined =>
-  status?.rotation === undefined || status.rotation.phase === 'Idle' ? undefined : (status.rotation as UnderWay)
+export const underWay = (authority: Reported): UnderWay | undefined =>
+  isRotating(authority) ? (authority.status?.rotation as UnderWay) : undefined
+
+/** Where a CA says nothing of rotations, its schema fills in nothing. */
+const usual: RotationSpec = certificateAuthoritySpec.shape.rotation.unwrap().parse({})
+
+export const rotationOf = ({ spec }: Pick<CertificateAuthority, 'spec'>): RotationSpec => spec.rotation ?? usual
 
 /** It does not go past this phase until somebody releases it. */
 export const isHeld = (authority: Seen): boolean => {
@@ -80,10 +93,7 @@ export const soakEnd = (authority: Seen): Instant | undefined => {
   const rotation = underWay(authority)
   const from = fromTimestamp(rotation?.soakStartedAt)
   if (rotation === undefined || from === undefined) return undefined
-  const { trustSoak, dropSoak } = authority.spec.rotation ?? {}
-  if (rotation.phase === 'TrustBoth') return from + parseDuration(trustSoak ?? soakDefault)
-  return rotation.phase === 'DropSoak' ? from + parseDuration(dropSoak ?? soakDefault) : undefined
+  const { trustSoak, dropSoak } = rotationOf(authority)
+  if (rotation.phase === 'TrustBoth') return from + parseDuration(trustSoak)
+  return rotation.phase === 'DropSoak' ? from + parseDuration(dropSoak) : undefined
 }
-
-/** Where a CA says nothing of rotations, its schema fills in nothing. */
-const soakDefault = '24h'

@@ -4,6 +4,7 @@ import { ApiError, ifFound } from '../cluster/errors.ts'
 import type { Keyring } from '../authority/keyring.ts'
 import { type Cluster, keyOf } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
+import { isRotating } from '../control/rotation.ts'
 import { dataHash } from '../material/hash.ts'
 import { encodePem } from '../pki/encoding/pem.ts'
 import { publicKeyHash } from '../pki/keys/keys.ts'
@@ -253,7 +254,3 @@ export class RevocationLists {
     }
   }
 }
-
-/** As status says it. */
-export const isRotating = ({ status }: CertificateAuthority): boolean =>
-  status?.rotation !== undefined && status.rotation.phase !== 'Idle'

@@ -6,7 +6,7 @@
 import { toTimestamp } from '../control/schedule.ts'
 import { named, shutGates } from './gates.ts'
 import { idle, soakSpan, windowFor } from './idle.ts'
-import { phaseOf, type PhaseRule, rules as standing, type Rules } from './phases.ts'
+import { phaseFor, type PhaseRule, rules as standing, type Rules } from './phases.ts'
 import type { Pending, RunningPhase, State, Step, World } from './state.ts'
 
 export const decide = (state: State | undefined, world: World, rules: Rules = standing): Step => {
@@ -30,7 +30,7 @@ const firstLook = (world: World): Step => {
     const step = idle(seen, world)
     return step.act === 'Stay' ? { act: 'Report', state: step.state, message: step.message } : step
   }
-  const phase = phaseOf[stage]
+  const phase = phaseFor[stage]
   const { trigger, abort } = wish
   return {
     act: 'Report',

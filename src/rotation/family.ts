@@ -3,6 +3,7 @@
 import { lineage } from '../authority/lineage.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
+import { isRotating } from '../control/rotation.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { strangersTo } from './strangers.ts'
 
@@ -39,11 +40,6 @@ export const isGoing = (
 ): boolean =>
   metadata.deletionTimestamp !== undefined ||
   namespaces?.store.get(metadata.namespace ?? 'default')?.metadata.deletionTimestamp !== undefined
-
-export const phaseOf = ({ status }: CertificateAuthority): string => status?.rotation?.phase ?? 'Idle'
-
-export const isRotating = (authority: CertificateAuthority | undefined): boolean =>
-  authority !== undefined && phaseOf(authority) !== 'Idle'
 
 /** Another CA of the line or of the family that is rotating: two at once would each wait for what the other changes. */
 export const rotatingRelative = (caches: Caches, authority: CertificateAuthority): string | undefined => {

@@ -4,10 +4,11 @@ import { parentOf } from '../authority/names.ts'
 import type { Material } from '../authority/rotate.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Caches, Context } from '../control/context.ts'
+import { rotationOf } from '../control/rotation.ts'
 import { renewalTime } from '../control/schedule.ts'
 import { isOpen } from '../control/windows.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
-import { type CertificateAuthority, certificateAuthoritySpec } from '../resources/certificate-authority.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { defaultDuration } from '../resources/database-certificate.ts'
 import { parseDuration } from '../resources/duration.ts'
 import { behindOf, type Consuming } from './consumers.ts'
@@ -17,13 +18,6 @@ import { isUsable } from './material.ts'
 import { serversOf } from './servers.ts'
 import type { Wish, World } from './state.ts'
 import { strangersTo } from './strangers.ts'
-
-type Rotation = NonNullable<CertificateAuthority['spec']['rotation']>
-
-/** Where a CA says nothing of rotations, its schema fills in nothing. */
-const usual: Rotation = certificateAuthoritySpec.shape.rotation.unwrap().parse({})
-
-export const rotationOf = ({ spec }: CertificateAuthority): Rotation => spec.rotation ?? usual
 
 export const wishOf = (authority: CertificateAuthority, now: number): Wish => {
   const { trigger, abort, onTrigger, onExpiry, holdAt, reason, dropOld, trustSoak, dropSoak, windows } =

@@ -89,7 +89,7 @@ const phases: Readonly<Record<RunningPhase, PhaseRule>> = {
 }
 
 /** The phase that a Secret stands for where there is no status: the one that still has to see everything. */
-export const phaseOf: Readonly<Record<Stage, Phase>> = {
+export const phaseFor: Readonly<Record<Stage, Phase>> = {
   Plain: 'Idle',
   Next: 'Prepared',
   Both: 'TrustBoth',

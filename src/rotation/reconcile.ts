@@ -9,6 +9,7 @@ import { type Material, Rotator, type RotatorOptions } from '../authority/rotate
 import { type BroughtMaterial, BroughtRotator } from '../authority/rotate-brought.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, existing, marks } from '../control/context.ts'
+import { isRotating, rotationOf } from '../control/rotation.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { longestRequeueMs, type Reconcile, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { NotReady, ReconcileError, Terminal } from '../runtime/errors.ts'
@@ -16,7 +17,7 @@ import { carryOut, type Steps } from './act.ts'
 import { revokeFormer } from './compromised.ts'
 import { decide } from './decide.ts'
 import { canRotate, isPlain, Materials } from './material.ts'
-import { beginsAt, observe, rotationOf, wishOf } from './observe.ts'
+import { beginsAt, observe, wishOf } from './observe.ts'
 import { ownersWorld, ownerStep } from './owner.ts'
 import type { Rules } from './phases.ts'
 import { Reporter } from './report.ts'
@@ -94,7 +95,7 @@ export class RotationReconciler {
     const now = this.#context.clock.now()
     const { certificate, rotation } = authority.status ?? {}
     const { trigger, abort, onExpiry } = wishOf(authority, now)
-    if ((rotation?.phase ?? 'Idle') !== 'Idle' || !isPlain(this.#context, authority)) return undefined
+    if (isRotating(authority) || !isPlain(this.#context, authority)) return undefined
     if (isBrought(authority)) return this.#ownerRests(authority) ? now + longestRequeueMs : undefined
     if (trigger !== (rotation?.trigger ?? '') || abort !== (rotation?.abort ?? '')) return undefined
     if (rotation?.mode === 'ReuseKey' && rotation.finishedAt === undefined) return undefined

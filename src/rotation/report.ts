@@ -6,6 +6,7 @@ import { withFacts } from '../authority/rotation-facts.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
 import { writeStatus } from '../control/report.ts'
+import { phaseOf } from '../control/rotation.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type Condition, findCondition } from '../resources/conditions.ts'
 import type { Reason } from '../resources/reasons.ts'
@@ -75,7 +76,7 @@ export class Reporter {
     )
     this.#written.set(keyOf(authority), this.#context.clock.monotonic())
     const { phase } = step.state
-    const before = status?.rotation?.phase ?? 'Idle'
+    const before = phaseOf(authority)
     if (step.message !== '' && (phase !== before || step.act !== 'Report'))
       this.#event(
         authority,

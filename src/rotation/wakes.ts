@@ -5,12 +5,13 @@ import type { Change } from '../cluster/cache/informer.ts'
 import { isBrought } from '../authority/names.ts'
 import { keyOf, type KubeObject, type PartialObject } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
+import { isRotating } from '../control/rotation.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
 import { authorityKeyOf } from '../certificate/rivals.ts'
 import { byProfile, profileAuthorityKeys } from '../profile/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { byTrust } from '../trust/names.ts'
-import { familyOf, isRotating, lineOf } from './family.ts'
+import { familyOf, lineOf } from './family.ts'
 
 /** Changes come in bursts, and one look sees them all, ms. */
 const gatherMs = 100

@@ -1,6 +1,6 @@
 /** What `dbtls rotate` is asked for, and what that changes in a CA's spec. Pure. */
 
-import { holdPhases, isHeld, isRequested, underWay } from '../../control/rotation.ts'
+import { holdPhases, isHeld, isRequested, rotationPhases, underWay } from '../../control/rotation.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { findCondition } from '../../resources/conditions.ts'
 import { CommandError } from '../shared/failures.ts'
@@ -115,12 +115,10 @@ const hold = (authority: CertificateAuthority, at: HoldPhase): Change => {
   const rotation = underWay(authority)
   if (authority.spec.rotation?.holdAt === at)
     return { fields: {}, told: ['known', isHeld(authority) ? `it is held at ${at}` : `it will be held at ${at}`] }
-  const past = rotation !== undefined && order.indexOf(rotation.phase) > order.indexOf(at)
+  const past = rotation !== undefined && rotationPhases.indexOf(rotation.phase) > rotationPhases.indexOf(at)
   if (past) throw new CommandError(`the rotation under way is past ${at}: it is at ${rotation.phase}`)
   return { fields: { holdAt: at }, told: ['held', `no rotation of it goes past ${at} until --release`] }
 }
-
-const order: readonly string[] = ['Prepared', 'TrustBoth', 'Signing', 'DropSoak', 'Dropped']
 
 const release = ({ spec }: CertificateAuthority): Change => {
   const at = spec.rotation?.holdAt ?? ''

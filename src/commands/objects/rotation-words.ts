@@ -3,6 +3,7 @@
 import {
   isHeld,
   isRequested,
+  isRotating,
   pendingInWords,
   type Rotation,
   rotationPhases,
@@ -37,7 +38,7 @@ const soakInWords = (authority: Seen): string | undefined => {
 export const rotationLines = (authority: Seen, now: Instant): (readonly [string, string])[] => {
   const rotation = authority.status?.rotation
   const lines: (readonly [string, string | undefined])[] = []
-  if (underWay(authority) !== undefined && rotation !== undefined) {
+  if (isRotating(authority) && rotation !== undefined) {
     const since = fromTimestamp(rotation.phaseStartedAt)
     const begun = fromTimestamp(rotation.startedAt)
     lines.push(
@@ -47,11 +48,7 @@ export const rotationLines = (authority: Seen, now: Instant): (readonly [string,
       ['Rotation says', rotation.message],
     )
   } else if (rotation?.message !== undefined) lines.push(['Rotation', rotation.message])
-  if (isRequested(authority))
-    lines.push([
-      'Rotation',
-      rotation?.phase === undefined || rotation.phase === 'Idle' ? 'asked for' : 'another queued',
-    ])
+  if (isRequested(authority)) lines.push(['Rotation', isRotating(authority) ? 'another queued' : 'asked for'])
   return lines.flatMap(([label, text]) => (text === undefined ? [] : [[label, text] as const]))
 }
 
