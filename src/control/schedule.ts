@@ -1,5 +1,6 @@
 /** When a certificate is renewed, and how long a failed attempt waits: pure arithmetic in milliseconds. */
 
+import { doubledDelay } from '../runtime/backoff.ts'
 import type { Instant } from '../runtime/clock.ts'
 
 const second = 1000
@@ -51,7 +52,7 @@ export const longestFailureBackoffMs = 3600 * second
 
 /** Wait after the n-th failed issuance in a row: 10 s, doubling, at most an hour. */
 export const failureBackoff = (failedAttempts: number): number =>
-  Math.min(10 * second * 2 ** Math.min(Math.max(failedAttempts - 1, 0), 20), longestFailureBackoffMs)
+  doubledDelay(10 * second, longestFailureBackoffMs, failedAttempts)
 
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
 export const toTimestamp = (instant: Instant): string =>

@@ -16,6 +16,10 @@ export const exponentialDelay = (shape: DelayShape, attempt: number, random: () 
   return whole * (1 - shape.jitter * random())
 }
 
+/** The delay after failure number `count` in a row (1 is the first), twice as long each time, ms. */
+export const doubledDelay = (firstMs: number, mostMs: number, count: number): number =>
+  Math.min(mostMs, firstMs * 2 ** Math.min(Math.max(count - 1, 0), 20))
+
 export interface BackoffOptions extends Partial<DelayShape> {
   /** After this long without a call of `next`, ms, the trouble is over and the next one starts small again. */
   readonly resetAfterMs?: number

@@ -5,6 +5,7 @@
 
 import type { DialectName } from '../../database/connect/dialects/table.ts'
 import type { Offers, ProofOptions } from '../../database/connect/prove.ts'
+import { doubledDelay } from '../../runtime/backoff.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Look, TrustSeen } from './decide.ts'
@@ -80,7 +81,7 @@ export class NextProofs {
   untilNext(key: string): number {
     const kept = this.#kept.get(key)
     if (kept === undefined) return shortestMs
-    return isSettled(kept.trust) ? Infinity : shortestMs * 2 ** Math.min(Math.max(kept.tries - 1, 0), 20)
+    return isSettled(kept.trust) ? Infinity : doubledDelay(shortestMs, Infinity, kept.tries)
   }
 
   /** Somebody has logged in from here, and the server may have changed its mind. Whether it is to be asked for that. */

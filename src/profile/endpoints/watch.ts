@@ -7,6 +7,7 @@ import type { Lookup } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
 import { Patrol } from '../../database/connect/patrol.ts'
 import type { Served } from '../../database/connect/served.ts'
+import { doubledDelay } from '../../runtime/backoff.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { answered, type Look, type TrustSeen, untilNextLook } from './decide.ts'
@@ -219,7 +220,7 @@ export class EndpointWatch {
     // It was restarting, as likely as not.
     const isUnsure =
       state.trust?.state === 'Unknown' &&
-      clock.monotonic() - state.provedAt >= Math.min(showAgainMs, unsureMs * 2 ** state.unsure)
+      clock.monotonic() - state.provedAt >= doubledDelay(unsureMs, showAgainMs, state.unsure + 1)
     const isUnknown = state.trustKey !== trustKeyOf(state, client) || isUnsure
     return {
       atOnce: state.wants || (isDue && state.trust !== undefined && state.trust.state !== 'NotRequested'),
@@ -239,7 +240,7 @@ export class EndpointWatch {
       state.trust = trust
       state.trustKey = trustKeyOf(state, client)
       state.provedAt = this.#options.clock.monotonic()
-      state.unsure = trust.state === 'Unknown' ? Math.min(state.unsure + 1, 20) : 0
+      state.unsure = trust.state === 'Unknown' ? state.unsure + 1 : 0
       return
     }
     const isRefused = visits.some(({ sent, refused }) => sent && refused)

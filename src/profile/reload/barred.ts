@@ -3,6 +3,7 @@
  * an account after a few wrong passwords. Pure.
  */
 
+import { doubledDelay } from '../../runtime/backoff.ts'
 import type { Instant } from '../../runtime/clock.ts'
 
 export interface Barred {
@@ -12,8 +13,7 @@ export interface Barred {
 }
 
 /** 10, 20, 40 … minutes; at most two hours. */
-export const barredMs = (count: number): number =>
-  Math.min(7_200_000, 600_000 * 2 ** Math.min(Math.max(count - 1, 0), 20))
+export const barredMs = (count: number): number => doubledDelay(600_000, 7_200_000, count)
 
 /** After it was shown to a server; one that could not be asked says nothing of it. */
 export const barredAfter = (

@@ -7,6 +7,7 @@
  * server of a profile at a time; where one does not answer any more after it was told, no other is told until it does.
  */
 
+import { doubledDelay } from '../../runtime/backoff.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { barredMs } from './barred.ts'
 import type { ReloadReason } from '../../database/reload/reload-error.ts'
@@ -65,7 +66,7 @@ export interface Turn {
 }
 
 /** 5, 10, 20 … seconds; at most ten minutes. */
-export const delayMs = (count: number): number => Math.min(600_000, 5000 * 2 ** Math.min(Math.max(count - 1, 0), 20))
+export const delayMs = (count: number): number => doubledDelay(5000, 600_000, count)
 
 export const attemptOf = ({ attempt, goal }: ServerState): Attempt | undefined =>
   attempt?.goal === goal ? attempt : undefined
