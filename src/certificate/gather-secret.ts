@@ -13,7 +13,7 @@ import { countsIn } from './counters.ts'
 import type { Familiar } from './familiar.ts'
 import { staleListsIn } from './revocation-list.ts'
 import type { Observed, SecretSeen } from './observed.ts'
-import { expectedInputsHash, nothing, secretDrift } from './outputs.ts'
+import { expectedInputsHash, nothing, ownerOf, secretDrift } from './outputs.ts'
 import { isTakenOver } from './taken-over.ts'
 import { variantOf } from './variant.ts'
 import type { Wanted } from './wanted.ts'
@@ -131,7 +131,7 @@ const signatureOf = (
 /** Ours by its annotation, by its owner reference, by the uid we reported, or because a person offers it. */
 const belongsTo = ({ metadata, status }: DatabaseCertificate, secret: Secret): boolean => {
   const owner = secret.metadata.annotations?.[marks.owner]
-  if (owner !== undefined) return owner === `DatabaseCertificate/${metadata.name}`
+  if (owner !== undefined) return owner === ownerOf({ metadata })
   return (
     secret.metadata.annotations?.[marks.adopt] === 'true' ||
     (secret.metadata.ownerReferences ?? []).some(({ uid }) => uid === metadata.uid) ||

@@ -132,7 +132,9 @@ const ownMarks: ReadonlySet<string> = new Set([
   marks.requestedDuration,
 ])
 
-const ownerOf = ({ metadata }: DatabaseCertificate): string => `DatabaseCertificate/${metadata.name}`
+/** What `marks.owner` says. */
+export const ownerOf = ({ metadata }: Pick<DatabaseCertificate, 'metadata'>): string =>
+  `DatabaseCertificate/${metadata.name}`
 
 const ownerReferenceOf = ({ apiVersion, kind, metadata }: DatabaseCertificate): OwnerReference => ({
   apiVersion,

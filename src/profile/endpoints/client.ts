@@ -1,8 +1,9 @@
 /** The client certificate that a server is shown: that of a client of the profile, read from its Secret for one look and dropped after it. */
 
 import type { Keyring } from '../../authority/keyring.ts'
-import { type Context, marks } from '../../control/context.ts'
-import { dataOf, readSecret } from '../../control/secrets.ts'
+import { readDelivered } from '../../certificate/delivered.ts'
+import type { Context } from '../../control/context.ts'
+import { dataOf } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/sight.ts'
 import { shapedItems } from '../../database/layouts/shape.ts'
 import { type Recovered, recoverMaterial } from '../../material/recover.ts'
@@ -22,7 +23,7 @@ export const readClient = async (
   signal: AbortSignal,
 ): Promise<ClientMaterial | undefined> => {
   const certificate = caches.certificates.store.get(key)
-  const found = certificate && (await readDelivered(cluster, certificate, signal))
+  const found = certificate && (await recoverDelivered(cluster, certificate, signal))
   if (found?.certificate === undefined || found.privateKey === undefined) return undefined
   const { namespace = certificate?.metadata.namespace, name } = certificate?.spec.authorityRef ?? {}
   const above = await chainOf(caches, keyring, `${namespace}/${name}`)
@@ -33,16 +34,14 @@ export const readClient = async (
   }
 }
 
-/** What the Secret of a certificate holds. A Secret of that name may be somebody else's: then nothing in it is looked at. */
-export const readDelivered = async (
+/** What was delivered for a certificate, in whatever form. */
+export const recoverDelivered = async (
   cluster: Context['cluster'],
-  { spec, metadata: { name, namespace } }: DatabaseCertificate,
+  certificate: DatabaseCertificate,
   signal: AbortSignal,
 ): Promise<Recovered | undefined> => {
-  if (namespace === undefined) return undefined
-  const secret = await readSecret(cluster, { namespace, name: spec.secret.name }, signal)
-  if (secret?.metadata.annotations?.[marks.owner] !== `DatabaseCertificate/${name}`) return undefined
-  return recoverMaterial(shapedItems(spec), dataOf(secret))
+  const secret = await readDelivered(cluster, certificate, signal)
+  return secret && recoverMaterial(shapedItems(certificate.spec), dataOf(secret))
 }
 
 /** What stands between a leaf and its root; servers know the root alone. */

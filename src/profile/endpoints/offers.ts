@@ -21,7 +21,7 @@ import { algorithmOfSpki, generateKeyPair, type KeyPair } from '../../pki/keys/k
 import { distinguishedName } from '../../pki/names/names.ts'
 import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm } from '../../pki/plan.ts'
 import type { Instant } from '../../runtime/clock.ts'
-import { readDelivered } from './client.ts'
+import { recoverDelivered } from './client.ts'
 import type { PlannedProof } from './plan.ts'
 
 /** Long enough for one round of questions, on clocks that differ a little. */
@@ -145,7 +145,7 @@ const readTemplate = async (
   signal: AbortSignal,
 ): Promise<Template> => {
   const wanted = name === undefined ? undefined : caches.certificates.store.get(name)
-  const found = wanted && (await readDelivered(cluster, wanted, signal))
+  const found = wanted && (await recoverDelivered(cluster, wanted, signal))
   // Whoever may write the Secret must not choose the names that a CA signs.
   const isIssued =
     found?.certificate !== undefined && parseCertificate(found.certificate).fingerprint === wanted?.status?.fingerprint

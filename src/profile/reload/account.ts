@@ -1,6 +1,7 @@
 /** As whom servers are told: read anew each time, and kept nowhere. */
 
 import { createSecureContext } from 'node:tls'
+import { readDelivered } from '../../certificate/delivered.ts'
 import { type Context, marks } from '../../control/context.ts'
 import { dataOf, readSecret } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/sight.ts'
@@ -35,9 +36,7 @@ export const readAccount = async (
   const own = credentialsSecretRef && (await offered(context, profile, credentialsSecretRef.name, signal))
   const certificate =
     (own && usable(certificateIn(own), `Secret "${credentialsSecretRef?.name}" of spec.reload.credentialsSecretRef`)) ??
-    (clientName === undefined
-      ? undefined
-      : await shownBy(context, clientName, certificateOf(clientName), profile, signal))
+    (clientName === undefined ? undefined : await shownBy(context, clientName, certificateOf(clientName), signal))
   const username = text(own, 'username') ?? client?.username ?? client?.name
   const password = text(own, 'password')
   const database = client?.database ?? spec.connection?.database
@@ -114,15 +113,12 @@ const shownBy = async (
   { cluster }: Context,
   client: string,
   certificate: DatabaseCertificate | undefined,
-  { metadata: { namespace } }: DatabaseTLSProfile,
   signal: AbortSignal,
 ): Promise<ClientCertificate> => {
-  const name = certificate?.spec.secret.name
-  const secret = name === undefined ? undefined : await readSecret(cluster, { namespace, name }, signal)
-  // A Secret of that name may be somebody else's: the certificate is refused then, and so is the use of what it holds.
-  const isOwn = secret?.metadata.annotations?.[marks.owner] === `DatabaseCertificate/${certificate?.metadata.name}`
-  if (secret === undefined || !isOwn)
+  const secret = certificate && (await readDelivered(cluster, certificate, signal))
+  if (certificate === undefined || secret === undefined)
     throw missing(`the client "${client}" of spec.reload.client has no certificate yet`)
+  const { name } = certificate.spec.secret
   const found = usable(certificateIn(dataOf(secret)), `Secret "${name}" of the client "${client}" (spec.reload.client)`)
   if (found !== undefined) return found
   throw missing(
