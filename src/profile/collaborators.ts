@@ -80,5 +80,5 @@ export interface Reloads {
   readonly forget: (key: string) => void
 }
 
-export const nothingSeen: EndpointsVerdict = { facts: {}, findings: [], notes: [], seen: [] }
 export const noVerdict: Verdict = { facts: {}, findings: [], notes: [] }
+export const nothingSeen: EndpointsVerdict = { ...noVerdict, seen: [] }

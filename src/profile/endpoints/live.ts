@@ -11,7 +11,13 @@ import type { CertificateAuthority } from '../../resources/certificate-authority
 import { timestamp } from '../../resources/conditions.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Registry } from '../../runtime/metrics.ts'
-import type { Endpoints, EndpointSeen, EndpointsVerdict, ProfileView } from '../collaborators.ts'
+import {
+  type Endpoints,
+  type EndpointSeen,
+  type EndpointsVerdict,
+  nothingSeen,
+  type ProfileView,
+} from '../collaborators.ts'
 import { authorityOf } from '../names.ts'
 import { readClient } from './client.ts'
 import { type Judged, judge, servingOf, type Wish } from './decide.ts'
@@ -84,7 +90,7 @@ export class LiveEndpoints implements Endpoints {
     const { probe, reload } = profile.spec
     if (probe === undefined && (reload?.strategy ?? 'None') === 'None') {
       this.forget(key)
-      return { ...nothing, facts: { endpoints: undefined }, conditions: { Serving: undefined } }
+      return { ...nothingSeen, facts: { endpoints: undefined }, conditions: { Serving: undefined } }
     }
     const { shortestMs = usualShortestMs } = this.#options
     const plan = planOf(view, this.#findEntry, shortestMs, this.#findAuthority)
@@ -95,7 +101,7 @@ export class LiveEndpoints implements Endpoints {
     }
     const looks = roots === undefined ? undefined : this.#watch.looks(key)
     // Until all were asked, what was said of them stays.
-    if (looks === undefined) return { ...nothing, seen: this.#seen(view) }
+    if (looks === undefined) return { ...nothingSeen, seen: this.#seen(view) }
     return this.#verdict(view, plan, looks)
   }
 
@@ -206,8 +212,6 @@ const trustOf = ({ endpoint, look: { trust }, loaded }: Watched): Pick<EndpointS
   const lacksNext = trust?.state === 'Refused' && trust.trusts?.length !== 0
   return { trust: { authority: clientAuthority, lacksNext, ...(loaded === undefined ? {} : { loaded }) } }
 }
-
-const nothing: EndpointsVerdict = { facts: {}, findings: [], notes: [], seen: [] }
 
 /**
  * The time of a look alone is worth no write. Where one row has changed, all get the time of their last look: what a row says
