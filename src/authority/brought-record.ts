@@ -9,7 +9,7 @@
 
 import { dataHash } from '../material/hash.ts'
 import { equal, parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
-import { certificatesOf, encodePem } from '../pki/encoding/pem.ts'
+import { certificatesOf, encodeCertificates } from '../pki/encoding/pem.ts'
 import { type OtherName, otherNameOf, type Stage, stages } from './stage.ts'
 import { isSelfSigned, StoredAuthorityError } from './stored.ts'
 import { trustHash } from './trust.ts'
@@ -74,8 +74,7 @@ const pairOf = (name: string, { certificate, chain, trust }: Party): [string, Ui
   [`${name}-ca.crt`, pems(trust)],
 ]
 
-const pems = (ders: readonly Uint8Array[]): Uint8Array =>
-  Buffer.from(ders.map((der) => encodePem('CERTIFICATE', der)).join(''))
+const pems = (ders: readonly Uint8Array[]): Uint8Array => Buffer.from(encodeCertificates(ders))
 
 /** `mark` and `hash`: what its annotations say of the stage and of the data. Throws StoredAuthorityError. */
 export const readRecord = (

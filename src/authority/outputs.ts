@@ -4,7 +4,7 @@ import { type Context, marks } from '../control/context.ts'
 import type { SecretContent } from '../control/write-secret.ts'
 import { encryptPrivateKey } from '../pki/keys/keys.ts'
 import type { ParsedCertificate } from '../pki/certificates/parse.ts'
-import { encodePem } from '../pki/encoding/pem.ts'
+import { encodeCertificates, encodePem } from '../pki/encoding/pem.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Observed } from './observed.ts'
 import { type OtherName, rootsOf, type Stage } from './stage.ts'
@@ -90,8 +90,7 @@ export const contentOf = async (
   }
 }
 
-const pems = (ders: readonly Uint8Array[]): Uint8Array =>
-  Buffer.from(ders.map((der) => encodePem('CERTIFICATE', der)).join(''))
+const pems = (ders: readonly Uint8Array[]): Uint8Array => Buffer.from(encodeCertificates(ders))
 
 /** `<name>.crt`, `<name>.key`. */
 const pairOf = async (

@@ -4,7 +4,7 @@
  * which change of input calls for a new encoding (hash.ts).
  */
 import { algorithmOfSpki, encodePrivateKey, encryptPrivateKey, spkiOf } from '../pki/keys/keys.ts'
-import { encodePem } from '../pki/encoding/pem.ts'
+import { encodeCertificates, encodePem } from '../pki/encoding/pem.ts'
 import { defaultKeyAlias, defaultTrustAlias, trustAliases } from './aliases.ts'
 import { writeJks } from './jks.ts'
 import type { Random, TrustedEntry } from './keystore.ts'
@@ -128,9 +128,8 @@ const content = <K extends Ingredient>(
 const privateKeyIterations = 10_000
 
 const text = (value: string): Uint8Array => Buffer.from(value, 'utf8')
-const certificatePem = (...certificates: readonly Uint8Array[]): string =>
-  certificates.map((der) => encodePem('CERTIFICATE', der)).join('')
-const chainPem = ({ certificate, chain }: Has<'certificate' | 'chain'>): string => certificatePem(certificate, ...chain)
+const chainPem = ({ certificate, chain }: Has<'certificate' | 'chain'>): string =>
+  encodeCertificates([certificate, ...chain])
 const keyForm = (pkcs8: Uint8Array, encoding: KeyEncoding) => {
   if (encoding !== 'Traditional') return encodePrivateKey(pkcs8, encoding)
   return encodePrivateKey(pkcs8, algorithmOfSpki(spkiOf(pkcs8))?.algorithm === 'RSA' ? 'PKCS1' : 'SEC1')
@@ -171,7 +170,7 @@ const keyParts = ['certificate', 'chain', 'privateKey'] as const
 const keystoreParts = [...keyParts, 'password'] as const
 
 export const contents: Readonly<Record<ContentName, Content>> = {
-  Certificate: content(['certificate'], ({ certificate }) => text(certificatePem(certificate))),
+  Certificate: content(['certificate'], ({ certificate }) => text(encodeCertificates([certificate]))),
   CertificateChain: content(['certificate', 'chain'], (from) => text(chainPem(from))),
   CertificateDER: content(['certificate'], ({ certificate }) => certificate),
   PrivateKey: content(['privateKey'], (from, { encoding }) => text(keyPem(from.privateKey, encoding)), {
@@ -189,8 +188,8 @@ export const contents: Readonly<Record<ContentName, Content>> = {
   ChainThenKey: content(keyParts, (from, { encoding }) => text(chainPem(from) + keyPem(from.privateKey, encoding)), {
     encoded: true,
   }),
-  TrustBundle: content(['trust'], ({ trust }) => text(certificatePem(...withoutRepeats(trust)))),
-  AuthorityCertificate: content(['authority'], ({ authority }) => text(certificatePem(authority))),
+  TrustBundle: content(['trust'], ({ trust }) => text(encodeCertificates(withoutRepeats(trust)))),
+  AuthorityCertificate: content(['authority'], ({ authority }) => text(encodeCertificates([authority]))),
   RevocationList: content(['revocationList'], ({ revocationList }) => text(revocationListPem(revocationList))),
   PKCS12Keystore: content(
     keystoreParts,

@@ -8,7 +8,7 @@ import { ApiError } from '../cluster/errors.ts'
 import { type Cluster, keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { certsOnly } from '../pki/certificates/certs-only.ts'
-import { encodePem } from '../pki/encoding/pem.ts'
+import { encodeCertificates } from '../pki/encoding/pem.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Logger } from '../runtime/log.ts'
 import { type Handler, type Reply, textReply } from '../server/http.ts'
@@ -231,7 +231,7 @@ const certificateFile = (
     file(suffix, `${name}.${suffix}`, type, body, { maxAge: longestAgeSeconds })
   switch (suffix) {
     case 'pem':
-      return served('application/x-pem-file', all.map(({ der }) => encodePem('CERTIFICATE', der)).join(''))
+      return served('application/x-pem-file', encodeCertificates(all.map(({ der }) => der)))
     case 'p7c':
       return served('application/pkcs7-mime; smime-type=certs-only', certsOnly(all.map(({ der }) => der)))
     default:

@@ -17,7 +17,7 @@ import { isUnique } from '../ledger/replaced.ts'
 import { issueCertificate } from '../pki/certificates/certificate.ts'
 import { commonNameOf, emptyName } from '../pki/names/names.ts'
 import { parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
-import { encodePem } from '../pki/encoding/pem.ts'
+import { encodeCertificates } from '../pki/encoding/pem.ts'
 import { leafPlan, serialNumber } from '../pki/certificates/plans.ts'
 import { requestProblems } from '../pki/requests/problems.ts'
 import { parseRequest, RequestError } from '../pki/requests/request.ts'
@@ -100,8 +100,7 @@ export const signRequest = async (
   return { certificate, pem: pemOf(certificate, chain), authorityFingerprint: own.fingerprint }
 }
 
-const pemOf = ({ der }: ParsedCertificate, chain: readonly Uint8Array[]): string =>
-  [der, ...chain].map((one) => encodePem('CERTIFICATE', one)).join('')
+const pemOf = ({ der }: ParsedCertificate, chain: readonly Uint8Array[]): string => encodeCertificates([der, ...chain])
 
 /**
  * What was signed and recorded before, where it may still be handed out; undefined where it is to be signed anew, which then

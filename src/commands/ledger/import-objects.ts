@@ -5,7 +5,7 @@ import { marks } from '../../control/context.ts'
 import type { ImportedAuthority } from '../../pki/imports/authority.ts'
 import { algorithmOfSpki, encryptPrivateKey } from '../../pki/keys/keys.ts'
 import { commonNameOf, formatDistinguishedName } from '../../pki/names/names.ts'
-import { encodePem } from '../../pki/encoding/pem.ts'
+import { encodeCertificates, encodePem } from '../../pki/encoding/pem.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import type { Secret } from '../../resources/core.ts'
 import { CommandError } from '../shared/failures.ts'
@@ -78,7 +78,6 @@ export const secretFor = async (
   passphrase: string | undefined,
 ): Promise<Secret> => {
   const { certificate, chain, pkcs8, trust } = imported
-  const pems = (ders: readonly Uint8Array[]): string => ders.map((der) => encodePem('CERTIFICATE', der)).join('')
   const parameters = { salt: randomBytes(16), iv: randomBytes(16), iterations: keyIterations }
   const key =
     passphrase === undefined
@@ -96,9 +95,9 @@ export const secretFor = async (
     },
     type: 'kubernetes.io/tls',
     data: {
-      'tls.crt': encoded(pems(chain.length === 0 ? [certificate.der] : chain)),
+      'tls.crt': encoded(encodeCertificates(chain.length === 0 ? [certificate.der] : chain)),
       'tls.key': encoded(key),
-      'ca.crt': encoded(pems(trust)),
+      'ca.crt': encoded(encodeCertificates(trust)),
     },
   }
 }

@@ -7,7 +7,7 @@ import { probe } from '../../database/connect/probe.ts'
 import type { ClientCertificate, Sight } from '../../database/connect/sight.ts'
 import { definitions } from '../../database/engines/index.ts'
 import { equal, type ParsedCertificate } from '../../pki/certificates/parse.ts'
-import { encodePem } from '../../pki/encoding/pem.ts'
+import { encodeCertificates, encodePem } from '../../pki/encoding/pem.ts'
 import { formatDistinguishedName, NameError } from '../../pki/names/names.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { inParallel } from '../shared/in-parallel.ts'
@@ -95,7 +95,7 @@ const offered = ({ leaf, privateKey, authorities }: Held): ClientCertificate | u
   const usages = leaf.extendedKeyUsage
   if (usages.length > 0 && !usages.includes('clientAuth')) return undefined
   const between = authorities.filter(({ subject, issuer }) => !equal(subject, issuer))
-  const chain = [leaf, ...between].map(({ der }) => encodePem('CERTIFICATE', der)).join('')
+  const chain = encodeCertificates([leaf, ...between].map(({ der }) => der))
   return { chain, key: encodePem('PRIVATE KEY', privateKey) }
 }
 

@@ -87,6 +87,10 @@ const splitHeaders = (
   return { headers, body: lines.slice(empty).join('\n') }
 }
 
+/** One block for each, in order. */
+export const encodeCertificates = (ders: readonly Uint8Array[]): string =>
+  ders.map((der) => encodePem('CERTIFICATE', der)).join('')
+
 /** DER of every certificate in the text, in order; other blocks are passed over. */
 export const certificatesOf = (text: string): Uint8Array[] =>
   decodePem(text).flatMap(({ label, der }) => {

@@ -7,7 +7,7 @@ import { dataOf } from '../../control/secrets.ts'
 import type { ClientCertificate } from '../../database/connect/sight.ts'
 import { shapedItems } from '../../database/layouts/shape.ts'
 import { type Recovered, recoverMaterial } from '../../material/recover.ts'
-import { encodePem } from '../../pki/encoding/pem.ts'
+import { encodeCertificates, encodePem } from '../../pki/encoding/pem.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 
 export interface ClientMaterial extends ClientCertificate {
@@ -29,7 +29,7 @@ export const readClient = async (
   const above = await chainOf(caches, keyring, `${namespace}/${name}`)
   return {
     leaf: found.certificate,
-    chain: [found.certificate, ...above].map((der) => encodePem('CERTIFICATE', der)).join(''),
+    chain: encodeCertificates([found.certificate, ...above]),
     key: encodePem('PRIVATE KEY', found.privateKey),
   }
 }

@@ -16,7 +16,7 @@ import { issueCertificate } from '../../pki/certificates/certificate.ts'
 import { parseCertificate } from '../../pki/certificates/parse.ts'
 import { authorityPlan, leafPlan, serialNumber } from '../../pki/certificates/plans.ts'
 import { createSigner, selfSigner, type Signer } from '../../pki/certificates/signer.ts'
-import { encodePem } from '../../pki/encoding/pem.ts'
+import { encodeCertificates, encodePem } from '../../pki/encoding/pem.ts'
 import { algorithmOfSpki, generateKeyPair, type KeyPair } from '../../pki/keys/keys.ts'
 import { distinguishedName } from '../../pki/names/names.ts'
 import type { ExtendedKeyUsage, GeneralName, KeyAlgorithm } from '../../pki/plan.ts'
@@ -117,7 +117,7 @@ const sign = async (
   })
   const { der } = await issueCertificate(plan, signer)
   return {
-    chain: [der, ...chain].map((one) => encodePem('CERTIFICATE', one)).join(''),
+    chain: encodeCertificates([der, ...chain]),
     key: encodePem('PRIVATE KEY', key.pkcs8),
   }
 }
