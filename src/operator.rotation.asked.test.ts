@@ -8,10 +8,12 @@ import {
   atRest,
   counted,
   delivered,
+  fingerprintOf,
   inPhase,
   noSoak,
   rotated,
   rotationOf,
+  serialOf,
 } from './operator.rotation.fixture.ts'
 import { certificatesOf } from './pki/encoding/pem.ts'
 import {
@@ -30,10 +32,6 @@ import {
   until,
   writesOfRest,
 } from './testing.ts'
-
-const fingerprintOf = async (cluster: Cluster, name = 'ca') =>
-  (await getAuthority(cluster, name)).status?.certificate?.fingerprint
-const serialOf = async (cluster: Cluster, name: string) => leafOf(await getSecret(cluster, `${name}-tls`)).serialNumber
 
 describe('a trigger', () => {
   it('is taken for done with by a CA that is born with it', async () => {

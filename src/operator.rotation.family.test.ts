@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import type { Cluster } from './cluster/port.ts'
 import {
   allVerify,
   ask,
   counted,
   delivered,
+  fingerprintOf,
   inPhase,
   noSoak,
   rotated,
   rotationOf,
+  serialOf,
   verifies,
 } from './operator.rotation.fixture.ts'
 import { certificatesOf } from './pki/encoding/pem.ts'
@@ -35,9 +36,6 @@ import {
   writesOfRest,
 } from './testing.ts'
 
-const fingerprintOf = async (cluster: Cluster, name = 'ca') =>
-  (await getAuthority(cluster, name)).status?.certificate?.fingerprint
-const serialOf = async (cluster: Cluster, name: string) => leafOf(await getSecret(cluster, `${name}-tls`)).serialNumber
 const files = [
   { key: 'tls.crt', content: 'CertificateChain' },
   { key: 'tls.key', content: 'PrivateKey' },

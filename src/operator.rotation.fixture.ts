@@ -16,6 +16,7 @@ import {
   fresh,
   getAuthority,
   getSecret,
+  leafOf,
   person,
   put,
   quiet,
@@ -68,15 +69,17 @@ export const ask = async (cluster: Cluster, rotation: object, name = 'ca'): Prom
 export const rotationOf = async (cluster: Cluster, name = 'ca'): Promise<Rotation> =>
   (await getAuthority(cluster, name)).status?.rotation ?? { phase: 'Idle' }
 
-export const inPhase = async (
+const when = (
   cluster: Cluster,
-  phase: Rotation['phase'],
-  name = 'ca',
+  name: string,
+  what: string,
+  isSo: (rotation: Rotation) => boolean,
 ): Promise<CertificateAuthority> => {
   let last: CertificateAuthority | undefined
-  return until(`${name} to be in ${phase}`, async () => {
+  return until(`${name} to ${what}`, async () => {
     last = await getAuthority(cluster, name)
-    return last.status?.rotation?.phase === phase && last
+    const { rotation } = last.status ?? {}
+    return rotation !== undefined && isSo(rotation) && last
   }).catch((error: unknown) => {
     throw new Error(`${name} says ${JSON.stringify([last?.status?.rotation, last?.status?.conditions])}`, {
       cause: error,
@@ -84,19 +87,24 @@ export const inPhase = async (
   })
 }
 
+export const inPhase = (cluster: Cluster, wanted: Rotation['phase'], name = 'ca'): Promise<CertificateAuthority> =>
+  when(cluster, name, `be in ${wanted}`, ({ phase }) => phase === wanted)
+
 /** It is done with what this trigger asked for. */
-export const rotated = (cluster: Cluster, trigger: string, name = 'ca'): Promise<CertificateAuthority> => {
-  let last: CertificateAuthority | undefined
-  return until(`${name} to have rotated`, async () => {
-    last = await getAuthority(cluster, name)
-    const { rotation } = last.status ?? {}
-    return rotation?.phase === 'Idle' && rotation.trigger === trigger && rotation.finishedAt !== undefined && last
-  }).catch((error: unknown) => {
-    throw new Error(`${name} says ${JSON.stringify([last?.status?.rotation, last?.status?.conditions])}`, {
-      cause: error,
-    })
-  })
-}
+export const rotated = (cluster: Cluster, wanted: string, name = 'ca'): Promise<CertificateAuthority> =>
+  when(
+    cluster,
+    name,
+    'have rotated',
+    ({ phase, trigger, finishedAt }) => phase === 'Idle' && trigger === wanted && finishedAt !== undefined,
+  )
+
+export const fingerprintOf = async (cluster: Cluster, name = 'ca'): Promise<string | undefined> =>
+  (await getAuthority(cluster, name)).status?.certificate?.fingerprint
+
+/** Of the certificate in the Secret. */
+export const serialOf = async (cluster: Cluster, name: string): Promise<string> =>
+  leafOf(await getSecret(cluster, `${name}-tls`)).serialNumber
 
 export interface Delivered {
   /** PEM: the leaf and what is above it. */
