@@ -104,14 +104,26 @@ class Restoration {
     }
   }
 
-  async #create<T extends KubeObject>(resource: Resource<T>, backup: T, made: T, manager: string): Promise<KubeObject> {
+  /** What is there already is passed over. */
+  async #once(backup: KubeObject, make: () => Promise<KubeObject>): Promise<KubeObject> {
     const present = this.#survey.present.get(idOf(backup))
     if (present !== undefined) return present
     try {
-      return await this.#target.cluster.create(resource, made, { fieldManager: manager, metadataOnly: true })
+      return await make()
     } catch (error) {
       throw isAlreadyExists(error) ? appeared(backup) : error
     }
+  }
+
+  #create<T extends KubeObject>(resource: Resource<T>, backup: T, made: T, manager: string): Promise<KubeObject> {
+    const options = { fieldManager: manager, metadataOnly: true }
+    return this.#once(backup, () => this.#target.cluster.create(resource, made, options))
+  }
+
+  /** In the operator's name, so that a profile which takes it in can take away what it comes to ask for no longer. */
+  #applied<T extends KubeObject>(resource: Resource<T>, backup: T, made: T): Promise<KubeObject> {
+    const options = { fieldManager: operatorManager, force: true, createOnly: true, metadataOnly: true }
+    return this.#once(backup, () => this.#target.cluster.apply(resource, made, options))
   }
 
   async #authority(authority: CertificateAuthority): Promise<void> {
@@ -126,18 +138,6 @@ class Restoration {
       ? await this.#applied(databaseCertificates, certificate, made)
       : await this.#create(databaseCertificates, certificate, made, fieldManager)
     this.#uids.set(certificate.metadata.uid ?? '', metadata.uid ?? '')
-  }
-
-  /** In the operator's name, so that a profile which takes it in can take away what it comes to ask for no longer. */
-  async #applied<T extends KubeObject>(resource: Resource<T>, backup: T, made: T): Promise<KubeObject> {
-    const present = this.#survey.present.get(idOf(backup))
-    if (present !== undefined) return present
-    const options = { fieldManager: operatorManager, force: true, createOnly: true, metadataOnly: true }
-    try {
-      return await this.#target.cluster.apply(resource, made, options)
-    } catch (error) {
-      throw isAlreadyExists(error) ? appeared(backup) : error
-    }
   }
 
   async #belonging(object: Secret | ConfigMap): Promise<void> {
