@@ -17,9 +17,10 @@ import type { AuthorityRef } from '../resources/fields.ts'
 import { type ClientPart, clientParts, guest } from './clients.ts'
 import { Claims, Findings } from './findings.ts'
 import { layoutOf, noLayout } from './layout.ts'
-import { componentOf, endpointsOf, type ServerPart, serverParts } from './servers.ts'
+import { componentOf, type ServerPart, serverParts } from './servers.ts'
 import type { Expansion, Known, Shared, WantedTrust } from './expansion.ts'
 import { clientTrustName, serverTrustName, trustItems, trustPath } from './trust.ts'
+import { endpointsOf } from './wanted-endpoints.ts'
 
 export const expand = (profile: DatabaseTLSProfile, known: Known = {}): Expansion => {
   const findings = new Findings()
