@@ -16,7 +16,7 @@ import { noVerdict } from '../collaborators.ts'
 import { authorityOf } from '../names.ts'
 import { type Permits, placeOf } from '../reach.ts'
 import { AccountProblem, readAccount } from './account.ts'
-import { arrivalMs, arrivalOf, attemptOf, decide, isCurrent, isStale, type ServerState, wasTold } from './decide.ts'
+import { arrivalMs, attemptOf, decide, isCurrent, wasTold } from './decide.ts'
 import { barredAfter } from './barred.ts'
 import { meansOf, passedMs, showsLater } from './means.ts'
 import { isProved, type Memory, noticeAccount, recordedOf, servedOf, statesOf } from './memory.ts'
@@ -24,8 +24,8 @@ import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
 import { Restarts } from './restarts.ts'
 import { type Came, type Visit, visit } from './server.ts'
 import { Slowness } from './slowness.ts'
-import { type Change, type Loaded, noteMs, noticeTrust, recordOf, trustStatusOf } from './trust-loaded.ts'
-import { byHandWords, serverWords, sinceOf, type Told, verdictOf } from './words.ts'
+import { type Change, type Loaded, noticeTrust, recordOf } from './trust-loaded.ts'
+import { judge } from './verdict.ts'
 
 export interface ReloadOptions {
   /** DER of the roots that a CA's certificates are verified with. */
@@ -196,59 +196,17 @@ export class ProfileReloads implements Reloads {
   }
 
   #verdict(memory: Memory): Verdict {
-    const { plan } = memory
-    const now = this.#context.clock.now()
-    const states = statesOf(memory)
-    const byAddress = new Map(states.map((state) => [state.address, state]))
-    const recorded = trustStatusOf(memory.trust, plan.trust)
-    const waits = this.#whenPassed(memory, now)
-    if (plan.strategy === 'Rollout') return soon(verdictOf(this.#restarts.told(memory.view.key, plan), recorded), waits)
-    const changed = memory.trust.changes.size + memory.trust.notes.size > 0
-    if (plan.strategy === 'None') {
-      const stale = plan.servers.filter(({ address }) =>
-        isStale(byAddress.get(address) ?? { served: undefined, serials: [] }),
-      )
-      const words = byHandWords(plan, stale, changed)
-      return soon(verdictOf([], recorded, words === undefined ? [] : [words]), waits)
-    }
-    const told = plan.servers.flatMap((server): Told | readonly Told[] => {
-      const state = byAddress.get(server.address)
-      // Nobody has seen it: that it lacks something is not known, and whether it runs is another's to say.
-      const unseen = state === undefined || (state.served === undefined && attemptOf(state)?.lost !== true)
-      return unseen ? [] : (serverWords(plan, server, state, now) ?? [])
-    })
-    const byHand = plan.reload.authority === 'Statement' ? undefined : byHandWords(plan, [], changed)
-    const verdict = verdictOf(told, recorded, byHand === undefined ? [] : [byHand])
-    return soon(verdict, [...waits, ...this.#whenLate(memory, states, now)])
-  }
-
-  /** ms until what nobody can see is held for done, or a reminder ends. */
-  #whenPassed({ plan, trust, arrivalMs: afterMs }: Memory, now: number): readonly number[] {
-    const means = meansOf(plan)
-    if (means === 'Rollout' || means === 'SQL') return []
-    return [
-      ...[...trust.changes.values()].map(({ since }) => since + passedMs(means, afterMs) - now),
-      ...[...trust.notes.values()].map((since) => since + noteMs - now),
-    ].filter((ms) => ms > 0)
-  }
-
-  /** ms until what is under way is late, and is said to be. */
-  #whenLate({ plan }: Memory, states: readonly ServerState[], now: number): readonly number[] {
-    return plan.servers.flatMap((server, index) => {
-      const state = states[index]
-      if (state === undefined || isCurrent(state)) return []
-      const since = sinceOf(server, state)
-      const late = since === undefined ? now : since + arrivalOf(state)
-      return late <= now ? [] : [late - now]
-    })
+    const { plan, view } = memory
+    return judge(memory, () => this.#restarts.told(view.key, plan), this.#context.clock.now())
   }
 
   async #server(memory: Memory, signal: AbortSignal): Promise<Result> {
     const { clock } = this.#context
     const { plan } = memory
-    const { step } = decide(statesOf(memory), clock.now())
+    const states = statesOf(memory)
+    const { step } = decide(states, clock.now())
     const server = plan.servers.find(({ address }) => address === step?.address)
-    const state = statesOf(memory).find(({ address }) => address === step?.address)
+    const state = states.find(({ address }) => address === step?.address)
     if (plan.strategy !== 'SQL' || step === undefined || server === undefined || state === undefined)
       return this.#next(memory)
     const former = attemptOf(state)
@@ -346,9 +304,6 @@ export class ProfileReloads implements Reloads {
     return Number.isNaN(at) ? undefined : at
   }
 }
-
-const soon = (verdict: Verdict, waits: readonly number[]): Verdict =>
-  waits.length === 0 ? verdict : { ...verdict, requeueAfterMs: Math.min(...waits) }
 
 /** When it is looked at again is nothing that is said. */
 const saidBy = ({ facts, findings, notes }: Verdict): string => JSON.stringify([facts, findings, notes])

@@ -123,32 +123,28 @@ const byHand = (way: ReloadWay, { statements }: Reload): string => {
   return ways[way]
 }
 
-/** Strategy None: what is left to people. */
+/** Strategy None: what is left to people; one sentence for each. */
 export const byHandWords = (
-  plan: ReloadPlan,
+  { engine, reload }: ReloadPlan,
   stale: readonly PlannedServer[],
   trustChanged: boolean,
-): string | undefined => {
-  const { engine, reload } = plan
-  const parts = [
-    ...(stale.length > 0
-      ? [
-          `${stale
-            .map(({ address }) => address)
-            .slice(0, 5)
-            .join(
-              ', ',
-            )} ${stale.length === 1 ? 'shows' : 'show'} a former certificate. ${engine}: ${byHand(reload.leaf, reload)}.`,
-        ]
-      : []),
-    ...(trustChanged && reload.authority !== 'Automatic'
-      ? [
-          `The CAs that the servers are to trust have changed. ${engine}: ${byHand(reload.authority, reload)}, if that was not done since.`,
-        ]
-      : []),
-  ]
-  return parts.length === 0 ? undefined : parts.join(' ')
-}
+): readonly string[] => [
+  ...(stale.length > 0
+    ? [
+        `${stale
+          .map(({ address }) => address)
+          .slice(0, 5)
+          .join(
+            ', ',
+          )} ${stale.length === 1 ? 'shows' : 'show'} a former certificate. ${engine}: ${byHand(reload.leaf, reload)}.`,
+      ]
+    : []),
+  ...(trustChanged && reload.authority !== 'Automatic'
+    ? [
+        `The CAs that the servers are to trust have changed. ${engine}: ${byHand(reload.authority, reload)}, if that was not done since.`,
+      ]
+    : []),
+]
 
 const mostPending = 64
 
