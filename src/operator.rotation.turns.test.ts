@@ -7,6 +7,7 @@ import {
   authority,
   authorityReady,
   certificate,
+  day,
   entriesOf,
   fresh,
   getAuthority,
@@ -85,6 +86,35 @@ describe('in Signing', () => {
     await rotated(cluster, 'one')
     expect(seen?.order.at(-1)).toBe('orders-app')
     expect(seen?.order).toHaveLength(4)
+    expect(seen?.most).toBe(1)
+  })
+
+  it('those that are due by time share the budget, and all have their turn', async () => {
+    let seen: ReturnType<typeof observed> | undefined
+    const { cluster, clock, operator } = await fresh((port) => (seen = observed(port)).port)
+    const closed = [{ cron: '0 0 25 3 *', duration: '1m' }]
+    const rotation = { ...noSoak, maxParallel: 1 }
+    await put(cluster, authority({ rotation }))
+    await put(cluster, certificate({ rotation: { windows: closed } }, 'patient'))
+    await ready(cluster, 'patient')
+    const names = [1, 2, 3, 4, 5].map((n) => `server-${n}`)
+    for (const name of names) await put(cluster, certificate({}, name))
+    for (const name of names) await ready(cluster, name)
+    await ask(cluster, { trigger: 'one' })
+    await until('all but one to have moved', async () => (await rotationOf(cluster)).pending?.certificates === 1)
+    await quiet(operator)
+    const serials = () =>
+      Promise.all(names.map(async (name) => leafOf(await getSecret(cluster, `${name}-tls`)).serialNumber))
+    const before = await serials()
+    seen?.begin()
+    clock.setNow(clock.now() + 61 * day)
+    // They are looked at, all at one time.
+    await put(cluster, authority({ rotation: { ...rotation, trigger: 'one' }, allowedNamespaces: { from: 'All' } }))
+    await until('all of them to be renewed', async () => {
+      const after = await serials()
+      return after.every((serial, at) => serial !== before[at])
+    })
+    expect(seen?.order.toSorted()).toEqual(names)
     expect(seen?.most).toBe(1)
   })
 

@@ -105,7 +105,7 @@ const start = async (
     again: () => {},
     readRevocationList: (authority, about) => lists.delivered(authority, about),
     keyStays: () => undefined,
-    turns: { mayMove: (_, certificate) => !waiting.has(certificate) },
+    turns: { mayMove: (_, certificate) => !waiting.has(certificate), mayRenew: () => true },
   })
   const rotator = new Rotator(context, keyring, {
     lastWords: (of) => revocations.reconcile(keyOf(of), { signal }),

@@ -12,7 +12,7 @@ import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { GeneralName } from '../pki/plan.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { asksForRenewal } from './renew-trigger.ts'
-import { renewalOf, renewalReason, windowsProblem } from './renewal.ts'
+import { isTime, renewalOf, renewalReason, windowsProblem } from './renewal.ts'
 import { signingChecks, writingChecks } from './signing-checks.ts'
 import { isSameSubject, mayDoAsMuch, namesItsSubjectOnly, normalNames } from './taken-over.ts'
 import type { Wanted } from './wanted.ts'
@@ -232,7 +232,7 @@ const renewTriggered = onCertificate((wanted, secret) =>
 
 const renewalDue = onCertificate((wanted, secret, seen, now) => {
   const renewal = renewalOf(wanted, secret.leaf, seen.uid, now)
-  return now >= renewal.at ? issue('Renewing', renewalReason(renewal)) : undefined
+  return isTime(renewal, secret.leaf, now, seen.queued === true) ? issue('Renewing', renewalReason(renewal)) : undefined
 })
 
 /**

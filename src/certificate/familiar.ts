@@ -10,7 +10,7 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { Instant } from '../runtime/clock.ts'
 import { exportsKey } from './key-export.ts'
 import { asksForRenewal } from './renew-trigger.ts'
-import { renewalOf, renewalReason } from './renewal.ts'
+import { isTime, renewalOf, renewalReason } from './renewal.ts'
 import type { Wanted } from './wanted.ts'
 
 type Version = Pick<ObjectMeta, 'uid' | 'resourceVersion'>
@@ -42,7 +42,7 @@ export class Familiar {
     certificate: DatabaseCertificate,
     wanted: Wanted,
     secret: Version | undefined,
-    now: Instant,
+    { now, queued }: { readonly now: Instant; readonly queued: boolean },
   ): string | undefined {
     const { status } = certificate
     if (secret === undefined || status?.serialNumber === undefined) return undefined
@@ -52,7 +52,7 @@ export class Familiar {
     if (renewAt === undefined || renewAt > now || notBefore === undefined || notAfter === undefined) return undefined
     // Windows may have closed since that was written.
     const renewal = renewalOf(wanted, { notBefore, notAfter }, certificate.metadata.uid ?? '', now)
-    return renewal.at <= now ? renewalReason(renewal) : undefined
+    return isTime(renewal, { notAfter }, now, queued) ? renewalReason(renewal) : undefined
   }
 }
 

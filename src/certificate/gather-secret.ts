@@ -23,10 +23,10 @@ export const dueSecret = (
   { caches, clock }: Context,
   certificate: DatabaseCertificate,
   wanted: Wanted,
-  familiar: Familiar,
+  { familiar, queued }: { readonly familiar: Familiar; readonly queued: boolean },
 ): SecretSeen | undefined => {
   const secret = caches.secrets.store.get(`${certificate.metadata.namespace}/${wanted.secret.name}`)?.metadata
-  const due = familiar.renewal(keyOf(certificate), certificate, wanted, secret, clock.now())
+  const due = familiar.renewal(keyOf(certificate), certificate, wanted, secret, { now: clock.now(), queued })
   if (due === undefined || secret === undefined) return undefined
   return {
     state: 'present',

@@ -55,10 +55,11 @@ export const gather = async (
   const resolved = resolve(certificate, request)
   const wanted = 'wanted' in resolved ? resolved.wanted : undefined
   const reported = wanted === undefined ? undefined : seeEntry(context, wanted.authority, status?.serialNumber)
+  const queued = !turns.mayRenew(authorityKeyOf(certificate), keyOf(certificate))
   const due =
     wanted === undefined || surprised || reported?.state === 'Revoked'
       ? undefined
-      : dueSecret(context, certificate, wanted, familiar)
+      : dueSecret(context, certificate, wanted, { familiar, queued })
   const [authority, password, revocationList, secret] = await Promise.all([
     seeAuthority(context, keyring, wanted, namespace, status),
     wanted?.passwordRef === undefined
@@ -86,6 +87,7 @@ export const gather = async (
     ...beside,
     request,
     secret: seen,
+    queued,
     entry:
       wanted === undefined || leaf === undefined || leaf.serialNumber === status?.serialNumber
         ? reported

@@ -81,6 +81,8 @@ export interface Observed {
   /** Undefined without `spec.request`. */
   readonly request: RequestSeen | undefined
   readonly secret: SecretSeen
+  /** Its CA is replaced, and a renewal by time alone has not been given its turn. */
+  readonly queued?: boolean
   readonly entry: EntrySeen | undefined
   /** Undefined where no item holds one. */
   readonly revocationList: RevocationListSeen | undefined

@@ -36,7 +36,7 @@ import { outsideWindows, renewalOf } from './renewal.ts'
 import { seeEntry } from './rivals.ts'
 import { settledUntil } from './settled.ts'
 import { factsOf, factsWithout, remembered } from './status.ts'
-import { everyTurn, type Turns } from './turns.ts'
+import { everyTurn, patientUntil, type Turns } from './turns.ts'
 import { Undelivered } from './undelivered.ts'
 import { presentVariant, standingVariant } from './variant.ts'
 import type { Wanted } from './wanted.ts'
@@ -300,6 +300,8 @@ export class CertificateReconciler {
     const renewal = renewalOf(wanted, leaf, seen.uid, this.#context.clock.now())
     const message = [holds, ...notesOf(seen, leaf, renewal)].join(' ')
     const told = { ...facts, renewAt: toTimestamp(renewal.at) }
-    return this.#actor.ready(look, told, { reason: 'Issued', message }, renewal.at)
+    // Its turn comes before that by itself; until then nothing is to be done.
+    const again = seen.queued === true ? patientUntil(renewal.at, leaf.notAfter) : renewal.at
+    return this.#actor.ready(look, told, { reason: 'Issued', message }, again)
   }
 }

@@ -11,6 +11,7 @@ import { type RenewalRule, renewalTime, spread } from '../control/schedule.ts'
 import { isOpen, windowProblems } from '../control/windows.ts'
 import type { MaintenanceWindow } from '../resources/maintenance-windows.ts'
 import type { Instant } from '../runtime/clock.ts'
+import { patientUntil } from './turns.ts'
 
 export interface Renewal {
   /** By its lifetime alone. */
@@ -30,6 +31,14 @@ interface Lifetime {
   readonly notBefore: Instant
   readonly notAfter: Instant
 }
+
+/** Whether it is renewed now. `queued`: its CA is replaced, and its turn has not come. */
+export const isTime = (
+  { at }: Pick<Renewal, 'at'>,
+  { notAfter }: Pick<Lifetime, 'notAfter'>,
+  now: Instant,
+  queued: boolean,
+): boolean => now >= (queued ? patientUntil(at, notAfter) : at)
 
 const second = 1000
 const hour = 3600 * second

@@ -83,7 +83,7 @@ const switched = (formerTrustBundleHash: string | undefined, from = 'f'): KubeOb
     trustBundleHash: 'next t',
     rotation: { phase: 'Signing', from, to: 'next', formerTrustBundleHash },
   })
-const noTurn: Turns = { mayMove: () => false }
+const noTurn: Turns = { mayMove: () => false, mayRenew: () => true }
 
 const settled = (world: World = {}): number | undefined => {
   const { context, stores, clock } = stubContext({})

@@ -11,7 +11,7 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { windowsProblem } from './renewal.ts'
 import { authorityKeyOf } from './rivals.ts'
 import { standingUnder } from './standing.ts'
-import type { Turns } from './turns.ts'
+import { patientUntil, type Turns } from './turns.ts'
 import { isUndisturbed } from './undisturbed.ts'
 
 /**
@@ -29,7 +29,7 @@ export const settledUntil = (
   if (status === undefined || status.observedGeneration !== metadata.generation) return undefined
   if (!isReady(certificate)) return undefined
   if (windowsProblem(spec.rotation ?? {}) !== undefined) return undefined
-  const renewAt = fromTimestamp(status.renewAt)
+  const renewAt = renewalAt(certificate, status, turns, clock.now())
   if (renewAt === undefined || renewAt <= clock.now()) return undefined
   if (isAhead(fromTimestamp(status.notBefore) ?? 0, clock.now())) return undefined
 
@@ -54,6 +54,18 @@ export const settledUntil = (
     if (present !== status.observed?.passwordResourceVersion && present !== verified?.password) return undefined
   }
   return renewAt
+}
+
+/** When time alone leads to a renewal: later where it has to wait for a turn in a rotation. */
+const renewalAt = (
+  certificate: DatabaseCertificate,
+  status: NonNullable<DatabaseCertificate['status']>,
+  turns: Turns,
+  now: number,
+): number | undefined => {
+  const [renewAt, notAfter] = [status.renewAt, status.notAfter].map(fromTimestamp)
+  if (renewAt === undefined || notAfter === undefined || renewAt > now) return renewAt
+  return turns.mayRenew(authorityKeyOf(certificate), keyOf(certificate)) ? renewAt : patientUntil(renewAt, notAfter)
 }
 
 /** It holds what it should, or its turn in a rotation has not come. */

@@ -202,15 +202,20 @@ export class RotationReconciler {
     const key = keyOf(authority)
     this.#acting.add(key)
     // Turns were given out for another direction.
-    if (step.act !== 'Report') this.turns.forget(key)
+    if (step.act !== 'Report') this.#endTurns(key)
     try {
       const made =
         step.act === 'Report' ? material : await carryOut(this.#rotatorOf(authority), authority, step, signal)
       await this.#reporter.moved(authority, made, step, signal)
-      if (step.state.phase !== 'Signing') this.turns.forget(key)
+      if (step.state.phase !== 'Signing') this.#endTurns(key)
     } finally {
       this.#acting.delete(key)
     }
+  }
+
+  /** Who waited for a turn to be renewed does so in its own time. */
+  #endTurns(key: string): void {
+    for (const certificate of this.turns.forget(key)) this.#options.told(certificate)
   }
 
   /** The phase stays, and says why. */

@@ -6,10 +6,8 @@ const turn = (changes: Partial<Turn>): Turn => ({
   now: 0,
   waiting: [],
   moving: [],
-  busy: 0,
   maxParallel: 10,
   patienceMs: 1000,
-  open: true,
   ...changes,
 })
 
@@ -39,7 +37,6 @@ describe('whose turn it is', () => {
     ],
     ['as many as maxParallel', { waiting: [server('a'), server('b'), server('c')], maxParallel: 2 }, ['a', 'b']],
     ['less those that move', { waiting: [server('b')], moving: [since(server('a'))], maxParallel: 1 }, []],
-    ['less other renewals', { waiting: [server('a'), server('b')], busy: 1, maxParallel: 2 }, ['a']],
     [
       'nobody kept waiting by one that does not finish',
       { now: 1001, waiting: [server('b')], moving: [since(server('a'))], maxParallel: 1 },
@@ -55,7 +52,6 @@ describe('whose turn it is', () => {
       { now: 5000, waiting: [server('b', { cluster: 'x' })], moving: [since(server('a', { cluster: 'x' }))] },
       [],
     ],
-    ['nobody outside of a window', { waiting: [server('a')], open: false }, []],
   ])('%s', (_, changes, told) => expect(nextTurns(turn(changes))).toEqual(told))
 
   const movers = fc.uniqueArray(

@@ -1,5 +1,5 @@
 /**
- * Whose turn it is to move to the new CA. Pure.
+ * Whose turn it is to move to the new CA, or to be renewed beside that. Pure.
  *
  * Within a group (the certificates of one profile, or one alone) a rank moves when every lower one has: servers and peers
  * before clients, since servers are those whose reload may fail; what routes to servers (mongos) before them. Of servers
@@ -28,20 +28,15 @@ export interface Turn {
   readonly waiting: readonly Mover[]
   /** Told, and not yet Ready and served under the new one. */
   readonly moving: readonly Moving[]
-  /** Other renewals of this CA under way: they share the budget. */
-  readonly busy: number
   readonly maxParallel: number
   /** After so long somebody who does not finish holds up only those of his own group and cluster, and nobody else's turn. */
   readonly patienceMs: number
-  /** A maintenance window is, or nobody can wait for one. */
-  readonly open: boolean
 }
 
 /** Keys of those who are told now, in order; those already moving go on. */
-export const nextTurns = ({ now, waiting, moving, busy, maxParallel, patienceMs, open }: Turn): string[] => {
-  if (!open) return []
+export const nextTurns = ({ now, waiting, moving, maxParallel, patienceMs }: Turn): string[] => {
   const slow = (one: Moving): boolean => Math.abs(now - one.since) > patienceMs
-  let free = maxParallel - busy - moving.filter((one) => !slow(one)).length
+  let free = maxParallel - moving.filter((one) => !slow(one)).length
   const lowest = lowestRanks([...waiting, ...moving])
   const occupied = new Set(moving.flatMap(({ cluster }) => cluster ?? []))
   const told: string[] = []
