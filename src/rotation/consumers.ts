@@ -66,7 +66,9 @@ const certificatesBehind = ({ caches }: Consuming, authority: CertificateAuthori
     const { status } = certificate
     if (isCurrent(status, authority) || isGoing(caches, certificate) || isStranger(certificate)) return []
     if (status?.trustBundleHash === undefined && !isRecorded(certificate)) return []
-    return { name: nameOf(certificate), why: saidOf(status?.conditions) ?? 'its Secret is about to be written' }
+    const why = saidOf(status?.conditions) ?? 'its Secret is about to be written'
+    // One that is new gets the present bundle with its first Secret.
+    return { name: nameOf(certificate), why, ...(status?.trustBundleHash === undefined ? { passing: true } : {}) }
   })
 }
 

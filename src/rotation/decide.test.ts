@@ -47,7 +47,7 @@ describe('the gates', () => {
   it.each(rows)('%s: somebody in %s keeps it: %s', (phase, list, keeps) => {
     const soak = phase === 'TrustBoth' ? { soakStartedAt: start - day } : {}
     const step = decide(rotating(phase, soak), world({ ...material[phase], [list]: [someone()] }))
-    expect(step.act === 'Stay').toBe(keeps)
+    expect(step.act === 'Stay' || step.message.startsWith('The soak of')).toBe(keeps)
     if (keeps) expect(step.message).toContain('DatabaseCertificate data/orders-server (holds another one)')
   })
 
@@ -74,5 +74,37 @@ describe('the soaks', () => {
     const later = stay(decide(first.state, world({ ...material[phase], now: start + 23 * hour })))
     expect(later.wakeAt).toBe(start + day)
     expect(decide(first.state, world({ ...material[phase], now: start + day })).act).not.toBe('Stay')
+  })
+
+  const begun = { soakStartedAt: start - hour }
+  type List = 'behind' | 'unproved' | 'leaves' | 'reloads' | 'notServing'
+  it.each<readonly [RunningPhase, List]>([
+    ['TrustBoth', 'behind'],
+    ['TrustBoth', 'unproved'],
+    ['DropSoak', 'behind'],
+    ['DropSoak', 'leaves'],
+  ])('%s begins anew where somebody has only begun to have what it is for: %s', (phase, list) => {
+    const broken = decide(rotating(phase, begun), world({ ...material[phase], [list]: [someone()] }))
+    expect(broken).toMatchObject({ act: 'Report', state: { phase } })
+    expect(broken.state.soakStartedAt).toBeUndefined()
+    expect(broken.message).toContain('DatabaseCertificate data/orders-server (holds another one)')
+    expect(decide(broken.state, world({ ...material[phase], [list]: [someone()] })).act).toBe('Stay')
+    const again = decide(broken.state, world({ ...material[phase], now: start + 23 * hour }))
+    expect(again).toMatchObject({ act: 'Report', state: { phase, soakStartedAt: start + 23 * hour } })
+    expect(decide(again.state, world({ ...material[phase], now: start + 46 * hour }))).toMatchObject({ act: 'Stay' })
+  })
+
+  it.each<readonly [RunningPhase, List, boolean]>([
+    ['TrustBoth', 'behind', true],
+    ['TrustBoth', 'unproved', true],
+    ['TrustBoth', 'reloads', false],
+    ['DropSoak', 'behind', true],
+    ['DropSoak', 'reloads', false],
+    ['DropSoak', 'notServing', false],
+  ])('%s goes on, and is not left, for %s that say nothing of that', (phase, list, passing) => {
+    const one = { ...someone(), ...(passing ? { passing } : {}) }
+    const late = { ...material[phase], [list]: [one], now: start + day }
+    expect(decide(rotating(phase, begun), world(late))).toMatchObject({ act: 'Stay', state: { phase, ...begun } })
+    expect(decide(rotating(phase, begun), world({ ...late, [list]: [] })).state.phase).not.toBe(phase)
   })
 })

@@ -187,10 +187,27 @@ const gated = (state: Running, rule: PhaseRule, world: World, { gates }: Rules):
     ...until,
   })
   if (shut.length > 0)
-    return state.phase === 'DropSoak' && state.soakStartedAt !== undefined && world.leaves.length > 0
-      ? { act: 'Report', state: withoutSoak(state), message: 'A certificate of the former CA is valid again.' }
-      : stay([...shutGates(shut), ...(isHeld(state, rule, world) ? [heldAt(state)] : [])])
+    return (
+      interrupted(state, rule, shut) ??
+      stay([...shutGates(shut), ...(isHeld(state, rule, world) ? [heldAt(state)] : [])])
+    )
   return soaked(state, rule, world, stay) ?? released(state, rule, world, stay)
+}
+
+/** Whoever comes late has the whole soak, too. */
+const interrupted = (
+  state: Running,
+  { soakMs }: PhaseRule,
+  shut: Parameters<typeof shutGates>[0],
+): Step | undefined => {
+  if (soakMs === undefined || state.soakStartedAt === undefined) return undefined
+  const late = shut.flatMap(([gate, waiting]) => {
+    const those = gate.restarts === true ? waiting.filter(({ passing }) => passing !== true) : []
+    return those.length === 0 ? [] : [[gate, those] as const]
+  })
+  if (late.length === 0) return undefined
+  const message = `The soak of ${state.phase} begins anew when all is seen again. ${shutGates(late).join(' ')}`
+  return { act: 'Report', state: withoutSoak(state), message }
 }
 
 type Stay = (sentences: readonly string[], until?: { wakeAt?: number }) => Step

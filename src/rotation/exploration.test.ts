@@ -121,6 +121,16 @@ describe('a rule that is broken on purpose is found out', () => {
     expect(found(broken, [{ ...one, left: { trigger: 1 } }])).toBeDefined()
   })
 
+  it.each(['delivered', 'proved', 'replaced'] as const)('a soak that goes on while the gate %s is shut', (gate) => {
+    const { restarts: _restarts, ...rest } = gates[gate]
+    const broken = { ...rules, gates: { ...gates, [gate]: rest } }
+    const worlds = [
+      { kinds: ['told'], operators: 1, left: { trigger: 1, relapse: 1 } },
+      { kinds: ['probed'], operators: 1, left: { trigger: 1, restart: 1 } },
+    ] as const
+    expect(found(broken, worlds)).toBeDefined()
+  })
+
   it.each(phases.filter((phase) => rules.phases[phase].holds))('%s that cannot be held', (phase) => {
     const broken = changed(phase, (rule) => ({ ...rule, holds: false }))
     expect(found(broken, [{ ...one, left: { trigger: 1, hold: 1 } }])).toBeDefined()

@@ -9,6 +9,11 @@ export interface Gate {
   readonly waiting: (world: World) => readonly Waiting[]
   readonly says: (count: number) => string
   readonly counts?: keyof Pending
+  /**
+   * Whether a soak that runs begins anew when it shuts: somebody has only begun to have what the soak gives him time for. Not of
+   * what servers read and serve, which shuts for a moment with each ordinary renewal: those who can be seen need no time.
+   */
+  readonly restarts?: true
 }
 
 export const gates: Readonly<Record<GateName, Gate>> = {
@@ -25,6 +30,7 @@ export const gates: Readonly<Record<GateName, Gate>> = {
     waiting: ({ behind }) => behind,
     says: (count) => `${count} ${count === 1 ? 'consumer does' : 'consumers do'} not hold the present trust bundle`,
     counts: 'consumers',
+    restarts: true,
   },
   /** Every server has taken up what was delivered. */
   loaded: {
@@ -38,12 +44,14 @@ export const gates: Readonly<Record<GateName, Gate>> = {
     waiting: ({ unproved }) => unproved,
     says: (count) => `${count} ${count === 1 ? 'server has' : 'servers have'} not proved to trust the next CA`,
     counts: 'endpoints',
+    restarts: true,
   },
   /** No certificate of the former CA is valid any more. */
   replaced: {
     waiting: ({ leaves }) => leaves,
     says: (count) => `${count} ${count === 1 ? 'certificate is' : 'certificates are'} still of the former CA`,
     counts: 'certificates',
+    restarts: true,
   },
   /** Every probed server serves the certificate that was delivered. */
   served: {

@@ -46,7 +46,8 @@ export const serversOf = (
     for (const row of rows) {
       const proof = proofOf(row, to, hasClients)
       if (proof === 'Proved') proved += 1
-      else (proof === 'NotProvable' ? notProvable : unproved).push(waiting(profile, row))
+      else if (proof === 'NotProvable') notProvable.push(waiting(profile, row))
+      else unproved.push({ ...waiting(profile, row), ...(isTold(row) ? {} : { passing: true }) })
     }
     if (asksServers) unproved.push(...unaskedOf(profile, keys))
     if (keys.has(authorityOf(profile)))
@@ -67,7 +68,9 @@ const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Wait
   if (engineOf(profile.spec).managed || !keys.has(clientAuthorityOf(profile))) return []
   const listed = (profile.spec.probe?.endpoints ?? []).filter((one) => parseEndpoint(one) !== undefined)
   return listed.flatMap((address) =>
-    asked.has(address) ? [] : [{ name: `${keyOf(profile)}: ${address}`, why: 'it has not been asked yet' }],
+    asked.has(address)
+      ? []
+      : [{ name: `${keyOf(profile)}: ${address}`, why: 'it has not been asked yet', passing: true as const }],
   )
 }
 
@@ -130,6 +133,9 @@ const proofOf = (
   if (trustProof === 'NotRequested' || trustProof === 'Anybody' || standing === 'NotAsked') return 'NotProvable'
   return !hasClients && trustProof === 'Refused' && trusts?.length === 0 ? 'NotProvable' : 'Unproved'
 }
+
+/** It has given an answer; one that is being restarted gives none. */
+const isTold = ({ trustProof }: Row): boolean => trustProof === 'Refused' || trustProof === 'Proved'
 
 interface Shown {
   readonly certificate: DatabaseCertificate

@@ -25,6 +25,8 @@ export const judge = (sim: Simulation, step: Step): void => {
     violated(`${wish.holdAt} is held, and ${step.act} leaves it`)
   if (['Prepare', 'Publish', 'Switch', 'Drop'].includes(step.act) && !wish.open && !wish.compromised && !urgent)
     violated(`${step.act} outside of every window`)
+  if (step.act === 'Stay' && step.state.soakStartedAt !== undefined && isInterrupted(sim) && fits(sim))
+    violated(`the soak of ${step.state.phase} runs, and somebody has only begun to have what it is for`)
   const sinceSeen = seenAt === undefined ? -1 : now - seenAt
   if (step.act === 'Publish' && ended.includes(to)) violated(`${to} has ended, and is to be published`)
   if (step.act === 'Switch' || step.act === 'SwitchBack') {
@@ -58,6 +60,22 @@ export const judge = (sim: Simulation, step: Step): void => {
       violated('finished, and a certificate of the former CA is not replaced')
   }
 }
+
+/** Somebody who is waited for in this stage has not got what he is to have, or says that he does not trust it. */
+export const isInterrupted = (sim: Simulation): boolean => {
+  const { secret, consumers, ended } = sim
+  const { from, to } = fromTo(sim)
+  const trust = trustOf(secret)
+  const isBehind = consumers.some(({ delivered }) => delivered.trust !== trust)
+  if (secret.stage === 'Both')
+    return isBehind || consumers.some(({ kind, loaded }) => kind === 'probed' && !loaded.trust.includes(to))
+  if (secret.stage !== 'Switched') return false
+  return isBehind || consumers.some(({ delivered }) => delivered.leaf === from && !ended.includes(from))
+}
+
+const fits = ({ status, secret }: Simulation): boolean =>
+  (status?.phase === 'TrustBoth' && secret.stage === 'Both') ||
+  (status?.phase === 'DropSoak' && secret.stage === 'Switched')
 
 const fitting: Readonly<Record<State['phase'], readonly Stage[]>> = {
   Idle: ['Plain'],

@@ -68,7 +68,9 @@ const written = (sim: Simulation, step: Step): Simulation => {
 const reported = (sim: Simulation, state: State): Simulation => {
   judgePhase(sim, state.phase)
   const operators = sim.operators.map((one) => (one.at === 'free' ? one : { ...one, statusFresh: false }))
-  return { ...sim, status: state, operators }
+  // Somebody saw it interrupted, and said so: it is to be counted from when all is seen again.
+  const restarts = sim.status?.soakStartedAt !== undefined && state.soakStartedAt === undefined
+  return { ...(restarts ? withoutSeen(sim) : sim), status: state, operators }
 }
 
 const setOperator = (sim: Simulation, at: number, operator: Operator): Simulation => ({

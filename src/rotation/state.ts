@@ -20,7 +20,7 @@ export interface State {
   readonly cause?: Cause
   readonly startedAt?: number
   readonly phaseStartedAt?: number
-  /** When everything that the phase waits for, but time, was first seen. */
+  /** Since when everything that the phase waits for, but time, has been seen. */
   readonly soakStartedAt?: number
   readonly finishedAt?: number
   /** The texts of spec.rotation that were acted on last. */
@@ -35,6 +35,8 @@ export interface State {
 export interface Waiting {
   readonly name: string
   readonly why: string
+  /** It is new, or nothing is heard of it: that keeps a gate shut, and does not make a soak begin anew. */
+  readonly passing?: true
 }
 
 export interface Wish {
