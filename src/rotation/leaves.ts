@@ -31,8 +31,15 @@ const isOfFormer = (
   { status }: CertificateAuthority,
 ): boolean => (authorityKeyId === undefined ? status?.rotation?.cause !== 'Abort' : authorityKeyId !== keyId)
 
+/** One that cannot be read has no end that anybody knows (NaN), and nobody has seen it end. */
 const isAlive = ({ revocation, notAfter }: LedgerEntry, now: number): boolean =>
-  revocation === undefined && notAfter > now
+  revocation === undefined && !(notAfter <= now)
+
+/** How to get rid of what nobody here can replace. */
+const untilItsEnd = ({ authority, serialNumber, notAfter }: LedgerEntry): string =>
+  Number.isNaN(notAfter)
+    ? `revoke it (dbtls revoke ${serialNumber} --authority ${authority}): the ledger's copy cannot be read, so that nobody knows when it ends`
+    : `revoke it (dbtls revoke ${serialNumber} --authority ${authority}), or wait for its end at ${toTimestamp(notAfter)}`
 
 /** The namespaces the operator was started for; undefined for all. */
 type Served = readonly string[] | undefined
@@ -69,12 +76,12 @@ interface Holder {
 }
 
 const inUse = (caches: Caches, entry: LedgerEntry, served: Served): Waiting[] => {
-  const { holderKey, serialNumber, commonName, notAfter } = entry
+  const { holderKey, serialNumber, commonName } = entry
   if (holderKey === undefined)
     return [
       {
         name: `certificate ${serialNumber}${commonName === undefined ? '' : ` ("${commonName}")`}`,
-        why: `signed for a request, so nobody here can replace it: have it replaced and revoke it, or wait for its end at ${toTimestamp(notAfter)}`,
+        why: `signed for a request, so nobody here can replace it: have it replaced, then ${untilItsEnd(entry)}`,
       },
     ]
   const unseen = unseenHolder(entry, served)
@@ -85,16 +92,14 @@ const inUse = (caches: Caches, entry: LedgerEntry, served: Served): Waiting[] =>
 }
 
 /** What is not in the caches because nobody looks there is not gone. */
-const unseenHolder = (
-  { holderKey, isCa, serialNumber, notAfter }: LedgerEntry,
-  served: Served,
-): Waiting | undefined => {
+const unseenHolder = (entry: LedgerEntry, served: Served): Waiting | undefined => {
+  const { holderKey, isCa } = entry
   if (holderKey === undefined || served === undefined) return undefined
   const namespace = holderKey.slice(0, holderKey.indexOf('/'))
   if (served.includes(namespace)) return undefined
   return {
     name: `${isCa ? 'CertificateAuthority' : 'DatabaseCertificate'} ${holderKey}`,
-    why: `this operator was not started for namespace ${namespace} (--namespaces), and cannot see whether it is in use: start it for that one too, revoke ${serialNumber}, or wait for its end at ${toTimestamp(notAfter)}`,
+    why: `this operator was not started for namespace ${namespace} (--namespaces), and cannot see whether it is in use: start it for that one too; or ${untilItsEnd(entry)}`,
   }
 }
 

@@ -57,6 +57,19 @@ describe.each([{}, { isCa: true }])('a certificate of the former CA for a namesp
     }
   })
 
+  it.each([
+    ['of a namespace that is not served', {}],
+    ['signed for a request', { holderKey: undefined }],
+  ])('that cannot be read is held for valid, and named with what to do: %s', (_, other) => {
+    const unread = { ...more, ...other, authorityKeyId: undefined, notBefore: Number.NaN, notAfter: Number.NaN }
+    const caches = ledgerOf(signed(unread))
+    const [waiting, ...others] = leavesOf(caches, authority, signer, 1, served)
+    expect(others).toEqual([])
+    expect(waiting?.why).toContain('revoke it (dbtls revoke 0A --authority data/ca): the ledger')
+    expect(waiting?.why).toContain('cannot be read')
+    expect(leavesOf(ledgerOf(signed({ ...unread, revocation: {} })), authority, signer, 1, served)).toEqual([])
+  })
+
   it('is waited for no longer when it was revoked or has ended', () => {
     expect(leavesOf(ledgerOf(signed(more)), authority, signer, 1000, served)).toEqual([])
     expect(leavesOf(ledgerOf(signed({ ...more, revocation: {} })), authority, signer, 1, served)).toEqual([])
