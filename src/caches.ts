@@ -6,6 +6,7 @@ import { type Caches, marks } from './control/context.ts'
 import { configMapsOf, parentOf, secretsOf } from './authority/names.ts'
 import { authorityKeyOf, commonNameKey } from './certificate/rivals.ts'
 import { byKeyMark } from './certificate/key-mark.ts'
+import { byRetained, retainedMarks } from './certificate/retained.ts'
 import { holdsRevocationList } from './certificate/undisturbed.ts'
 import { createProjection, type LedgerEntry } from './ledger/entry.ts'
 import { compromisedKeyKey } from './ledger/record.ts'
@@ -72,7 +73,7 @@ export const createCaches = (shared: Shared): Caches => ({
     resource: secrets,
     metadataOnly: true,
     transform: identityOnly,
-    indexers: { trust: byTrust, keyMark: byKeyMark },
+    indexers: { trust: byTrust, keyMark: byKeyMark, retained: byRetained },
   }),
   configMaps: new Informer<PartialObject>({
     ...shared,
@@ -112,7 +113,8 @@ const certificateConfigMapKeys = ({ metadata, spec }: DatabaseCertificate): stri
 
 /**
  * All that is asked of a Secret or ConfigMap in memory is whether it is still the one that was verified, whose trust, key or
- * files it carries and of what they were made, and how far the rotation of a CA is in it.
+ * files it carries and of what they were made, how far the rotation of a CA is in it, and which certificate one holds that
+ * outlives its DatabaseCertificate.
  */
 const identityOnly = (object: PartialObject): PartialObject => {
   const { apiVersion, kind, metadata } = object
@@ -135,6 +137,7 @@ const keptMarks = (object: PartialObject): [string, string][] => {
   const names = [
     ...[marks.trustOf, marks.authorityKey, marks.rotationStage],
     ...(ofProfile ? [marks.owner] : []),
+    ...retainedMarks(object),
     ...(isShared ? [marks.inputsHash] : []),
   ]
   return names.flatMap((name): [string, string][] => {

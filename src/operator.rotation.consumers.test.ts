@@ -118,6 +118,44 @@ describe('a rotation waits for', () => {
   })
 })
 
+describe('a Secret that was kept when its DatabaseCertificate was deleted', () => {
+  const kept = { name: 'kept-tls', deletionPolicy: 'Retain' }
+  const orphan = async (policy: object = kept) => {
+    const { cluster } = await atRest()
+    await put(cluster, certificate({ secret: policy }, 'kept'))
+    const { serialNumber = '' } = (await ready(cluster, 'kept')).status ?? {}
+    await cluster.delete(databaseCertificates, { namespace, name: 'kept' })
+    return { cluster, serialNumber }
+  }
+
+  it('keeps the next CA from signing: nobody can give it the new trust, and it is named with the way out', async () => {
+    const { cluster, serialNumber } = await orphan()
+    await ask(cluster, { trigger: 'one' })
+    await messageSays(cluster, `Secret data/kept-tls (its DatabaseCertificate was deleted and the Secret kept`)
+    await messageSays(cluster, `dbtls revoke ${serialNumber} --authority data/ca`)
+    expect(await rotationOf(cluster)).toMatchObject({ phase: 'TrustBoth', pending: { consumers: 1 } })
+    await revoke(cluster, serialNumber, { reason: 'superseded' })
+    await rotated(cluster, 'one')
+  })
+
+  it('keeps the former CA from being dropped', async () => {
+    const { cluster } = await atRest()
+    await put(
+      cluster,
+      certificate({ secret: kept, rotation: { windows: [{ cron: '0 0 1 2 *', duration: '1m' }] } }, 'kept'),
+    )
+    await ready(cluster, 'kept')
+    await ask(cluster, { trigger: 'one' })
+    await messageSays(cluster, 'DatabaseCertificate data/kept')
+    await inPhase(cluster, 'Signing')
+    await cluster.delete(databaseCertificates, { namespace, name: 'kept' })
+    await messageSays(cluster, 'Secret data/kept-tls (its DatabaseCertificate was deleted')
+    expect(await rotationOf(cluster)).toMatchObject({ phase: 'Signing', pending: { certificates: 1 } })
+    await cluster.delete(secrets, { namespace, name: 'kept-tls' })
+    await rotated(cluster, 'one')
+  })
+})
+
 describe('a rotation does not wait for', () => {
   it('a certificate that was never made, or is gone', async () => {
     const { cluster } = await atRest()

@@ -1,6 +1,7 @@
 /** What the former CA has signed and is still in use, by the ledger: no mark of it is waited for, for marks come late. */
 
 import { signerOf } from '../authority/names.ts'
+import { retainedWith } from '../certificate/retained.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { toTimestamp } from '../control/schedule.ts'
@@ -87,7 +88,8 @@ const inUse = (caches: Caches, entry: LedgerEntry, served: Served): Waiting[] =>
   const unseen = unseenHolder(entry, served)
   if (unseen !== undefined) return [unseen]
   const holder = (entry.isCa ? authorityAt : certificateAt)(caches, holderKey)
-  if (holder === undefined || isReplaced(entry, holder)) return []
+  if (holder === undefined) return retained(caches, entry)
+  if (isReplaced(entry, holder)) return []
   return [{ name: holder.name, why: saidOf(holder.conditions) ?? 'it is about to get a certificate of the new CA' }]
 }
 
@@ -103,17 +105,33 @@ const unseenHolder = (entry: LedgerEntry, served: Served): Waiting | undefined =
   }
 }
 
+/** Its holder is gone, and the Secret was to stay: whoever reads that goes on with what it holds. */
+const retained = (caches: Caches, entry: LedgerEntry): Waiting[] => {
+  const secret = retainedWith(caches, entry)
+  if (secret === undefined || isGoing(caches, secret)) return []
+  return [
+    {
+      name: `Secret ${keyOf(secret)}`,
+      why: `its DatabaseCertificate was deleted and the Secret kept, so nobody here can replace what it holds: delete the Secret when nobody reads it; or ${untilItsEnd(entry)}`,
+    },
+  ]
+}
+
 /** Who has a certificate of one of these CAs, and cannot be given another trust bundle. */
 export const unseenOf = (caches: Caches, family: readonly Member[], now: number, served: Served): Waiting[] => {
-  if (served === undefined) return []
   const found = new Map<string, Waiting>()
   for (const { authority } of family)
     for (const entry of caches.ledger.store.by('authority', keyOf(authority))) {
-      const unseen = isAlive(entry, now) ? unseenHolder(entry, served) : undefined
-      if (unseen !== undefined) found.set(unseen.name, unseen)
+      if (!isAlive(entry, now)) continue
+      const unseen = unseenHolder(entry, served)
+      const lost = unseen === undefined && isLost(caches, entry) ? retained(caches, entry) : []
+      for (const one of unseen === undefined ? lost : [unseen]) found.set(one.name, one)
     }
   return [...found.values()]
 }
+
+const isLost = ({ certificates }: Caches, { holderKey, isCa }: LedgerEntry): boolean =>
+  !isCa && holderKey !== undefined && certificates.store.get(holderKey) === undefined
 
 const certificateAt = (caches: Caches, key: string): Holder | undefined => {
   const found = caches.certificates.store.get(key)

@@ -7,6 +7,7 @@ import { keyOf, type KubeObject, type PartialObject } from '../cluster/port.ts'
 import { type Caches, marks } from '../control/context.ts'
 import { isRotating } from '../control/rotation.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
+import { byRetained } from '../certificate/retained.ts'
 import { authorityKeyOf } from '../certificate/rivals.ts'
 import { byProfile, profileAuthorityKeys } from '../profile/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
@@ -55,6 +56,9 @@ export const wakeRotations = (caches: Caches, enqueue: Enqueue): void => {
   secrets.onChange((change) => {
     if (change.initial) return
     wakeLine(shared(change))
+    // Whose certificates such a Secret holds is in the ledger; they come and go seldom.
+    if ([change.before, change.after].some((one) => one !== undefined && byRetained(one).length > 0))
+      for (const authority of authorities.store.values()) if (isRotating(authority)) enqueue(keyOf(authority), soon)
     const isMoved = stageOf(change.before) !== stageOf(change.after)
     // What its owner puts into a Secret says no stage.
     for (const authority of authorities.store.by('secret', change.key))
