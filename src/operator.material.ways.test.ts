@@ -260,7 +260,7 @@ describe('a root with a CA below it', () => {
       await process.step(phase, act, 'root')
       await process.settle()
     }
-    await ofRoot('Prepared', (rotator, of) => rotator.prepare(of, signal))
+    await ofRoot('Prepared', (rotator, of) => rotator.prepare(of, { trigger: '' }, signal))
     await ofRoot('TrustBoth', (rotator, of) => rotator.publish(of, signal))
     await ofRoot('Signing', (rotator, of) => rotator.switchSigner(of, { dropNow: false }, signal))
     await ofRoot('Dropped', (rotator, of) => rotator.drop(of, signal))

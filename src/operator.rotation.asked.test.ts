@@ -16,6 +16,7 @@ import {
   serialOf,
 } from './operator.rotation.fixture.ts'
 import { certificatesOf } from './pki/encoding/pem.ts'
+import { certificateAuthorities } from './resources/certificate-authority.ts'
 import {
   authority,
   authorityReady,
@@ -26,6 +27,7 @@ import {
   getSecret,
   leafOf,
   pass,
+  person,
   put,
   quiet,
   ready,
@@ -42,6 +44,28 @@ describe('a trigger', () => {
     await ask(running.cluster, { trigger: 'later' })
     await rotated(running.cluster, 'later')
   })
+
+  it.each(['NewKey', 'ReuseKey'] as const)(
+    'that was acted on is not acted on again when status is lost (%s)',
+    async (onTrigger) => {
+      const running = await atRest({}, { onTrigger })
+      const { cluster, operator } = running
+      await ask(cluster, { trigger: 'one' })
+      await rotated(cluster, 'one')
+      await quiet(operator)
+      const made = await fingerprintOf(cluster)
+      const found = await getAuthority(cluster)
+      const { rotation: _lost, ...status } = found.status ?? {}
+      await cluster.updateStatus(certificateAuthorities, { ...found, status }, person)
+      await until('a status', async () => (await rotationOf(cluster)).trigger === 'one')
+      await quiet(operator)
+      expect(await rotationOf(cluster)).toMatchObject({ phase: 'Idle', trigger: 'one' })
+      expect(await fingerprintOf(cluster)).toBe(made)
+      expect(await writesOfRest(running)).toEqual([])
+      await ask(cluster, { trigger: 'two' })
+      await until('the next one', async () => (await fingerprintOf(cluster)) !== made)
+    },
+  )
 
   it('renews with the same key where onTrigger says so, and leaves every certificate as it is', async () => {
     const running = await atRest({}, { onTrigger: 'ReuseKey' })

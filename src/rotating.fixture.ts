@@ -174,7 +174,7 @@ const tell = async (
 
 /** The straight way, each step with the phase that it leads to. */
 export const steps = {
-  prepare: (of: Process) => of.step('Prepared', (rotator, ca) => rotator.prepare(ca, signal)),
+  prepare: (of: Process) => of.step('Prepared', (rotator, ca) => rotator.prepare(ca, { trigger: '' }, signal)),
   publish: (of: Process) => of.step('TrustBoth', (rotator, ca) => rotator.publish(ca, signal)),
   switch: (of: Process) => of.step('Signing', (rotator, ca) => rotator.switchSigner(ca, { dropNow: false }, signal)),
   drop: (of: Process) => of.step('Dropped', (rotator, ca) => rotator.drop(ca, signal)),

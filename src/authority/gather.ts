@@ -137,6 +137,7 @@ const seeSecret = async (
     owner,
     stored,
     problem,
+    trigger: annotations[marks.rotationTrigger],
     drift: drift(secret, authority, stored, parent === undefined),
     signedByParent: stored === undefined || material === undefined ? undefined : isSignedBy(stored, material),
     chainChanged: stored !== undefined && material !== undefined && chainChanged(stored, material),

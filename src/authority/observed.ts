@@ -35,6 +35,8 @@ export type SecretSeen = Owned<{
    * tells the authority's own Secret from one that somebody put in its place.
    */
   readonly recorded: boolean | undefined
+  /** The spec.rotation.trigger that was acted on last, as far as the Secret says. */
+  readonly trigger?: string | undefined
 }>
 
 export interface Observed {

@@ -80,6 +80,7 @@ export const contentOf = async (
       [marks.private]: 'true',
       [marks.serialNumber]: certificate.serialNumber,
       [marks.rotationStage]: bundle.stage,
+      ...triggerMark(authority, seen),
     },
     owner: `CertificateAuthority/${authority.metadata.name}`,
     // No owner reference: a CA deleted by mistake and applied again finds its key, and with it everything it signed.
@@ -88,6 +89,15 @@ export const contentOf = async (
         ? { uid: seen.secret.uid, resourceVersion: seen.secret.resourceVersion }
         : undefined,
   }
+}
+
+/** A CA is born with what its spec asks for by then. */
+const triggerMark = (
+  { spec }: CertificateAuthority,
+  { secret }: Pick<Observed, 'secret'>,
+): Readonly<Record<string, string>> => {
+  const trigger = secret.state === 'present' ? secret.trigger : spec.rotation?.trigger
+  return trigger === undefined || trigger === '' ? {} : { [marks.rotationTrigger]: trigger }
 }
 
 const pems = (ders: readonly Uint8Array[]): Uint8Array => Buffer.from(encodeCertificates(ders))

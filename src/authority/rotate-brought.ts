@@ -49,7 +49,7 @@ export class BroughtRotator {
    * To Next from anywhere: what its owner has brought now is to follow. Whatever was trusted until then stays so until that
    * rotation ends, also where another one is given up for it.
    */
-  async prepare(authority: CertificateAuthority, signal: AbortSignal): Promise<BroughtMaterial> {
+  async prepare(authority: CertificateAuthority, _acted: object, signal: AbortSignal): Promise<BroughtMaterial> {
     const sight = await this.#see(authority, signal)
     const { record, owner, seen } = sight
     if (owner === keyWanted(record.stage)) return unchanged(sight)

@@ -40,6 +40,8 @@ export interface Material {
   readonly rotation: RotationFacts
   /** Of the condition Ready. */
   readonly message: string
+  /** The spec.rotation.trigger that was acted on last; undefined where the Secret does not say. */
+  readonly trigger?: string | undefined
 }
 
 /** A look whose Secret could be read. */
@@ -83,9 +85,13 @@ export class Rotator {
     return this.#unchanged(await this.#see(authority, signal))
   }
 
-  /** Plain → Next: the CA that will sign is made, and lies ready. */
-  async prepare(authority: CertificateAuthority, signal: AbortSignal): Promise<Material> {
-    const sight = await this.#see(authority, signal)
+  /** Plain → Next: the CA that will sign is made, and lies ready. `trigger`: what has been acted on thereby. */
+  async prepare(
+    authority: CertificateAuthority,
+    { trigger }: { readonly trigger: string },
+    signal: AbortSignal,
+  ): Promise<Material> {
+    const sight = acted(await this.#see(authority, signal), trigger)
     if (isAt(sight, 'Next', 'Both')) return this.#unchanged(sight)
     this.#expect(sight, 'Plain')
     const { namespace, name } = authority.metadata
@@ -164,7 +170,7 @@ export class Rotator {
     { trigger }: { readonly trigger: string },
     signal: AbortSignal,
   ): Promise<Material> {
-    const sight = await this.#see(authority, signal)
+    const sight = acted(await this.#see(authority, signal), trigger)
     const key = keyOf(authority)
     const { seen, wanted, stored } = sight
     if (this.#renewed.get(key) === `${stored.certificate.fingerprint} ${trigger}`) return this.#unchanged(sight)
@@ -282,6 +288,12 @@ const keysLeft = ({ stored }: Sight, bundle: Bundle): readonly string[] => {
   return before === undefined || before === bundle.other?.name ? [] : [`${before}.crt`, `${before}.key`]
 }
 
+/** What the Secret is to say from its next write on. */
+const acted = (sight: Sight, trigger: string): Sight => {
+  const { secret } = sight.seen
+  return secret.state === 'present' ? { ...sight, seen: { ...sight.seen, secret: { ...secret, trigger } } } : sight
+}
+
 const isAt = ({ stored }: Sight, ...these: readonly Stage[]): boolean => these.includes(stored.stage)
 
 /** `written`: metadata of the Secret, where it was written. */
@@ -297,4 +309,5 @@ const materialOf = (
   facts: factsOf(authority, seen, wanted, bundle, written),
   rotation: rotationFacts(bundle),
   message: readyMessage(bundle),
+  trigger: seen.secret.state === 'present' ? seen.secret.trigger : undefined,
 })

@@ -19,7 +19,7 @@ export const carryOut = (
 ): Promise<Material> => {
   switch (step.act) {
     case 'Prepare':
-      return rotator.prepare(authority, signal)
+      return rotator.prepare(authority, { trigger: step.state.trigger }, signal)
     case 'Publish':
       return rotator.publish(authority, signal)
     case 'Switch':

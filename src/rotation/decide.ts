@@ -24,14 +24,15 @@ type Running = State & { readonly phase: RunningPhase }
 
 /** There is no status: of a CA that is new, or older than rotations, or whose status somebody took away. */
 const firstLook = (world: World): Step => {
-  const { stage, newborn, wish, now } = world
+  const { stage, newborn, wish, now, handled } = world
   if (stage === 'Plain') {
-    const seen = { phase: 'Idle', trigger: newborn ? wish.trigger : '', abort: wish.abort } as const
+    const seen = { phase: 'Idle', trigger: newborn ? wish.trigger : (handled ?? ''), abort: wish.abort } as const
     const step = idle(seen, world)
     return step.act === 'Stay' ? { act: 'Report', state: step.state, message: step.message } : step
   }
   const phase = phaseFor[stage]
-  const { trigger, abort } = wish
+  const { abort } = wish
+  const trigger = handled ?? wish.trigger
   return {
     act: 'Report',
     state: { phase, mode: 'NewKey', startedAt: now, phaseStartedAt: now, trigger, abort, ...fingerprints(world) },

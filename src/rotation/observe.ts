@@ -40,7 +40,7 @@ export const observe = (
   context: Pick<Context, 'caches'>,
   consuming: Consuming,
   authority: CertificateAuthority,
-  seen: Pick<Material, 'stage' | 'certificate' | 'other'>,
+  seen: Pick<Material, 'stage' | 'certificate' | 'other' | 'trigger'>,
   now: number,
 ): World => {
   const { caches } = context
@@ -55,6 +55,7 @@ export const observe = (
       ? {}
       : { cannotBegin: `CertificateAuthority ${relative} is rotating, and this one hangs together with it.` }),
     newborn: authority.status?.rotation === undefined && authority.metadata.generation === 1,
+    ...(seen.trigger === undefined ? {} : { handled: seen.trigger }),
     stage,
     signer: {
       fingerprint: signer.fingerprint,

@@ -64,6 +64,8 @@ export interface World {
   readonly cannotBegin?: string
   /** Its first certificate was made in answer to the spec as it is: what that asks for has been done. */
   readonly newborn: boolean
+  /** The trigger that was acted on last, as the Secret says it; undefined where it does not. */
+  readonly handled?: string
   /** Read live, so never older than what status was written for. */
   readonly stage: Stage
   /** Of tls.crt. `expiring`: it is so near its end that a new key has to be prepared now. */

@@ -107,6 +107,20 @@ describe('triggers', () => {
       state: { trigger: '1' },
     }))
 
+  it.each(['1', '2'])(
+    'do not rotate again a CA whose status was lost, where its Secret says what was done: %s',
+    (handled) => {
+      const looked = decide(undefined, world({ handled, wish: { trigger: '1', abort: 'x' } }))
+      expect(looked.act === 'Prepare').toBe(handled === '2')
+      expect(looked.state.trigger).toBe('1')
+    },
+  )
+
+  it('that wait in mid-rotation are not forgotten with its status', () => {
+    const found = decide(undefined, world({ ...material.TrustBoth, handled: '1', wish: { trigger: '2' } }))
+    expect(found).toMatchObject({ act: 'Report', state: { phase: 'TrustBoth', trigger: '1' } })
+  })
+
   it('leave such a CA alone where there is none', () =>
     expect(decide(undefined, world({ wish: { abort: 'x' } }))).toMatchObject({
       act: 'Report',
