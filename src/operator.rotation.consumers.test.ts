@@ -10,6 +10,7 @@ import { isReady } from './resources/conditions.ts'
 import {
   certificate,
   entriesOf,
+  getAuthority,
   getConfigMap,
   getSecret,
   leafOf,
@@ -153,6 +154,65 @@ describe('a Secret that was kept when its DatabaseCertificate was deleted', () =
     expect(await rotationOf(cluster)).toMatchObject({ phase: 'Signing', pending: { certificates: 1 } })
     await cluster.delete(secrets, { namespace, name: 'kept-tls' })
     await rotated(cluster, 'one')
+  })
+})
+
+describe('a namespace that is let in no more in mid-rotation', () => {
+  const away = { namespace: 'away', name: 'app' }
+  const narrowed = async () => {
+    const { cluster } = await atRest({ allowedNamespaces: { from: 'All' } })
+    const first = (await getAuthority(cluster)).status?.certificate?.fingerprint
+    const { metadata, ...rest } = certificate({ authorityRef: { name: 'ca', namespace } }, 'app')
+    await cluster.apply(
+      databaseCertificates,
+      { ...rest, metadata: { ...metadata, namespace: 'away' } } as DatabaseCertificate,
+      person,
+    )
+    const at = () => cluster.get(databaseCertificates, away)
+    await until('it', async () => isReady(await at()))
+    await ask(cluster, { trigger: 'one', holdAt: 'TrustBoth' })
+    await inPhase(cluster, 'TrustBoth')
+    await messageSays(cluster, 'Held at TrustBoth')
+    const { spec, metadata: of } = await getAuthority(cluster)
+    const { allowedNamespaces: _all, ...narrow } = spec
+    const applied = {
+      apiVersion: 'dbtls.dev/v1alpha1',
+      kind: 'CertificateAuthority',
+      metadata: { name: 'ca', namespace: of.namespace },
+    }
+    await put(cluster, { ...applied, spec: { ...narrow, rotation: { ...spec.rotation, holdAt: '' } } } as never)
+    await messageSays(cluster, 'DatabaseCertificate away/app (AuthorityNotAllowed:')
+    expect(await rotationOf(cluster)).toMatchObject({ phase: 'Signing', pending: { certificates: 1 } })
+    return { cluster, first, serialNumber: (await at()).status?.serialNumber ?? '' }
+  }
+
+  it('holds the drop by what it has, until that is revoked', async () => {
+    const { cluster, serialNumber } = await narrowed()
+    await revoke(cluster, serialNumber, { reason: 'superseded' })
+    await rotated(cluster, 'one')
+  })
+
+  it('holds the drop by what it has, until its certificate is deleted', async () => {
+    const { cluster } = await narrowed()
+    await cluster.delete(databaseCertificates, away)
+    await rotated(cluster, 'one')
+  })
+
+  it('does not keep a person from taking the rotation back, and is named where it trusts who is given up', async () => {
+    const { cluster, first } = await narrowed()
+    await ask(cluster, { abort: 'no' })
+    const dropped = await inPhase(cluster, 'Dropped')
+    expect(dropped.status?.certificate?.fingerprint).toBe(first)
+    await messageSays(cluster, 'DatabaseCertificate away/app (AuthorityNotAllowed:')
+    const { spec } = dropped
+    const applied = {
+      apiVersion: 'dbtls.dev/v1alpha1',
+      kind: 'CertificateAuthority',
+      metadata: { name: 'ca', namespace },
+    }
+    await put(cluster, { ...applied, spec: { ...spec, allowedNamespaces: { from: 'All' } } } as never)
+    await inPhase(cluster, 'Idle')
+    expect((await rotationOf(cluster)).cause).toBe('Abort')
   })
 })
 

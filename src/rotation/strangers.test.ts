@@ -90,14 +90,26 @@ describe.each([
 })
 
 describe('a namespace that was let in once', () => {
-  it('has what this CA has signed, and is waited for', () => {
+  it.each([
+    ['Valid', 1],
+    ['Superseded', 1],
+    ['Revoked', 0],
+    ['Expired', 0],
+  ])('has what this CA has signed, and is waited for while that is %s: %i', (state, counts) => {
     const { authority, stores, caches } = world()
     stores.authorities.set('away/ca', below({ trustBundleHash: 'former' }))
     stores.ledger.set(
       'data/e',
-      object({ metadata: { name: 'e', namespace: 'data' }, authority: 'data/ca', isCa: true, holderKey: 'away/ca' }),
+      object({
+        metadata: { name: 'e', namespace: 'data' },
+        authority: 'data/ca',
+        isCa: true,
+        holderKey: 'away/ca',
+        state,
+      }),
     )
     const consuming = { caches, namespaces: undefined, asksServers: true }
-    expect(behindOf(consuming, familyOf(caches, authority))).toMatchObject([{ name: 'CertificateAuthority away/ca' }])
+    const names = behindOf(consuming, familyOf(caches, authority)).map(({ name }) => name)
+    expect(names).toEqual(counts === 0 ? [] : ['CertificateAuthority away/ca'])
   })
 })

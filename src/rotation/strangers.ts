@@ -9,7 +9,7 @@ import { keyOf, type KubeObject } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 
-/** Whose namespace was let in once has what the CA has signed until that is revoked, and is no stranger. */
+/** Whose namespace was let in once has what the CA has signed until that is revoked or has ended, and is no stranger. */
 export const strangersTo = (
   caches: Caches,
   authority: CertificateAuthority,
@@ -31,9 +31,10 @@ export const strangersTo = (
 
 const namespacesHaving = (caches: Caches, key: string): ReadonlySet<string> =>
   new Set(
-    caches.ledger.store
-      .by('authority', key)
-      .flatMap(({ holderKey, revocation }) =>
-        holderKey === undefined || revocation !== undefined ? [] : [holderKey.slice(0, holderKey.indexOf('/'))],
-      ),
+    caches.ledger.store.by('authority', key).flatMap(({ holderKey, state }) =>
+      // The mark of an end comes a while after it, and nothing is lost by waiting for it.
+      holderKey === undefined || state === 'Revoked' || state === 'Expired'
+        ? []
+        : [holderKey.slice(0, holderKey.indexOf('/'))],
+    ),
   )
