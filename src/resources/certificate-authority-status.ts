@@ -58,7 +58,8 @@ export const certificateAuthorityStatus = z.object({
             .optional()
             .meta({ description: 'Servers that have not shown what the phase waits for.' }),
           notProvable: z.int().min(0).optional().meta({
-            description: 'Servers that ask for no client certificate, so that nobody can see whom they trust.',
+            description:
+              'Servers that ask for no client certificate or cannot be asked, so that nobody can see whom they trust.',
           }),
         })
         .optional()

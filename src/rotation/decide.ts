@@ -273,7 +273,7 @@ const asides = ({ trigger }: State, rule: PhaseRule, { wish, notProvable, proved
     const silent = notProvable.length
     if (silent > 0)
       said.push(
-        `${silent} ${silent === 1 ? 'server asks' : 'servers ask'} for no client certificate, so that nobody sees whom they trust: ${named(notProvable)}.`,
+        `${silent} ${silent === 1 ? 'server asks' : 'servers ask'} for no client certificate or cannot be asked, so that nobody sees whom they trust: ${named(notProvable)}.`,
       )
     else if (proved === 0 && unproved.length === 0)
       said.push('No server is probed: that the bundle is delivered, and trustSoak, decide alone.')

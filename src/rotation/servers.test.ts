@@ -90,6 +90,49 @@ describe('a server', () => {
   })
 })
 
+describe('a profile with more servers than are asked', () => {
+  const proved = (at: number) => ({ trustProof: 'Proved', trusts: ['N'], address: `${at}:3306`, servedSerial: 'AA' })
+  const rows = (addresses: readonly string[]) => addresses.map((address, at) => ({ ...proved(at), address }))
+  const seen = (spec: object, addresses: readonly string[]) => {
+    const authority = ca()
+    const profile = {
+      metadata: { name: 'orders', namespace: 'data' },
+      spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, ...spec },
+      status: { endpoints: rows(addresses) },
+    }
+    const caches = {
+      authorities: { store: { get: () => authority } },
+      profiles: { store: { by: () => [profile] } },
+      certificates: { store: { by: () => [certificate] } },
+      namespaces: undefined,
+    } as unknown as Caches
+    return serversOf(caches, [{ authority, parent: undefined }], { to: 'N', asksServers: true })
+  }
+
+  it('counts the others among those that cannot be asked, and names them', () => {
+    const all = Array.from({ length: 300 }, (_, at) => `10.0.${at >> 8}.${at & 255}:3306`)
+    for (const count of [1, 255, 256, 300]) {
+      const { proved: sure, unproved, notProvable } = seen({ probe: { endpoints: all } }, all.slice(0, count))
+      expect([sure, unproved.length, notProvable.length]).toEqual([
+        count,
+        count < 256 ? 300 - count : 0,
+        count < 256 ? 0 : 300 - count,
+      ])
+      if (count === 256)
+        expect(notProvable[0]).toMatchObject({
+          name: 'data/orders: 10.0.1.0:3306',
+          why: expect.stringContaining('only 256'),
+        })
+    }
+  })
+
+  it('does so of the pods of a StatefulSet', () => {
+    const pods = Array.from({ length: 257 }, (_, at) => `orders-${at}.orders.data.svc.cluster.local:3306`)
+    const topology = { statefulSet: { name: 'orders', replicas: 257 }, certificatePer: 'Pod' }
+    expect(seen({ topology }, pods.slice(0, 256)).notProvable).toMatchObject([{ name: `data/orders: ${pods[256]}` }])
+  })
+})
+
 describe('what servers have loaded', () => {
   const of = (more: object) => ({ authorities: [{ name: 'data/ca', trustBundleHash: 'T', ...more }] })
   it.each([

@@ -9,6 +9,8 @@ import { type Caches, existing } from '../control/context.ts'
 import { engineOf } from '../database/engines/external.ts'
 import { parseEndpoint } from '../database/connect/address.ts'
 import { addressedAt } from '../profile/addressed.ts'
+import { mostEndpoints } from '../profile/endpoints/plan.ts'
+import { expand } from '../profile/expand.ts'
 import { authorityOf, clientAuthorityOf } from '../profile/names.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
@@ -49,7 +51,9 @@ export const serversOf = (
       else if (proof === 'NotProvable') notProvable.push(waiting(profile, row))
       else unproved.push({ ...waiting(profile, row), ...(isTold(row) ? {} : { passing: true }) })
     }
-    if (asksServers) unproved.push(...unaskedOf(profile, keys))
+    const beyond = beyondOf(profile, keys)
+    notProvable.push(...beyond)
+    if (asksServers && beyond.length === 0) unproved.push(...unaskedOf(profile, keys))
     if (keys.has(authorityOf(profile)))
       notServing.push(...rowsNotServing(caches, profile).map(([row]) => waiting(profile, row)))
   }
@@ -72,6 +76,30 @@ const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Wait
       ? []
       : [{ name: `${keyOf(profile)}: ${address}`, why: 'it has not been asked yet', passing: true as const }],
   )
+}
+
+const why = `only ${mostEndpoints} servers of one profile are asked; make one for each part of them`
+
+/** Those that nobody asks, because a profile has more than are asked. Like any other that cannot be asked they have the soak. */
+const beyondOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Waiting[] => {
+  const rows = profile.status?.endpoints ?? []
+  if (rows.length < mostEndpoints || engineOf(profile.spec).managed || !keys.has(clientAuthorityOf(profile))) return []
+  const asked = new Set(rows.map(({ address }) => address))
+  return addressesOf(profile).flatMap((address) =>
+    asked.has(address) ? [] : [{ name: `${keyOf(profile)}: ${address}`, why }],
+  )
+}
+
+/** Of a profile as it is in the cache. Hundreds of servers are not worth being expanded at each look. */
+const expanded = new WeakMap<DatabaseTLSProfile['spec'], readonly string[]>()
+
+const addressesOf = (profile: DatabaseTLSProfile): readonly string[] => {
+  const known = expanded.get(profile.spec)
+  if (known !== undefined) return known
+  const wanted = expand(profile).endpoints.map(({ address }) => address)
+  const addresses = [...new Set(wanted)].filter((one) => parseEndpoint(one) !== undefined)
+  expanded.set(profile.spec, addresses)
+  return addresses
 }
 
 const profilesOf = (caches: Caches, family: readonly Member[]): DatabaseTLSProfile[] => {

@@ -88,7 +88,7 @@ export interface World {
   readonly reloads: readonly Waiting[]
   /** Probed servers that have not proved that they trust `to`: refused, unreachable, unknown. */
   readonly unproved: readonly Waiting[]
-  /** Probed servers that ask for no client certificate: named, never waited for. */
+  /** Servers that ask for no client certificate, or that nobody asks: named, never waited for. */
   readonly notProvable: readonly Waiting[]
   /** How many probed servers have proved it. */
   readonly proved: number
