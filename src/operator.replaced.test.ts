@@ -94,6 +94,19 @@ describe('a CA whose owner replaces it', () => {
     await authoritySays(cluster, 'Ready', '"CN=New Corp CA,O=Acme" can sign')
   })
 
+  it.each(['', 'TrustBoth'] as const)('is told that abort does nothing (held at %j)', async (holdAt) => {
+    const running = await owned({ holdAt })
+    const { cluster, events, second, operator } = running
+    if (holdAt !== '') await bring(cluster, second)
+    if (holdAt !== '') await inPhase(cluster, holdAt)
+    await ask(cluster, { abort: 'no' })
+    await until('an answer', async () => events.some(({ note }) => note.startsWith('spec.rotation.abort does nothing')))
+    await quiet(operator)
+    expect(await rotationOf(cluster)).toMatchObject({ phase: holdAt === '' ? 'Idle' : holdAt, abort: 'no' })
+    expect(await writesOfRest(running)).toEqual([])
+    expect(events.filter(({ note }) => note.startsWith('spec.rotation.abort'))).toHaveLength(1)
+  })
+
   it('waits for no soak where its owner had both trusted beforehand', async () => {
     const { cluster, first, second, serial, bundled, finished, isOf } = await owned({
       trustSoak: '24h',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { BroughtMaterial } from '../authority/rotate-brought.ts'
 import { decide } from './decide.ts'
-import { ownersWorld, ownerStep } from './owner.ts'
+import { abortAnswer, ownersWorld, ownerStep } from './owner.ts'
 import { material, rotating, someone, start, world } from './rotation.fixture.ts'
 import type { State } from './state.ts'
 
@@ -91,6 +91,16 @@ describe('what the owner of a CA has done', () => {
       owned('Both', 'Other'),
     )
     expect(decide(rotating('TrustBoth'), running).act).not.toBe('Abandon')
+  })
+
+  it('is not what abort says, which is answered once', () => {
+    for (const state of [idle, rotating('TrustBoth')]) {
+      const answer = abortAnswer(state, 'x')
+      expect(answer).toMatchObject({ act: 'Report', state: { phase: state.phase, abort: 'x' } })
+      expect(answer?.message).toContain('spec.source.secret')
+      expect(abortAnswer(answer?.state, 'x')).toBeUndefined()
+      expect(abortAnswer(answer?.state, '')).toMatchObject({ message: '', state: { abort: '' } })
+    }
   })
 
   it('leaves nobody who could prove what servers trust, so that they are named and the soak decides', () => {

@@ -38,6 +38,16 @@ export const ownersWorld = (world: World, state: State | undefined, material: Ow
 const cannotBegin =
   'the key of this CA is that of its owner. Replace key and certificate in the Secret of spec.source.secret, and they are taken over in stages.'
 
+/** The text of `abort` does nothing here; it is answered, once. */
+export const abortAnswer = (state: State | undefined, abort: string): Step | undefined => {
+  if (state === undefined || abort === state.abort) return undefined
+  const message = abort === '' ? '' : noAbort
+  return { act: 'Report', state: { ...state, abort }, message }
+}
+
+const noAbort =
+  'spec.rotation.abort does nothing: the key of this CA is that of its owner. Put the former key and certificate back into the Secret of spec.source.secret, and a rotation under way is taken back.'
+
 /** What its owner has changed while a rotation was under way; undefined: nothing. */
 export const ownerStep = (
   state: State | undefined,

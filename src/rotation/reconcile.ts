@@ -18,7 +18,7 @@ import { revokeFormer } from './compromised.ts'
 import { decide } from './decide.ts'
 import { canRotate, isPlain, Materials } from './material.ts'
 import { beginsAt, observe, wishOf } from './observe.ts'
-import { ownersWorld, ownerStep } from './owner.ts'
+import { abortAnswer, ownersWorld, ownerStep } from './owner.ts'
 import type { Rules } from './phases.ts'
 import { Reporter } from './report.ts'
 import { compareClocks, followsFromTime, isAsItWas } from './confirm.ts'
@@ -109,7 +109,9 @@ export class RotationReconciler {
   #ownerRests(authority: CertificateAuthority): boolean {
     const material = this.#materials.known(authority)
     if (material === undefined || !('owner' in material) || material.owner !== 'Signer') return false
-    return (authority.spec.rotation?.trigger ?? '') === (authority.status?.rotation?.trigger ?? '')
+    const { trigger = '', abort = '' } = authority.spec.rotation ?? {}
+    const { rotation } = authority.status ?? {}
+    return trigger === (rotation?.trigger ?? '') && abort === (rotation?.abort ?? '')
   }
 
   #rotatorOf(authority: CertificateAuthority): Steps {
@@ -142,7 +144,8 @@ export class RotationReconciler {
     const { rules } = this.#options
     if (!('owner' in material)) return { step: decide(state, seen, rules), world: seen }
     const world = ownersWorld(seen, state, material)
-    return { step: ownerStep(state, world, material) ?? decide(state, world, rules), world }
+    const step = ownerStep(state, world, material) ?? abortAnswer(state, seen.wish.abort) ?? decide(state, world, rules)
+    return { step, world }
   }
 
   /** The step, where the API server has the same CA and the same time, and what is seen by then leads to it still. */
