@@ -136,6 +136,20 @@ describe('maintenance windows', () => {
   })
 })
 
+describe('a maintenance window that cannot be read', () => {
+  it('is named on the CA, which goes on signing, and is gone when it is corrected', async () => {
+    const windows = [{ cron: '0 2 * * *', duration: '2h', timeZone: 'Europe/Berlim' }]
+    const running = await atRest({}, { windows })
+    const { cluster } = running
+    const says = async () =>
+      (await authorityReady(cluster)).status?.conditions?.find(({ type }) => type === 'Ready')?.message
+    expect(await says()).toContain('spec.rotation.windows[0].timeZone: no time zone is called "Europe/Berlim"')
+    expect(await writesOfRest(running)).toEqual([])
+    await ask(cluster, { windows: [{ ...windows[0], timeZone: 'Europe/Berlin' }] })
+    await until('another word', async () => (await says())?.includes('windows') === false)
+  })
+})
+
 describe('a soak', () => {
   it('keeps the phase for as long as it lasts, from when all was seen', async () => {
     const { cluster, clock, operator } = await atRest({}, { trustSoak: '24h', dropSoak: '12h' })

@@ -22,6 +22,7 @@ import { type BroughtAuthority, seeBrought } from './brought-seen.ts'
 import { nameOf } from './names.ts'
 import { publicKeyHash, trustHash } from './trust.ts'
 import { renewedRotation } from './rotation-facts.ts'
+import { windowNotes } from './status.ts'
 import { notImplementedFields } from './wanted.ts'
 
 type Facts = Partial<NonNullable<CertificateAuthority['status']>>
@@ -158,6 +159,7 @@ const authorityReport = (
     ...ending,
     ...warnings,
     ...(note === undefined ? [] : [note]),
+    ...windowNotes(authority),
   ].join(' ')
   const same = authority.status?.observed?.secretUid === observed.secretUid && isReady(authority)
   // A foreign label moves the Secret's version; that alone is not worth a write.

@@ -308,6 +308,6 @@ const materialOf = (
   wrote: written !== undefined,
   facts: factsOf(authority, seen, wanted, bundle, written),
   rotation: rotationFacts(bundle),
-  message: readyMessage(bundle),
+  message: readyMessage(authority, bundle),
   trigger: seen.secret.state === 'present' ? seen.secret.trigger : undefined,
 })

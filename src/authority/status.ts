@@ -3,6 +3,7 @@
 import type { ObjectMeta } from '../cluster/port.ts'
 import { noFailure } from '../control/failure.ts'
 import { renewalTime, toTimestamp } from '../control/schedule.ts'
+import { windowProblems } from '../control/windows.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { CertificateAuthority, CertificateAuthorityStatus } from '../resources/certificate-authority.ts'
 import { certificateFacts } from './facts.ts'
@@ -36,5 +37,17 @@ const versionsOf = (
 })
 
 /** Of the condition Ready. */
-export const readyMessage = ({ certificate: { subject, notAfter } }: Pick<Bundle, 'certificate'>): string =>
-  `"${formatDistinguishedName(subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`
+export const readyMessage = (
+  authority: Pick<CertificateAuthority, 'spec'>,
+  { certificate: { subject, notAfter } }: Pick<Bundle, 'certificate'>,
+): string =>
+  [
+    `"${formatDistinguishedName(subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`,
+    ...windowNotes(authority),
+  ].join(' ')
+
+/** What has to be mended before the next rotation, and is no reason to sign nothing. In sentences. */
+export const windowNotes = ({ spec }: Pick<CertificateAuthority, 'spec'>): string[] => {
+  const problems = windowProblems(spec.rotation?.windows, 'spec.rotation.windows')
+  return problems.length === 0 ? [] : [...problems, 'Such a window never opens.']
+}
