@@ -131,10 +131,13 @@ const rotation = z
       description:
         'What happens before the CA ends. ReuseKey keeps key, name and key identifier, so nothing has to be signed again.',
     }),
-    trigger: text(256, 'Any change of this text starts a rotation.').default(''),
+    trigger: text(
+      256,
+      'Any change of this text to another one that is not empty starts a rotation; one that comes during a rotation begins after it. Emptying it asks for nothing, and the same text again after that is a change.',
+    ).default(''),
     abort: text(
       256,
-      'Any change of this text takes back the rotation under way, as long as both CAs are trusted.',
+      'Any change of this text to another one that is not empty takes back the rotation under way, as long as both CAs are trusted. Where none is under way it is noted, and takes nothing back later. Emptying it asks for nothing.',
     ).default(''),
     reason: z.enum(['', 'Compromised']).default('').meta({
       description: 'Compromised: no soak where trust is proved, and old certificates are revoked as they are replaced.',
