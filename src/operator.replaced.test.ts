@@ -123,6 +123,24 @@ describe('a CA whose owner replaces it', () => {
     await bundled('the new one', second)
   })
 
+  it('waits for no soak either where its owner then takes the former one out of trust before the end', async () => {
+    const { cluster, first, second, serial, bundled, finished } = await owned({ trustSoak: '24h', dropSoak: '24h' })
+    await bring(cluster, first, { 'ca.crt': roots(first, second) })
+    await bundled('both', first, second)
+    await ask(cluster, { holdAt: 'Signing' })
+    await bring(cluster, second, { 'ca.crt': roots(second, first) })
+    await anotherCertificate(cluster, serial)
+    await bring(cluster, second)
+    await until(
+      'it to be taken up',
+      async () => text(await getSecret(cluster, 'ca-ca'), 'tls-ca.crt') === roots(second),
+    )
+    await bundled('both, as long as that is under way', second, first)
+    await ask(cluster, { holdAt: '' })
+    await finished()
+    await bundled('the new one', second)
+  })
+
   it('keeps the Secret of its owner as it is, and no key in its own', async () => {
     const { cluster, first, second, finished } = await owned()
     await bring(cluster, second)

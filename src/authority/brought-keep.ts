@@ -103,7 +103,11 @@ export const writeRecord = async (
     type: 'Opaque',
     data: recordData(record),
     labels: {},
-    annotations: { [marks.private]: 'true', [marks.rotationStage]: record.stage },
+    annotations: {
+      [marks.private]: 'true',
+      [marks.rotationStage]: record.stage,
+      ...(record.overlapped === true ? { [marks.rotationOverlap]: 'true' } : {}),
+    },
     owner: `CertificateAuthority/${authority.metadata.name}`,
     previous: previousOf(recorded),
   }

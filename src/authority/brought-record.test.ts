@@ -35,7 +35,7 @@ const read = (record: BroughtRecord, change: (data: Map<string, Uint8Array>) => 
   const data = new Map(recordData(record))
   const hash = dataHash(data)
   change(data)
-  return readRecord(data, record.stage, hash)
+  return readRecord(data, { stage: record.stage, hash, overlapped: record.overlapped === true })
 }
 
 describe('what is remembered of a CA that was brought along', () => {
@@ -95,8 +95,10 @@ describe('what is remembered of a CA that was brought along', () => {
 
   it('is refused without a stage, or with one that does not fit', () => {
     const data = recordData(at('Plain'))
-    expect(() => readRecord(data, undefined, dataHash(data))).toThrow(marks.rotationStage)
-    expect(() => readRecord(data, 'Both', dataHash(data))).toThrow('next.crt')
+    expect(() => readRecord(data, { stage: undefined, hash: dataHash(data), overlapped: false })).toThrow(
+      marks.rotationStage,
+    )
+    expect(() => readRecord(data, { stage: 'Both', hash: dataHash(data), overlapped: false })).toThrow('next.crt')
   })
 
   it.each([

@@ -26,6 +26,8 @@ export interface BroughtRecord {
   readonly stage: Stage
   readonly signer: Party
   readonly other?: Party & { readonly name: OtherName }
+  /** Both were trusted before the key was replaced: what its owner takes out of trust after that, he does knowingly. */
+  readonly overlapped?: true
 }
 
 /** Whose key lies in the owner's Secret: that of the CA that signs, of the one beside it, or of another one. */
@@ -76,11 +78,17 @@ const pairOf = (name: string, { certificate, chain, trust }: Party): [string, Ui
 
 const pems = (ders: readonly Uint8Array[]): Uint8Array => Buffer.from(encodeCertificates(ders))
 
-/** `mark` and `hash`: what its annotations say of the stage and of the data. Throws StoredAuthorityError. */
+/** What the annotations of its Secret say. */
+export interface RecordMarks {
+  readonly stage: string | undefined
+  readonly hash: string | undefined
+  readonly overlapped: boolean
+}
+
+/** Throws StoredAuthorityError. */
 export const readRecord = (
   all: ReadonlyMap<string, Uint8Array>,
-  mark: string | undefined,
-  hash: string | undefined,
+  { stage: mark, hash, overlapped }: RecordMarks,
 ): BroughtRecord => {
   const stage = stages.find((one) => one === mark)
   if (stage === undefined) throw invalid('its annotation dbtls.dev/rotation-stage names no stage of a rotation')
@@ -88,7 +96,9 @@ export const readRecord = (
   if (dataHash(data) !== hash) throw invalid('somebody has changed it')
   const name = otherNameOf(stage)
   const signer = party(data, 'tls')
-  return name === undefined ? { stage, signer } : { stage, signer, other: { name, ...party(data, name) } }
+  if (name === undefined) return { stage, signer }
+  const other = { name, ...party(data, name) }
+  return { stage, signer, other, ...(overlapped ? { overlapped } : {}) }
 }
 
 const invalid = (message: string): StoredAuthorityError => new StoredAuthorityError('Invalid', message)

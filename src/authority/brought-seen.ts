@@ -67,7 +67,11 @@ const judged = (secret: Secret, owner: string, { status }: CertificateAuthority)
       problem: `Secret "${name}", in which dbtls would keep its former certificates, is somebody else's`,
     }
   try {
-    const record = readRecord(dataOf(secret), annotations[marks.rotationStage], annotations[marks.dataHash])
+    const record = readRecord(dataOf(secret), {
+      stage: annotations[marks.rotationStage],
+      hash: annotations[marks.dataHash],
+      overlapped: annotations[marks.rotationOverlap] === 'true',
+    })
     // One that was deleted and made anew begins with what its owner has now.
     if (status?.certificate === undefined && record.stage === 'Plain')
       return { state: 'absent', version: { uid, resourceVersion } }

@@ -54,7 +54,8 @@ export class BroughtRotator {
     const { record, owner, seen } = sight
     if (owner === keyWanted(record.stage)) return unchanged(sight)
     const signer = { ...record.signer, trust: publishedTrust(record) }
-    return this.#write(sight, { stage: 'Next', signer, other: { ...partyOf(seen.brought.imported), name: 'next' } })
+    const other = { ...partyOf(seen.brought.imported), name: 'next' as const }
+    return this.#write(sight, { stage: 'Next', signer, other, ...overlapOf(sameRoots(signer.trust, other.trust)) })
   }
 
   /** Next → Both */
@@ -93,7 +94,8 @@ export class BroughtRotator {
     const givenUp = owner === 'Signer' ? record.other : record.signer
     if (givenUp === undefined) throw new Error('there is no other authority')
     const former = { ...partyOf(givenUp), trust: publishedTrust(record), name: 'former' as const }
-    return this.#write(sight, { stage: 'Switched', signer: partyOf(seen.brought.imported), other: former })
+    const signer = partyOf(seen.brought.imported)
+    return this.#write(sight, { stage: 'Switched', signer, other: former, ...overlapOf(record.overlapped === true) })
   }
 
   /** Switched → Dropped */
@@ -155,10 +157,12 @@ export class BroughtRotator {
   }
 }
 
-const exchanged = ({ signer, other }: BroughtRecord, stage: 'Switched' | 'Dropped'): BroughtRecord => {
+const exchanged = ({ signer, other, overlapped }: BroughtRecord, stage: 'Switched' | 'Dropped'): BroughtRecord => {
   if (other === undefined) throw new Error('there is no other authority')
-  return { stage, signer: partyOf(other), other: { ...signer, name: 'former' } }
+  return { stage, signer: partyOf(other), other: { ...signer, name: 'former' }, ...overlapOf(overlapped === true) }
 }
+
+const overlapOf = (overlapped: boolean): Pick<BroughtRecord, 'overlapped'> => (overlapped ? { overlapped } : {})
 
 const isAt = ({ record }: Sight, ...these: readonly Stage[]): boolean => these.includes(record.stage)
 
@@ -182,7 +186,7 @@ const materialOf = ({ seen: { brought }, record, owner }: Sight, wrote: boolean)
   return {
     ...{ stage, certificate: signer.certificate, other: other?.certificate, wrote, owner },
     trustsMore: publishedTrust(record).some((der) => !imported.trust.some((one) => equal(one, der))),
-    changesTrust: other === undefined || !sameRoots(signer.trust, other.trust),
+    changesTrust: other === undefined || !(record.overlapped === true || sameRoots(signer.trust, other.trust)),
     facts: factsOf(record, observed),
     rotation: rotationFacts(pairIn(record)),
     message: standingMessage(record, imported),

@@ -78,6 +78,8 @@ export const marks = {
   state: 'dbtls.dev/state',
   /** On the Secret of a CA: how far its material is in a rotation (authority/stage.ts). */
   rotationStage: 'dbtls.dev/rotation-stage',
+  /** There, too: its owner had everybody trust both CAs before he replaced the key. */
+  rotationOverlap: 'dbtls.dev/rotation-overlap',
   /** There, too: the text of spec.rotation.trigger that was acted on last. Status may be lost, and nothing is to rotate twice. */
   rotationTrigger: 'dbtls.dev/rotation-trigger',
   /** On a pod template: for which certificates and CAs its pods were restarted. */
