@@ -6,6 +6,7 @@ import type { IssuedCertificate } from './resources/issued-certificate.ts'
 import {
   authority,
   authorityReady,
+  authoritySays,
   certificate,
   day,
   entriesOf,
@@ -13,11 +14,13 @@ import {
   getAuthority,
   getSecret,
   leafOf,
+  messageOf,
   profile,
   profileReady,
   put,
   quiet,
   ready,
+  revoke,
   until,
   writesOfRest,
 } from './testing.ts'
@@ -160,6 +163,50 @@ describe('a compromised CA', () => {
     const renewed = leafOf(await getSecret(cluster, 'server-tls')).serialNumber
     expect(await revocationOf(renewed)).toBeUndefined()
     await quiet(operator)
+    await ready(cluster, 'server')
+  })
+
+  it.each(['self', 'intermediate'] as const)(
+    'that is revoked before the switch signs nothing more, and is replaced (%s)',
+    async (kind) => {
+      const running = await fresh()
+      const { cluster, operator, events } = running
+      const source = { source: { intermediate: { authorityRef: { name: 'root' } } } }
+      if (kind === 'intermediate') await put(cluster, authority({ maxPathLength: 1 }, 'root'))
+      await put(cluster, authority({ rotation: noSoak, ...(kind === 'intermediate' ? source : {}) }))
+      await put(cluster, certificate({}, 'server'))
+      await ready(cluster, 'server')
+      const { fingerprint, serialNumber } = (await getAuthority(cluster)).status?.certificate ?? {}
+      await ask(cluster, { trigger: 'one', holdAt: 'TrustBoth' })
+      await inPhase(cluster, 'TrustBoth')
+      await until('it to be held', async () => (await rotationOf(cluster)).message?.includes('Held at TrustBoth'))
+      await revoke(cluster, serialNumber, { reason: 'cACompromise' })
+      await authoritySays(cluster, 'Ready', 'was revoked (cACompromise) and signs nothing; the next one does')
+      await put(cluster, certificate({}, 'later'))
+      await until('a word', async () => (await messageOf(cluster, 'later')).includes('was revoked, and signs nothing.'))
+      await quiet(operator)
+      await expect(getSecret(cluster, 'later-tls')).rejects.toThrow()
+      await ask(cluster, { holdAt: '' })
+      await rotated(cluster, 'one')
+      await ready(cluster, 'later')
+      const after = (await getAuthority(cluster)).status?.certificate
+      expect(after?.fingerprint).not.toBe(fingerprint)
+      expect((await ready(cluster, 'server')).status?.authorityFingerprint).toBe(after?.fingerprint)
+      expect(events.filter(({ reason }) => reason === 'Renewed')).toEqual([])
+    },
+  )
+
+  it('that is revoked at rest says what to do, and does it', async () => {
+    const { cluster } = await fresh()
+    await put(cluster, authority({ rotation: { ...noSoak, onTrigger: 'ReuseKey' } }))
+    await put(cluster, certificate({}, 'server'))
+    await ready(cluster, 'server')
+    const { publicKeyHash, serialNumber } = (await getAuthority(cluster)).status?.certificate ?? {}
+    await revoke(cluster, serialNumber, { reason: 'cACompromise' })
+    await authoritySays(cluster, 'Revoked', 'change spec.rotation.trigger')
+    await ask(cluster, { trigger: 'one' })
+    await rotated(cluster, 'one')
+    expect((await authorityReady(cluster)).status?.certificate?.publicKeyHash).not.toBe(publicKeyHash)
     await ready(cluster, 'server')
   })
 

@@ -94,6 +94,12 @@ const parent = (
 }
 
 const seen = (change: Partial<Observed>): Observed => ({ ...base, ...change })
+const followed: StoredAuthority = {
+  ...stored,
+  stage: 'Next',
+  other: { name: 'next', certificate: stored.certificate, chain: [], encryptedWith: 'nothing', publicKeyHash: 'next' },
+}
+
 const withSecret = (change: Partial<Present>): Observed => seen({ secret: { ...secret, ...change } })
 const constraintsTo = (...dnsDomains: string[]): NameConstraints =>
   nameConstraints({ permitted: { dnsDomains } }) as NameConstraints
@@ -262,6 +268,28 @@ describe('decide', () => {
     {
       name: 'a CA that was revoked signs nothing, even where it has to be renewed',
       seen: seen({ revoked: 'cACompromise', secret: absent }),
+      cure: 'Stall',
+      reason: 'Revoked',
+    },
+    {
+      name: 'a CA that was revoked, with the next one at hand, has delivered what it has',
+      seen: seen({ revoked: 'cACompromise', secret: { ...secret, stored: followed, drift: ['its contents'] } }),
+      cure: 'Encode',
+      reason: 'Encoding',
+    },
+    {
+      name: 'a CA that was revoked, with the next one at hand, is not signed anew',
+      seen: seen({
+        revoked: 'cACompromise',
+        resolved: { wanted: { ...wanted, maxPathLength: 1 } },
+        secret: { ...secret, stored: followed },
+      }),
+      cure: 'Stall',
+      reason: 'Revoked',
+    },
+    {
+      name: 'a CA on hold is not given up for the next one',
+      seen: seen({ revoked: 'certificateHold', secret: { ...secret, stored: followed } }),
       cure: 'Stall',
       reason: 'Revoked',
     },

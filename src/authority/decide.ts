@@ -10,6 +10,7 @@ import type { NameConstraints } from '../pki/plan.ts'
 import { intentViolations } from '../pki/policy/policy.ts'
 import type { Observed, SecretSeen } from './observed.ts'
 import { isPublishedAt } from './published.ts'
+import { isGivenUp } from './revoked.ts'
 import { isNamed } from './versions.ts'
 import type { StoredAuthority } from './stored.ts'
 import { dueForRenewal } from './renewal.ts'
@@ -41,14 +42,18 @@ const heldBack: AuthorityCheck = ({ held }) =>
     ? undefined
     : stall('Held', `Annotation dbtls.dev/hold says "${held.slice(0, 256)}"; nothing is signed until it is removed.`)
 
-const certificateRevoked: AuthorityCheck = ({ revoked, status }) => {
-  if (revoked === undefined) return undefined
+const otherOf = ({ secret }: Observed) => (secret.state === 'present' ? secret.stored?.other?.name : undefined)
+
+const certificateRevoked: AuthorityCheck = (seen) => {
+  const { revoked, status } = seen
+  // What is to be delivered with the next one goes out.
+  if (revoked === undefined || isGivenUp(revoked, otherOf(seen))) return undefined
   const serial = status?.certificate?.serialNumber
   return stall(
     'Revoked',
     revoked === 'certificateHold'
       ? `Certificate ${serial} of this authority is on hold; nothing is signed until the hold is taken back.`
-      : `Certificate ${serial} of this authority was revoked (${revoked}); nothing is signed any more. Create another authority for what depends on this one.`,
+      : `Certificate ${serial} of this authority was revoked (${revoked}); nothing is signed any more. To replace it by one with another key, change spec.rotation.trigger, with reason: Compromised where its key is known to others.`,
   )
 }
 
@@ -121,6 +126,15 @@ const anotherAuthority = onStored((wanted, stored, _secret, { status }) => {
         `Secret "${wanted.secretName}" holds the authority "${formatDistinguishedName(held)}", and spec.subject asks for "${formatDistinguishedName(asked)}". Create the authority anew with another spec.secretName, or delete that Secret.`,
       )
 })
+
+/** Signed anew with the same key it would not be revoked any more. */
+const revokedAndFollowed: AuthorityCheck = (seen) =>
+  isGivenUp(seen.revoked, otherOf(seen))
+    ? stall(
+        'Revoked',
+        `This authority was revoked (${seen.revoked}), and signs nothing until the next one does; status.rotation says what that waits for.`,
+      )
+    : undefined
 
 /** Who may write Secrets could otherwise hand the authority a key of his own, under a forged mark, before it has made one. */
 const neverRecorded = onStored((wanted, _stored, { recorded }) =>
@@ -250,6 +264,13 @@ const parentForbids: AuthorityCheck = ({ parent, resolved }) => {
 /** Asked when the parent has to sign. */
 const parentSigns: readonly AuthorityCheck[] = [
   ({ parent }) =>
+    parent?.state === 'usable' && parent.material.givenUp === true
+      ? wait(
+          'AuthorityNotReady',
+          'The authority above was revoked, and the next one signs when it is trusted everywhere.',
+        )
+      : undefined,
+  ({ parent }) =>
     parent?.state === 'usable' && parent.material.keyless === true
       ? wait(
           'AuthorityNotReady',
@@ -288,7 +309,8 @@ const parentSigns: readonly AuthorityCheck[] = [
 
 export const decide = (seen: Observed, now: number): Decision => {
   const decision = evaluate(checks, seen, now)
-  if (decision.cure === 'Issue') return evaluate([...checks, ...parentPresent, ...parentSigns], seen, now)
+  if (decision.cure === 'Issue')
+    return evaluate([...checks, revokedAndFollowed, ...parentPresent, ...parentSigns], seen, now)
   // Without a certificate of its own on record, only the parent can say whether the one in the Secret is the right one.
   return seen.status?.certificate === undefined ? evaluate([...checks, ...parentPresent], seen, now) : decision
 }

@@ -6,10 +6,9 @@ import { type Context, existing, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/certificates/parse.ts'
-import { findEntry, isRecorded } from '../ledger/record.ts'
+import { isRecorded } from '../ledger/record.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
-import type { RevocationReason } from '../resources/issued-certificate.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
@@ -18,6 +17,7 @@ import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { signingPolicyOf } from './policy.ts'
 import { publicationOf } from './published.ts'
 import { refuseUnrecorded } from './recorded.ts'
+import { isRevokedFor } from './revoked.ts'
 import { authorityKeys, rootsOf } from './stage.ts'
 import {
   isSelfSigned,
@@ -51,7 +51,7 @@ export const gather = async (
     name: nameOf('CertificateAuthority', authority),
     uid: authority.metadata.uid ?? '',
     held: authority.metadata.annotations?.[marks.hold],
-    revoked: revocationOf(context, authority),
+    revoked: isRevokedFor(context.caches, authority, authority.status?.certificate?.serialNumber),
     notImplemented: notImplementedFields(authority),
     resolved,
     status: authority.status,
@@ -62,13 +62,6 @@ export const gather = async (
         ? { state: 'absent' }
         : await seeSecret(context, authority, secret, passphrases, parent, signal),
   }
-}
-
-/** From the ledger of the CA that signed it: the one above, or its own. */
-const revocationOf = ({ caches }: Context, authority: CertificateAuthority): RevocationReason | undefined => {
-  const serial = authority.status?.certificate?.serialNumber
-  if (serial === undefined) return undefined
-  return findEntry(caches, signerOf(authority), serial)?.revocation?.reason
 }
 
 const seeParent = async (

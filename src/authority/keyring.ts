@@ -13,6 +13,7 @@ import { readBrought } from './brought.ts'
 import { seeBrought, storedOf } from './brought-seen.ts'
 import { isBrought, keySecretOf, passphraseFieldOf, passphraseRefOf, recordSecretOf } from './names.ts'
 import { refuseUnrecorded } from './recorded.ts'
+import { isGivenUp, isRevokedFor } from './revoked.ts'
 import { formerTrust } from './stage.ts'
 import {
   isSelfSigned,
@@ -33,7 +34,9 @@ export interface AuthorityMaterial {
   readonly trustHash: string
   /** The owner of a CA that was brought along has taken its key away: nothing is signed by it. */
   readonly keyless?: true
-  /** It signs in the place of one that is keyless, before the switch. */
+  /** It was revoked, and another one is about to sign: its key makes its own revocation list, and nothing else. */
+  readonly givenUp?: true
+  /** It signs in the place of one that is keyless or given up, before the switch. */
   readonly early?: true
   /** From the switch to the end of a rotation: the CA that signed before. Signs nothing but its own revocation list. */
   readonly former?: FormerMaterial
@@ -130,6 +133,7 @@ export class Keyring {
       versionOf(keySecretOf(authority)),
       versionOf(recordSecretOf(authority)),
       versionOf(passphraseRefOf(authority)?.name),
+      isRevokedFor(this.#context.caches, authority, authority.status?.certificate?.serialNumber),
     ].join(' ')
   }
 
@@ -144,7 +148,10 @@ export class Keyring {
     const signer = await this.#signer(stored, trust)
     const keyless = stored.pkcs8 === undefined ? ({ keyless: true } as const) : {}
     const material = { signer, certificate, chain, trust, trustHash: trustHash(trust), ...keyless }
-    return stored.other === undefined ? material : { ...material, ...(await this.#other(stored.other, trust)) }
+    if (stored.other === undefined) return material
+    const revoked = isRevokedFor(this.#context.caches, authority, certificate.serialNumber)
+    const givenUp = isGivenUp(revoked, stored.other.name) ? ({ givenUp: true } as const) : {}
+    return { ...material, ...givenUp, ...(await this.#other(stored.other, trust)) }
   }
 
   async #other(other: StoredOther, trust: readonly Uint8Array[]): Promise<Pick<AuthorityMaterial, 'former' | 'next'>> {

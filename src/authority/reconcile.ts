@@ -109,7 +109,7 @@ export class AuthorityReconciler {
     this.#undelivered.forget(keyOf(authority))
     const wanted = wantedOf(seen)
     const facts = { ...factsOf(authority, seen, wanted, bundle, secret), ...renewedRotation(authority.status, bundle) }
-    const finding = { reason: 'Ready', message: readyMessage(authority, bundle) } as const
+    const finding = { reason: 'Ready', message: readyMessage(authority, bundle, seen.revoked) } as const
     const now = this.#context.clock.now()
     const due = dueForRenewal(wanted, bundle, seen.uid, now)
     const again = Number.isFinite(due) ? due : now + longestRequeueMs

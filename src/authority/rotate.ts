@@ -248,7 +248,7 @@ export class Rotator {
     const parent = seen.parent?.state === 'usable' ? seen.parent : undefined
     if (!(await isRecorded(this.#context.cluster, signerOf(authority), stored, signal)))
       await record(this.#context, issuanceOf(authority, wanted, parent, stored.certificate), signal)
-    const successor = await signSuccessor(this.#context, authority, wanted, seen.parent, stored)
+    const successor = await signSuccessor(this.#context, { authority, wanted, seen, stored })
     const { serialNumber: supersedes } = stored.certificate
     const issuance = issuanceOf(authority, wanted, parent, successor.certificate)
     await record(this.#context, { ...issuance, supersedes }, signal)
@@ -308,6 +308,6 @@ const materialOf = (
   wrote: written !== undefined,
   facts: factsOf(authority, seen, wanted, bundle, written),
   rotation: rotationFacts(bundle),
-  message: readyMessage(authority, bundle),
+  message: readyMessage(authority, bundle, seen.revoked),
   trigger: seen.secret.state === 'present' ? seen.secret.trigger : undefined,
 })

@@ -6,9 +6,11 @@ import { renewalTime, toTimestamp } from '../control/schedule.ts'
 import { windowProblems } from '../control/windows.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import type { CertificateAuthority, CertificateAuthorityStatus } from '../resources/certificate-authority.ts'
+import type { RevocationReason } from '../resources/issued-certificate.ts'
 import { certificateFacts } from './facts.ts'
 import type { Observed } from './observed.ts'
 import type { Bundle } from './outputs.ts'
+import { isGivenUp } from './revoked.ts'
 import { trustHash } from './trust.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -39,10 +41,13 @@ const versionsOf = (
 /** Of the condition Ready. */
 export const readyMessage = (
   authority: Pick<CertificateAuthority, 'spec'>,
-  { certificate: { subject, notAfter } }: Pick<Bundle, 'certificate'>,
+  { certificate: { subject, notAfter }, other }: Pick<Bundle, 'certificate' | 'other'>,
+  revoked: RevocationReason | undefined,
 ): string =>
   [
-    `"${formatDistinguishedName(subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`,
+    isGivenUp(revoked, other?.name)
+      ? `"${formatDistinguishedName(subject)}" was revoked (${revoked}) and signs nothing; the next one does when it is trusted everywhere (status.rotation says who is waited for).`
+      : `"${formatDistinguishedName(subject)}" can sign, and is valid until ${toTimestamp(notAfter)}.`,
     ...windowNotes(authority),
   ].join(' ')
 

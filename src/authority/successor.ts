@@ -10,7 +10,7 @@ import { NameError } from '../pki/names/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { Terminal } from '../runtime/errors.ts'
 import { signAuthority } from './issue.ts'
-import type { ParentSeen } from './observed.ts'
+import type { Observed } from './observed.ts'
 import type { StoredAuthority } from './stored.ts'
 import { nextVersionOf } from './versions.ts'
 import type { Wanted } from './wanted.ts'
@@ -22,16 +22,22 @@ export interface Successor {
   readonly crossSigned: readonly ParsedCertificate[]
 }
 
+/** The present CA. */
+interface Succeeded {
+  readonly authority: CertificateAuthority
+  readonly wanted: Wanted
+  readonly seen: Pick<Observed, 'parent' | 'revoked'>
+  readonly stored: StoredAuthority
+}
+
 type Making = Pick<Context, 'clock' | 'crypto' | 'random'>
 
 /** Nothing is written here. Rejects with Terminal where the spec asks for what cannot be signed. */
 export const signSuccessor = async (
   context: Making,
-  { spec: { rotation } }: CertificateAuthority,
-  wanted: Wanted,
-  parent: ParentSeen | undefined,
-  stored: StoredAuthority,
+  { authority, wanted, seen: { parent, revoked }, stored }: Succeeded,
 ): Promise<Successor> => {
+  const { rotation } = authority.spec
   try {
     // The very bytes where the name stays: who has it in his configuration compares them.
     const present = stored.certificate.subject
@@ -42,6 +48,7 @@ export const signSuccessor = async (
     const vouches =
       rotation?.crossSign === true &&
       rotation.reason === '' &&
+      revoked === undefined &&
       parent === undefined &&
       stored.certificate.notAfter > context.clock.now()
     const crossSigned = vouches ? [await signCross(context, wanted, stored, certificate)] : []

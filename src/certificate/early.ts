@@ -1,6 +1,6 @@
 /**
- * A certificate that would end before the next CA signs. The owner of a CA has taken its key away, so nothing can be signed by
- * it; the next one signs what cannot wait, although not everybody may trust it yet: a certificate that has ended is trusted by
+ * A certificate that would end before the next CA signs. The owner of a CA has taken its key away, or it was revoked, so nothing is
+ * signed by it; the next one signs what cannot wait, although not everybody may trust it yet: a certificate that has ended is trusted by
  * nobody. Pure.
  */
 
@@ -16,8 +16,8 @@ const lastShare = 0.1
 
 /** The CA as it will be after the switch, for a certificate that cannot wait for it; any other one sees the CA as it is. */
 export const seenBy = (material: AuthorityMaterial, status: Status | undefined, now: Instant): AuthorityMaterial => {
-  const { keyless, next, ...former } = material
-  if (keyless === undefined || next === undefined) return material
+  const { keyless, givenUp, next, ...former } = material
+  if ((keyless ?? givenUp) === undefined || next === undefined) return material
   if (status?.authorityFingerprint !== next.certificate.fingerprint && !isEnding(status, now)) return material
   const { signer, certificate, chain } = next
   return { ...former, signer, certificate, chain, early: true, former: { ...former, signer: undefined } }

@@ -34,6 +34,14 @@ const authorityKeyless: CertificateCheck = ({ authority }) =>
       )
     : undefined
 
+const authorityGivenUp: CertificateCheck = ({ authority }) =>
+  authority.state === 'usable' && authority.material.givenUp === true
+    ? wait(
+        'AuthorityNotReady',
+        `${authority.name} was revoked, and signs nothing. The next one signs when it is trusted everywhere; its status.rotation says who is waited for.`,
+      )
+    : undefined
+
 /** After its clock was set back an authority is signed anew first; one that is brought along is not Ready meanwhile. */
 const authorityNotYetValid: CertificateCheck = ({ authority }, now) =>
   authority.state === 'usable' && authority.material.signer.notBefore > now
@@ -89,6 +97,7 @@ export const writingChecks: readonly CertificateCheck[] = [
 export const signingChecks: readonly CertificateCheck[] = [
   ...writingChecks,
   authorityKeyless, // Wait
+  authorityGivenUp, // Wait
   authorityNotYetValid, // Wait
   authorityExpiring, // Stall
   authorityForbids, // Stall  policy and name constraints

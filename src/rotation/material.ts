@@ -1,6 +1,7 @@
 /** What the Secret of a CA holds, read live, and again when it, its passphrase or the CA above changes. No key is kept. */
 
 import { isBrought, keySecretOf, parentOf, recordSecretOf, secretsOf, signerOf } from '../authority/names.ts'
+import { isFinal, isRevokedFor } from '../authority/revoked.ts'
 import type { Material } from '../authority/rotate.ts'
 import type { BroughtMaterial } from '../authority/rotate-brought.ts'
 import { keyOf } from '../cluster/port.ts'
@@ -78,6 +79,13 @@ export const isUsable = (
   const entry = findEntry(caches, signerOf(authority), serialNumber)
   return notAfter > now && entry?.revocation === undefined
 }
+
+/** For good; a hold may be taken back. */
+export const isRevoked = (
+  { caches }: Caches,
+  authority: CertificateAuthority,
+  { serialNumber }: Pick<ParsedCertificate, 'serialNumber'>,
+): boolean => isFinal(isRevokedFor(caches, authority, serialNumber))
 
 /** What is only trusted has no key that could be another one. */
 export const canRotate = ({ spec }: CertificateAuthority): boolean => spec.source.trustOnly === undefined

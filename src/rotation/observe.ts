@@ -14,7 +14,7 @@ import { parseDuration } from '../resources/duration.ts'
 import { behindOf, type Consuming } from './consumers.ts'
 import { familyOf, type Member, rotatingRelative } from './family.ts'
 import { leavesOf, unseenOf } from './leaves.ts'
-import { isUsable } from './material.ts'
+import { isRevoked, isUsable } from './material.ts'
 import { serversOf } from './servers.ts'
 import type { Wish, World } from './state.ts'
 import { strangersTo } from './strangers.ts'
@@ -26,7 +26,7 @@ export const wishOf = (authority: CertificateAuthority, now: number): Wish => {
   return {
     ...{ trigger, abort, onTrigger, onExpiry, holdAt },
     compromised: reason === 'Compromised',
-    dropNow: dropOld === 'Now',
+    dropNow: dropOld === 'Now' && reason === 'Compromised',
     trustSoakMs: parseDuration(trustSoak),
     dropSoakMs: parseDuration(dropSoak),
     replaced: false,
@@ -48,9 +48,12 @@ export const observe = (
   const { certificate: signer, other, stage } = seen
   const to = stage === 'Next' || stage === 'Both' ? other?.fingerprint : signer.fingerprint
   const relative = rotatingRelative(caches, authority)
+  const wish = wishOf(authority, now)
+  const former = stage === 'Switched' || stage === 'Dropped' ? other : signer
   return {
     now,
-    wish: wishOf(authority, now),
+    // Whoever revokes a CA wants it replaced as soon as proof allows.
+    wish: former !== undefined && isRevoked(context, authority, former) ? { ...wish, compromised: true } : wish,
     ...(relative === undefined
       ? {}
       : { cannotBegin: `CertificateAuthority ${relative} is rotating, and this one hangs together with it.` }),

@@ -151,6 +151,7 @@ const usableOf = async (keyring: Pick<Keyring, 'load'>, authority: CertificateAu
     const material = await keyring.load(authority)
     if (material.keyless === true)
       throw new Error('its owner has replaced it, and the next one is not trusted everywhere')
+    if (material.givenUp === true) throw new Error('it was revoked, and the next one is not trusted everywhere')
     return {
       state: 'usable',
       name,
