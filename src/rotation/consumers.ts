@@ -103,10 +103,12 @@ const targetReason = ({ status }: CertificateAuthority, isLeft: boolean): string
 const isMadeFor = ({ metadata }: PartialObject, hash: string | undefined): boolean =>
   hash !== undefined && metadata.annotations?.[marks.inputsHash] === hash
 
-const profilesBehind = ({ caches }: Consuming, authority: CertificateAuthority): Waiting[] =>
-  caches.profiles.store.by('authority', keyOf(authority)).flatMap((profile) => {
+const profilesBehind = ({ caches }: Consuming, authority: CertificateAuthority): Waiting[] => {
+  const profiles = caches.profiles.store.by('authority', keyOf(authority))
+  if (profiles.length === 0) return []
+  const { hash } = materialOf(authority, trustItems)
+  return profiles.flatMap((profile) => {
     if (isGoing(caches, profile)) return []
-    const { hash } = materialOf(authority, trustItems)
     return trustMapsOf(profile, keyOf(authority)).flatMap((name) => {
       const map = caches.configMaps.store.get(`${profile.metadata.namespace}/${name}`)
       const isOurs = map !== undefined && caches.configMaps.store.by('profile', keyOf(profile)).includes(map)
@@ -114,6 +116,7 @@ const profilesBehind = ({ caches }: Consuming, authority: CertificateAuthority):
       return { name: idOf(map), why: saidOf(profile.status?.conditions) ?? 'it is about to be written' }
     })
   })
+}
 
 /** The ConfigMaps in which a profile has what this CA is trusted by. */
 const trustMapsOf = (profile: DatabaseTLSProfile, authority: string): string[] => {

@@ -3,6 +3,7 @@
  * Pure.
  */
 
+import { keyWanted } from '../authority/brought-record.ts'
 import type { BroughtMaterial } from '../authority/rotate-brought.ts'
 import { rules } from './phases.ts'
 import type { State, Step, World } from './state.ts'
@@ -10,8 +11,7 @@ import type { State, Step, World } from './state.ts'
 type Owned = Pick<BroughtMaterial, 'owner' | 'stage' | 'trustsMore' | 'changesTrust'>
 
 /** Whether the key is there that is to be there. */
-const isKept = ({ owner, stage }: Pick<Owned, 'owner' | 'stage'>): boolean =>
-  owner === (stage === 'Next' || stage === 'Both' ? 'Other' : 'Signer')
+const isKept = ({ owner, stage }: Pick<Owned, 'owner' | 'stage'>): boolean => owner === keyWanted(stage)
 
 /** What is seen and wished, for the decision that all rotations share. */
 export const ownersWorld = (world: World, state: State | undefined, material: Owned): World => {

@@ -6,8 +6,9 @@
  * A phase is left when all of its gates are open, then its soak is over, nobody holds it, and a maintenance window is open.
  */
 
+import type { Stage } from '../authority/stage.ts'
 import { type Gate, type GateName, gates } from './gates.ts'
-import type { Phase, RunningPhase, Stage, World, Write } from './state.ts'
+import type { Phase, RunningPhase, World, Write } from './state.ts'
 
 export interface PhaseRule {
   /** What the Secret holds in this phase. */

@@ -1,6 +1,7 @@
 /** What must be so in the world of simulation.fixture.ts, in truth and not as anybody sees it. Each throws Violation. */
+import type { Stage } from '../authority/stage.ts'
 import { fromTo, isLoaded, isSilent, key, type Simulation, soak, trustOf, violated } from './simulated-world.fixture.ts'
-import type { Stage, State, Step } from './state.ts'
+import type { State, Step } from './state.ts'
 
 export const isUrgent = ({ wish, ended, secret }: Simulation): boolean =>
   (wish.compromised && wish.dropNow) || ended.includes(key(secret.signer))

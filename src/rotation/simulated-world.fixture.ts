@@ -1,5 +1,6 @@
 /** The world of simulation.fixture.ts as plain values: what is where, what an observer sees of it, and when two worlds are alike. */
-import type { Stage, State, Step, Waiting, Wish, World } from './state.ts'
+import type { Stage } from '../authority/stage.ts'
+import type { State, Step, Waiting, Wish, World } from './state.ts'
 
 /** How a consumer can be seen: by proof and what it serves; by what it reports of its reload; not at all (it reads its files within a soak). */
 export type Kind = 'probed' | 'told' | 'silent' | 'target'

@@ -3,6 +3,7 @@
  * operators that read, write the Secret, then write status, and may die or be overtaken in between. States are plain
  * values that are never changed, so that a search can keep them.
  */
+import type { Stage } from '../authority/stage.ts'
 import { decide } from './decide.ts'
 import { rules as standing, type Rules } from './phases.ts'
 import { checked, isUrgent, judge, judgePhase } from './simulated-verdicts.fixture.ts'
@@ -23,7 +24,7 @@ import {
   trustOf,
   violated,
 } from './simulated-world.fixture.ts'
-import type { Stage, State, Step, Wish } from './state.ts'
+import type { State, Step, Wish } from './state.ts'
 
 /** The writes of the CA's Secret: each only from the stage that it starts from. */
 const written = (sim: Simulation, step: Step): Simulation => {

@@ -3,12 +3,11 @@
  * comes of it (Step). Instants and spans are in ms.
  */
 
+import type { Stage } from '../authority/stage.ts'
+
 /** Where a rotation stands; `Idle`: none is under way. */
 export type Phase = 'Idle' | RunningPhase
 export type RunningPhase = 'Prepared' | 'TrustBoth' | 'Signing' | 'DropSoak' | 'Dropped'
-
-/** What the CA's Secret holds (ADR 19). */
-export type Stage = 'Plain' | 'Next' | 'Both' | 'Switched' | 'Dropped'
 
 export type Mode = 'NewKey' | 'ReuseKey'
 export type Cause = 'Trigger' | 'Expiry' | 'Replaced' | 'Abort'

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { Stage } from '../authority/stage.ts'
 import { decide } from './decide.ts'
 import { rules } from './phases.ts'
 import { day, hour, material, rotating, someone, start, world } from './rotation.fixture.ts'
-import type { Phase, RunningPhase, Stage, State, Step, World } from './state.ts'
+import type { Phase, RunningPhase, State, Step, World } from './state.ts'
 
 const phases = Object.keys(rules.phases) as RunningPhase[]
 const soaked = { soakStartedAt: start - day }
