@@ -75,6 +75,7 @@ describe('docs/cli.md', () => {
       'renew',
       'revoke',
       'sign',
+      'migrate',
       'backup',
       'restore',
       'rotate',

@@ -37,6 +37,10 @@ export const commands: ReadonlyMap<string, Command> = new Map([
     },
   ],
   ['restore', { summary: 'a backup, into a cluster that has none of it', load: () => import('./backup/restore.ts') }],
+  [
+    'migrate',
+    { summary: 'from cert-manager: its Issuers, Certificates and Secrets', load: () => import('./migrate/migrate.ts') },
+  ],
   ['inspect', { summary: 'what a Secret or a file holds, in words', load: () => import('./inspect/inspect.ts') }],
   ['verify', { summary: 'chain, key, names and keystores of a Secret', load: () => import('./verify/verify.ts') }],
   [

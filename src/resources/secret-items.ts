@@ -140,7 +140,8 @@ const refusedPrefixes = [
   'cluster.x-k8s.io/',
   'jenkins.io/',
 ] as const
-const refused = (key: string): boolean =>
+/** A label or annotation that cannot be set in a spec. */
+export const isReservedKey = (key: string): boolean =>
   key === 'app.kubernetes.io/managed-by' ||
   key.startsWith('dbtls.dev/') ||
   key.includes('.dbtls.dev/') ||
@@ -157,7 +158,7 @@ const notReserved = rule<Record<string, string>>({
   rule: `self.all(k, !(${celRefused}))`,
   message: ours,
   reason: 'FieldValueForbidden',
-  holds: (self) => !Object.keys(self).some(refused),
+  holds: (self) => !Object.keys(self).some(isReservedKey),
 })
 
 const qualifiedName =

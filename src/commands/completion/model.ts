@@ -43,7 +43,7 @@ export const readVerb = async (main: Main, path: string[], args: string[], summa
 }
 
 /** `  list      what was signed`; examples begin with the program's name. */
-const subVerb = /^ {2}(?!dbtls )([a-z]+)(?: [^ ]+)* {2,}(\S.*)$/gm
+const subVerb = /^ {2}(?!dbtls )([a-z][a-z-]*)(?: [^ ]+)* {2,}(\S.*)$/gm
 
 /** `  -o, --output table|json   for people …` */
 const flagLine = /^ {2}(?:-([a-zA-Z]), )?--([a-z-]+)(?:=\S+| ([A-Z[]\S*|[a-z]+(?:\|[a-z]+)+))? +(\S.*)$/gm
