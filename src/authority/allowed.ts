@@ -39,7 +39,7 @@ type LabelsOf = (namespace: string) => Readonly<Record<string, string>> | null |
 /** A sentence why `namespace` may not have the authority sign, or undefined when it may. */
 export const refusal = (authority: CertificateAuthority, namespace: string, labelsOf: LabelsOf): string | undefined => {
   if (authority.spec.source.trustOnly !== undefined)
-    return `${nameOf('CertificateAuthority', authority)} is a trust anchor alone (spec.source.trustOnly) and signs nothing; name another one.`
+    return `${nameOf(authority)} is a trust anchor alone (spec.source.trustOnly) and signs nothing; name another one.`
   return refusalOfTrust(authority, namespace, labelsOf)
 }
 
@@ -50,7 +50,7 @@ export const refusalOfTrust = (
   labelsOf: LabelsOf,
 ): string | undefined => {
   const home = authority.metadata.namespace
-  const name = nameOf('CertificateAuthority', authority)
+  const name = nameOf(authority)
   if (namespace === home) return undefined
   const allowed = authority.spec.allowedNamespaces ?? { from: 'Same' as const }
   switch (allowed.from) {

@@ -48,7 +48,7 @@ export const gather = async (
   const passphrases: Passphrases =
     passphrase?.state === 'found' ? { current: passphrase.value, previous: passphrase.previous } : {}
   return {
-    name: nameOf('CertificateAuthority', authority),
+    name: nameOf(authority),
     uid: authority.metadata.uid ?? '',
     held: authority.metadata.annotations?.[marks.hold],
     revoked: isRevokedFor(context.caches, authority, authority.status?.certificate?.serialNumber),

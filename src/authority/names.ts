@@ -62,5 +62,6 @@ export const signerOf = (authority: CertificateAuthority): { readonly namespace:
   return parentOf(authority) ?? { namespace, name }
 }
 
-export const nameOf = (kind: string, object: { metadata: { namespace?: string; name: string } }): string =>
-  `${kind} ${object.metadata.namespace}/${object.metadata.name}`
+/** For messages. */
+export const nameOf = ({ metadata }: Pick<CertificateAuthority, 'metadata'>): string =>
+  `CertificateAuthority ${metadata.namespace}/${metadata.name}`

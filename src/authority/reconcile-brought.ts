@@ -86,7 +86,7 @@ const setAside = (context: Context, authority: CertificateAuthority): Refused | 
     ? undefined
     : refused(
         'AuthoritySecretShared',
-        `${nameOf('CertificateAuthority', rival)} has its key in the same Secret; name that authority where this one is named, and delete this one.`,
+        `${nameOf(rival)} has its key in the same Secret; name that authority where this one is named, and delete this one.`,
       )
 }
 

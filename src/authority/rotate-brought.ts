@@ -117,9 +117,7 @@ export class BroughtRotator {
   }
 
   renewSameKey(authority: CertificateAuthority): Promise<never> {
-    return Promise.reject(
-      new Terminal('Rotating', `${nameOf('CertificateAuthority', authority)} is renewed by its owner.`),
-    )
+    return Promise.reject(new Terminal('Rotating', `${nameOf(authority)} is renewed by its owner.`))
   }
 
   async #see(authority: CertificateAuthority, signal: AbortSignal): Promise<Sight> {
@@ -140,7 +138,7 @@ export class BroughtRotator {
       }
     throw new Terminal(
       'AuthoritySecretMissing',
-      `Secret "${recordSecretOf(authority)}" of ${nameOf('CertificateAuthority', authority)} is gone or changed; restore it.`,
+      `Secret "${recordSecretOf(authority)}" of ${nameOf(authority)} is gone or changed; restore it.`,
     )
   }
 
@@ -171,7 +169,7 @@ const expect = ({ authority, record, owner }: Sight, wanted: KeyOwner, ...stages
   if (owner === wanted && stages.includes(record.stage)) return
   throw new Retryable(
     'Rotating',
-    `${nameOf('CertificateAuthority', authority)} is at stage ${record.stage} of a rotation, and its owner's Secret has changed.`,
+    `${nameOf(authority)} is at stage ${record.stage} of a rotation, and its owner's Secret has changed.`,
   )
 }
 
