@@ -6,6 +6,7 @@ import type { Change } from '../cluster/cache/informer.ts'
 import { keyOf, type KubeObject } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { type Enqueue, priorityOf } from '../control/wakes.ts'
+import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { findCondition, isReady } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
@@ -42,8 +43,17 @@ export const wakeProfiles = (
     const wanting = profiles.store.by('configMap', change.key).map(keyOf)
     for (const key of new Set([...holdersOf(change), ...wanting])) enqueue(key, { priority: 'normal' })
   })
+  /** The CA and all below it. */
+  const under = (head: string): ReadonlySet<string> => {
+    const found = new Set([head])
+    for (const key of found) for (const child of authorities.store.by('parent', key)) found.add(keyOf(child))
+    return found
+  }
   authorities.onChange(({ before, after, initial, key }) => {
-    if (!initial && !sameForLeaves(before, after)) wake(profiles.store.by('authority', key))
+    if (initial) return
+    const isAsked = !isDeepStrictEqual(askedOf(before), askedOf(after))
+    if (!isAsked && sameForLeaves(before, after)) return
+    for (const one of isAsked ? under(key) : [key]) wake(profiles.store.by('authority', one))
   })
   namespaces?.onChange(({ before, after, initial, key }) => {
     const same =
@@ -51,6 +61,12 @@ export const wakeProfiles = (
       isDeepStrictEqual(before?.metadata.labels, after?.metadata.labels)
     if (!initial && !same) wake(profiles.store.by('namespace', key))
   })
+}
+
+/** What servers are asked about a CA that is replaced, or one above theirs: an intermediate changes neither trust nor who signs at first. */
+const askedOf = (authority: CertificateAuthority | undefined): unknown => {
+  const { phase = 'Idle', mode, from, to } = authority?.status?.rotation ?? {}
+  return phase === 'Idle' ? undefined : [phase, mode, from, to]
 }
 
 /** The profiles it is or was of. */
