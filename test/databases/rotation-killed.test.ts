@@ -1,0 +1,147 @@
+/** Rotations by operators that are killed, at a real API server: at every boundary, at random moments, and one of two. No client notices. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { certificateAuthorities } from '../../src/resources/certificate-authority.ts'
+import { secrets } from '../../src/resources/core.ts'
+import type { Operator } from '../controlplane/harness/index.ts'
+import { eventually, Reaper } from '../controlplane/harness/process.ts'
+import { account } from './rotation/account.ts'
+import { WatchedAuthority } from './rotation/authority.ts'
+import { serialsOf } from './rotation/certificates.ts'
+import { databasesOf } from './rotation/engines.ts'
+import { Fleet } from './rotation/fleet.ts'
+import { pairOf } from './rotation/looks.ts'
+import { PlaneSite } from './rotation/plane-site.ts'
+import { atNoServer, inNoFile } from './rotation/remains.ts'
+
+const reaper = new Reaper()
+const kills = 10
+
+describe('rotations by operators that are killed', () => {
+  let site: PlaneSite
+  let authority: WatchedAuthority
+  let fleet: Fleet
+  let operator: Operator
+  beforeAll(async () => {
+    site = await PlaneSite.start()
+    operator = await site.operator()
+    authority = await WatchedAuthority.create(site, { name: 'orders-ca' })
+    const databases = databasesOf(['PostgreSQL', 'Valkey'], 'orders-ca')
+    fleet = await Fleet.start({ site, reaper, databases, delayMs: 3000 })
+    if (fleet.missing.length > 0) console.log(`not to be had here: ${fleet.missing.join(', ')}`)
+  }, 900_000)
+  afterAll(async () => {
+    await fleet?.[Symbol.asyncDispose]()
+    await authority?.[Symbol.asyncDispose]()
+    await site?.[Symbol.asyncDispose]()
+  })
+
+  const kill = async (): Promise<void> => {
+    operator.sigkill()
+    await operator.exited
+  }
+
+  /** A whole rotation, in the course of which `disturb` does what it wants; it is told when the rotation is over. */
+  const rotation = async (title: string, disturb: (over: AbortSignal) => Promise<string>): Promise<void> => {
+    const former = await authority.certificate()
+    const serials = await serialsOf(site)
+    const pairs = new Map(fleet.members.map(({ name, app }) => [name, pairOf(app)]))
+    const since = Date.now()
+    await authority.trigger()
+    const over = new AbortController()
+    const disturbing = disturb(over.signal)
+    const finished = authority.finished()
+    const counts = (): void => console.log(account(title, fleet.load, authority.phases(since), Date.now()))
+    await Promise.race([finished, disturbing.then(() => finished)]).finally(() => {
+      over.abort()
+      counts()
+    })
+    console.log(`${title}: ${await disturbing}`)
+    await fleet.load.goOn(50)
+    const until = Date.now()
+    for (const name of fleet.load.names) expect(fleet.load.tally(name, since, until).refused, name).toEqual([])
+    for (const [name, serial] of await serialsOf(site)) expect(serial, name).not.toBe(serials.get(name))
+    await inNoFile(fleet, former)
+    await atNoServer(fleet.members, former, ({ name }) => pairs.get(name))
+  }
+
+  const database = (title: string, test: () => Promise<void>): void =>
+    it(
+      title,
+      async (context) => {
+        if (fleet.members.length === 0) return context.skip('no database can be had here')
+        await test()
+      },
+      900_000,
+    )
+
+  /** What a crash could come between: the Secret of the CA, and its status. */
+  const boundary = async (): Promise<readonly [stage: string, phase: string]> => {
+    const { cluster, namespace } = site
+    const [{ metadata }, { status }] = await Promise.all([
+      cluster.get(secrets, { namespace, name: 'orders-ca-ca' }),
+      cluster.get(certificateAuthorities, { namespace, name: 'orders-ca' }),
+    ])
+    return [metadata.annotations?.['dbtls.dev/rotation-stage'] ?? 'Plain', status?.rotation?.phase ?? 'Idle']
+  }
+
+  database('go on where they were after SIGKILL at every boundary', () =>
+    rotation('killed at boundaries', async (over) => {
+      const seen: (readonly [stage: string, phase: string])[] = []
+      let last = 'Plain,Idle'
+      while (!over.aborted) {
+        const now = await boundary()
+        if (String(now) === last) {
+          await sleep(5)
+          continue
+        }
+        await kill()
+        seen.push(now)
+        last = String(await boundary())
+        operator = await site.operator()
+      }
+      // Prepared is over in a moment.
+      expect(seen.map(([, phase]) => phase)).toEqual(
+        expect.arrayContaining(['TrustBoth', 'Signing', 'DropSoak', 'Dropped', 'Idle']),
+      )
+      return seen.map(String).join(' ')
+    }),
+  )
+
+  database(`go on where they were after SIGKILL at ${kills} random moments`, async () => {
+    // Most of them come before it can be over.
+    await authority.ask({ holdAt: 'DropSoak' })
+    await rotation('killed at random', async () => {
+      const seen: string[] = []
+      while (seen.length < kills) {
+        await sleep(Math.random() * 12_000)
+        await kill()
+        seen.push(String(await boundary()))
+        operator = await site.operator()
+        if (seen.length === kills - 2) await authority.ask({ holdAt: '' })
+      }
+      return seen.join(' ')
+    })
+  })
+
+  database('are held by kubectl apply, and released and finished when the leader of two is killed', async () => {
+    await kill()
+    operator = await site.candidate('first')
+    await eventually('the first to lead', async () => (await site.leader()).startsWith('first_'))
+    await site.candidate('second')
+    await authority.ask({ holdAt: 'TrustBoth' })
+    await rotation('one of two killed', async () => {
+      await authority.until('TrustBoth')
+      await kill()
+      await eventually('the second to lead', async () => (await site.leader()).startsWith('second_'), {
+        timeoutMs: 120_000,
+      })
+      operator = await site.candidate('third')
+      await authority.says(/All is seen. Held at/)
+      await fleet.load.goOn(50)
+      expect(authority.phase).toBe('TrustBoth')
+      await authority.ask({ holdAt: '' })
+      return 'killed in TrustBoth, released and finished under the second'
+    })
+  })
+})
