@@ -18,7 +18,6 @@ import { scopeOf } from '../trust/scope.ts'
 import { materialOf, resolve } from '../trust/wanted.ts'
 import { isGoing, type Member } from './family.ts'
 import type { Waiting } from './state.ts'
-import { strangersTo } from './strangers.ts'
 
 export interface Consuming {
   readonly caches: Caches
@@ -30,7 +29,7 @@ export interface Consuming {
 export const behindOf = (consuming: Consuming, family: readonly Member[]): Waiting[] =>
   family.flatMap((member) => [
     ...authorityBehind(member),
-    ...certificatesBehind(consuming, member.authority),
+    ...certificatesBehind(consuming, member),
     ...targetsBehind(consuming, member.authority),
     ...profilesBehind(consuming, member.authority),
   ])
@@ -53,9 +52,8 @@ const isCurrent = (status: DatabaseCertificate['status'], { status: signer }: Ce
 export const isOfPresent = (status: DatabaseCertificate['status'], signer: CertificateAuthority['status']): boolean =>
   status?.authorityFingerprint === signer?.certificate?.fingerprint
 
-const certificatesBehind = ({ caches }: Consuming, authority: CertificateAuthority): Waiting[] => {
+const certificatesBehind = ({ caches }: Consuming, { authority, isStranger }: Member): Waiting[] => {
   const key = keyOf(authority)
-  const isStranger = strangersTo(caches, authority)
   let recorded: ReadonlySet<string | undefined> | undefined
   /** It may have a Secret that its status does not tell of yet, because a crash came before it. */
   const isRecorded = ({ metadata }: DatabaseCertificate): boolean => {

@@ -5,25 +5,25 @@ import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
 import { isRotating } from '../control/rotation.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import { strangersTo } from './strangers.ts'
+import { type IsStranger, strangersTo } from './strangers.ts'
 
 export interface Member {
   readonly authority: CertificateAuthority
   /** The one above it in this family; undefined for the head. */
   readonly parent: CertificateAuthority | undefined
+  readonly isStranger: IsStranger
 }
 
 /** The CA itself and those below it in whatever namespace, each after the one above it. */
 export const familyOf = (caches: Caches, head: CertificateAuthority): Member[] => {
-  const family: Member[] = [{ authority: head, parent: undefined }]
+  const family: Member[] = [{ authority: head, parent: undefined, isStranger: strangersTo(caches, head) }]
   const seen = new Set([keyOf(head)])
-  for (const { authority } of family) {
-    const isStranger = strangersTo(caches, authority)
+  for (const { authority, isStranger } of family) {
     for (const child of caches.authorities.store.by('parent', keyOf(authority))) {
       const key = keyOf(child)
       if (seen.has(key) || isGoing(caches, child) || isStranger(child)) continue
       seen.add(key)
-      family.push({ authority: child, parent: authority })
+      family.push({ authority: child, parent: authority, isStranger: strangersTo(caches, child) })
     }
   }
   return family
@@ -42,11 +42,12 @@ export const isGoing = (
   namespaces?.store.get(metadata.namespace ?? 'default')?.metadata.deletionTimestamp !== undefined
 
 /** Another CA of the line or of the family that is rotating: two at once would each wait for what the other changes. */
-export const rotatingRelative = (caches: Caches, authority: CertificateAuthority): string | undefined => {
+export const rotatingRelative = (
+  caches: Caches,
+  authority: CertificateAuthority,
+  family: readonly Member[] = familyOf(caches, authority),
+): string | undefined => {
   const own = keyOf(authority)
-  const above = lineOf(caches, own).filter((key) => key !== own)
-  const below = familyOf(caches, authority)
-    .map((member) => keyOf(member.authority))
-    .filter((key) => key !== own)
-  return [...above, ...below].find((key) => isRotating(existing(caches.authorities, key)))
+  const below = family.map((member) => keyOf(member.authority))
+  return [...lineOf(caches, own), ...below].find((key) => key !== own && isRotating(existing(caches.authorities, key)))
 }

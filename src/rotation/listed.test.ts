@@ -16,6 +16,9 @@ it('a server that was listed a moment ago is waited for, beside those that have 
     spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, probe: { endpoints: ['one:3306', 'two:3306'] } },
     status: { endpoints: [{ address: 'one:3306', trustProof: 'Proved', trusts: ['N'] }] },
   } as unknown as KubeObject)
-  const seen = serversOf(context.caches, [{ authority, parent: undefined }], { to: 'N', asksServers: true })
+  const seen = serversOf(context.caches, [{ authority, parent: undefined, isStranger: () => false }], {
+    to: 'N',
+    asksServers: true,
+  })
   expect(seen).toMatchObject({ proved: 1, unproved: [{ name: 'data/orders: two:3306' }] })
 })

@@ -17,7 +17,6 @@ import { leavesOf, unseenOf } from './leaves.ts'
 import { isRevoked, isUsable } from './material.ts'
 import { serversOf } from './servers.ts'
 import type { Wish, World } from './state.ts'
-import { strangersTo } from './strangers.ts'
 
 export const wishOf = (authority: CertificateAuthority, now: number): Wish => {
   const { trigger, abort, onTrigger, onExpiry, holdAt, reason, dropOld, trustSoak, dropSoak, windows } =
@@ -47,7 +46,7 @@ export const observe = (
   const family = familyOf(caches, authority)
   const { certificate: signer, other, stage } = seen
   const to = stage === 'Next' || stage === 'Both' ? other?.fingerprint : signer.fingerprint
-  const relative = rotatingRelative(caches, authority)
+  const relative = rotatingRelative(caches, authority, family)
   const wish = wishOf(authority, now)
   const former = stage === 'Switched' || stage === 'Dropped' ? other : signer
   return {
@@ -110,10 +109,9 @@ export const beginsAt = (
 
 const longestLeaf = (caches: Caches, family: readonly Member[]): number => {
   let longest = 0
-  for (const { authority } of family) {
+  for (const { authority, isStranger } of family) {
     const most = authority.spec.policy?.maxDuration
     const limit = most === undefined ? Number.POSITIVE_INFINITY : parseDuration(most)
-    const isStranger = strangersTo(caches, authority)
     for (const certificate of caches.certificates.store.by('authority', keyOf(authority)))
       if (!isStranger(certificate))
         longest = Math.max(longest, Math.min(limit, parseDuration(certificate.spec.duration ?? defaultDuration)))

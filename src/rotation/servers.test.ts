@@ -41,10 +41,14 @@ const look = ({ row, reload, spec = {}, rotation }: Case) => {
     certificates: { store: { by: () => [certificate] } },
     namespaces: undefined,
   } as unknown as Caches
-  const { reloads, unproved, notProvable, proved, notServing } = serversOf(caches, [{ authority, parent: undefined }], {
-    to: 'N',
-    asksServers: true,
-  })
+  const { reloads, unproved, notProvable, proved, notServing } = serversOf(
+    caches,
+    [{ authority, parent: undefined, isStranger: () => false }],
+    {
+      to: 'N',
+      asksServers: true,
+    },
+  )
   const counts = [reloads, unproved, notProvable, notServing].map((some) => some.length)
   return { reloads: counts[0], unproved: counts[1], notProvable: counts[2], proved, notServing: counts[3] }
 }
@@ -106,7 +110,10 @@ describe('a profile with more servers than are asked', () => {
       certificates: { store: { by: () => [certificate] } },
       namespaces: undefined,
     } as unknown as Caches
-    return serversOf(caches, [{ authority, parent: undefined }], { to: 'N', asksServers: true })
+    return serversOf(caches, [{ authority, parent: undefined, isStranger: () => false }], {
+      to: 'N',
+      asksServers: true,
+    })
   }
 
   it('counts the others among those that cannot be asked, and names them', () => {

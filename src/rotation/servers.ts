@@ -17,7 +17,6 @@ import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/
 import { saidOf } from './consumers.ts'
 import { isGoing, type Member } from './family.ts'
 import type { Waiting } from './state.ts'
-import { strangersTo } from './strangers.ts'
 
 type Row = NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]
 
@@ -104,9 +103,8 @@ const addressesOf = (profile: DatabaseTLSProfile): readonly string[] => {
 
 const profilesOf = (caches: Caches, family: readonly Member[]): DatabaseTLSProfile[] => {
   const found = new Map<string, DatabaseTLSProfile>()
-  for (const { authority } of family) {
+  for (const { authority, isStranger } of family) {
     const key = keyOf(authority)
-    const isStranger = strangersTo(caches, authority)
     /** Its servers have loaded what this CA is trusted by. */
     const trusts = ({ status }: DatabaseTLSProfile): boolean =>
       (status?.reload?.authorities ?? []).some(({ name }) => name === key)

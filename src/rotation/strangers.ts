@@ -9,11 +9,10 @@ import { keyOf, type KubeObject } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 
+export type IsStranger = (object: Pick<KubeObject, 'kind' | 'metadata'>) => boolean
+
 /** Whose namespace was let in once has what the CA has signed until that is revoked or has ended, and is no stranger. */
-export const strangersTo = (
-  caches: Caches,
-  authority: CertificateAuthority,
-): ((object: Pick<KubeObject, 'kind' | 'metadata'>) => boolean) => {
+export const strangersTo = (caches: Caches, authority: CertificateAuthority): IsStranger => {
   const labelsOf = labelsOfNamespace(caches)
   let having: ReadonlySet<string> | undefined
   const has = (namespace: string): boolean => {

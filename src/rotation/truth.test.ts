@@ -87,7 +87,7 @@ describe('what a profile reports of its reloads', () => {
         },
       }),
     )
-    return serversOf(context.caches, [{ authority: authority(), parent: undefined }], {
+    return serversOf(context.caches, [{ authority: authority(), parent: undefined, isStranger: () => false }], {
       to: 'to',
       asksServers: true,
     }).reloads

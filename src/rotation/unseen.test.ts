@@ -39,7 +39,7 @@ describe.each([{}, { isCa: true }])('a certificate of the former CA for a namesp
 
   it('keeps the new CA from signing, for nobody can give it the new trust', () => {
     const caches = ledgerOf(signed(more))
-    const family = [{ authority, parent: undefined }]
+    const family = [{ authority, parent: undefined, isStranger: () => false }]
     expect(unseenOf(caches, family, 1, served)).toHaveLength(1)
     for (const [now, all] of [
       [1, undefined],
