@@ -5,7 +5,7 @@ IMAGE ?= dbtls:dev
 INSTALLED := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit check bench generate build image image-archive kind-e2e clean
+.PHONY: help run test test-unit check bench generate build image image-archive e2e kind-e2e clean
 .PHONY: check-types check-lint check-format check-rooms check-dead-code check-generated check-shell check-chart check-licences
 
 help: ## list the targets
@@ -65,6 +65,9 @@ image: ## the container image IMAGE (default dbtls:dev)
 
 image-archive: $(INSTALLED) ## the same image without Docker: build/image/dbtls.tar, and its bill of materials
 	@node test/kind/image/operator.ts
+
+e2e: $(INSTALLED) ## the operator installed by helm on a real cluster: kind over podman, as root and without Docker; E2E_KUBECONFIG names another one
+	@DBTLS_E2E=1 node scripts/run-tests.ts --project kind
 
 kind-e2e: ## image, kind cluster, chart and quickstart from end to end; needs Docker, kind, helm and kubectl
 	@test/e2e/kind/run.sh

@@ -32,6 +32,21 @@ export default defineConfig({
           globalSetup: ['test/controlplane/harness/global-setup.ts'],
         },
       },
+      // Not among the ordinary tests: see `make e2e`.
+      ...(process.env['DBTLS_E2E'] === undefined
+        ? []
+        : [
+            {
+              test: {
+                name: 'kind',
+                include: ['test/kind/*.test.ts'],
+                testTimeout: 600_000,
+                hookTimeout: 1_800_000,
+                fileParallelism: false,
+                globalSetup: ['test/kind/global-setup.ts'],
+              },
+            },
+          ]),
     ],
   },
 })

@@ -89,7 +89,8 @@ interface RoleList {
   }[]
 }
 
-const grantedPermissions = async (plane: Connection, release: string): Promise<Set<Permission>> => {
+/** What RBAC grants the operator of a release, from the roles in the cluster. */
+export const grantedPermissions = async (plane: Connection, release: string): Promise<Set<Permission>> => {
   const selector = `app.kubernetes.io/instance=${release}`
   const roles = await plane.getJson<RoleList>(['roles,clusterroles', '-A', '-l', selector])
   const granted = new Set<Permission>()

@@ -1,0 +1,71 @@
+/** Everything a cluster is made of, built on first use and kept: programs, the system, the node's image. Tells what it does on stderr. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { controlPlaneBinaries } from '../../controlplane/harness/binaries.ts'
+import { must } from '../../controlplane/harness/process.ts'
+import { debian, once } from '../../databases/harness/install.ts'
+import { kindCache } from './cache.ts'
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+const keyOf = (...parts: readonly string[]): string =>
+  createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16)
+
+const nodeBinaries = (): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(path('../modules/build.sh'), { stdio: ['ignore', 'pipe', 'inherit'] })
+    let folder = ''
+    child.stdout.on('data', (chunk: Buffer) => (folder += chunk.toString('utf8')))
+    child.once('error', reject)
+    child.once('close', (code) =>
+      code === 0 ? resolve(folder.trim()) : reject(new Error(`modules/build.sh ended with ${code}`)),
+    )
+  })
+
+export interface Parts {
+  /** Root of the node's Debian, which has podman too. */
+  readonly system: string
+  /** Folder of kind. */
+  readonly binaries: string
+  /** Folder of kubectl and helm. */
+  readonly controlPlane: string
+  /** Where podman finds the node's image. */
+  readonly store: string
+}
+
+const had = (isThere: boolean, what: string): void => {
+  if (!isThere) throw new Error(`${what} could not be made; the reason is above`)
+}
+
+export const clusterParts = async (): Promise<Parts> => {
+  const controlPlane = await controlPlaneBinaries()
+  const binaries = await nodeBinaries()
+  const mmdebstrap = await debian('bookworm', ['mmdebstrap'])
+  if (mmdebstrap === undefined) throw new Error('mmdebstrap of Debian could not be had')
+
+  const systemKey = keyOf(readFileSync(path('system.sh'), 'utf8'))
+  const system = join(kindCache(), `system-${systemKey}`)
+  const tool = join(mmdebstrap.root, 'usr/bin/mmdebstrap')
+  const makeSystem = '"$2" "$3" "$1/root"'
+  had(await once(system, "a node's Debian (about 2 minutes)", makeSystem, path('system.sh'), tool), 'the system')
+
+  const sources = ['node-image.ts', 'tags.ts', '../image/archive.ts'].map((name) => readFileSync(path(name), 'utf8'))
+  const store = join(kindCache(), `node-${keyOf(...sources, systemKey, basename(binaries), basename(controlPlane))}`)
+  const module = await must('go', ['list', '-m', '-f', '{{.Dir}}', 'sigs.k8s.io/kind'], {
+    cwd: path('../modules/kind'),
+  })
+  const makeNode = '"$2" "$3" "$1/store" "$4" "$5" "$6" "$7"'
+  const inputs = [
+    process.execPath,
+    path('node-image.ts'),
+    join(system, 'root'),
+    binaries,
+    controlPlane,
+    module.stdout.trim(),
+  ]
+  had(await once(store, "the node's image (about 1 minute)", makeNode, ...inputs), 'the image of the node')
+  return { system: join(system, 'root'), binaries, controlPlane, store: join(store, 'store') }
+}

@@ -1,0 +1,31 @@
+/** The operator as people install it. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Connection } from '../../controlplane/harness/connection.ts'
+
+export const operatorNamespace = 'dbtls'
+export const release = 'dbtls'
+export const operatorUser = `system:serviceaccount:${operatorNamespace}:${release}`
+
+const restricted = (name: string): object => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+})
+
+/** kubelets of these tests look every few seconds instead of every minute: see cluster.ts. */
+const volumeDelay = '30s'
+
+export const installOperator = async (plane: Connection, image: string): Promise<void> => {
+  await plane.apply(JSON.stringify(restricted(operatorNamespace)))
+  const colon = image.lastIndexOf(':')
+  const values = {
+    image: { repository: image.slice(0, colon), tag: image.slice(colon + 1), pullPolicy: 'IfNotPresent' },
+    rollout: { enabled: true },
+    operator: { extraArgs: [`--volume-delay=${volumeDelay}`] },
+  }
+  const file = join(plane.info.dir, 'values.json')
+  writeFileSync(file, JSON.stringify(values))
+  const where = ['--namespace', operatorNamespace, '--values', file]
+  await plane.helmOk(['install', release, 'charts/dbtls', ...where, '--wait', '--timeout', '5m'])
+}

@@ -1,0 +1,3 @@
+module dbtls.dev/test/pause
+
+go 1.26
