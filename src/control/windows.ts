@@ -91,7 +91,7 @@ const mostKept = 256
 const kept = new Map<string, Compiled>()
 
 const compiled = (window: MaintenanceWindow): Compiled => {
-  const key = `${window.cron} ${window.duration} ${window.timeZone}`
+  const key = `${window.cron} ${window.duration} ${window.timeZone ?? ''}`
   const present = kept.get(key)
   if (present !== undefined) return present
   const made = compile(window)
@@ -100,7 +100,7 @@ const compiled = (window: MaintenanceWindow): Compiled => {
   return made
 }
 
-const compile = ({ cron, duration, timeZone }: MaintenanceWindow): Compiled => {
+const compile = ({ cron, duration, timeZone = 'UTC' }: MaintenanceWindow): Compiled => {
   const schedule = scheduleOf(cron)
   if (typeof schedule === 'string') return { problem: `cron: "${cron}" cannot be read: ${schedule}` }
   const zone = timeZoneOf(timeZone)

@@ -6,6 +6,7 @@ import { textFinding } from '../database/engines/identity.ts'
 import type { Item } from '../resources/secret-items.ts'
 import { mergedSubject, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate } from './expansion.ts'
+import { givenClients } from './given.ts'
 import { matchingSubject } from './known.ts'
 import type { Placement } from './layout.ts'
 import { claim } from './servers.ts'
@@ -55,7 +56,8 @@ const signs = ({ profile, managed }: Shared): boolean => !managed || profile.spe
 const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   const { profile, definition, findings, holder } = shared
   const { spec } = profile
-  const given = spec.clients?.[index]
+  const clients = givenClients(profile)
+  const given = clients[index]
   if (given === undefined) return undefined
   const field = (member: string): string => `spec.clients[${index}].${member}`
   const username = given.username ?? given.name
@@ -85,7 +87,7 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   const require = demandOf(given)
   const authority = spec.clientAuthorityRef === undefined ? shared.known.authority : shared.known.clientAuthority
   const subject = certified ? mergedSubject(identity.subject, matchingSubject(authority ?? {})) : undefined
-  const other = (spec.clients ?? []).slice(0, index).find((one) => {
+  const other = clients.slice(0, index).find((one) => {
     const login = {
       username: one.username ?? one.name,
       host: one.host,
@@ -108,9 +110,7 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   }
   const found = shared.layout.client(given.name, username)
   // A layout with one Secret for a client gives it to the first.
-  const isTaken = (spec.clients ?? [])
-    .slice(0, index)
-    .some((one) => found !== undefined && sharesPlace(shared, one, found))
+  const isTaken = clients.slice(0, index).some((one) => found !== undefined && sharesPlace(shared, one, found))
   const placement = found?.single === true && isTaken ? undefined : found
   const secretName = given.secretName ?? placement?.secretName ?? `${holder.profile}-${given.name}-tls`
   const items = placement?.items ?? definition.clientItems({ username, java: given.java })

@@ -6,6 +6,7 @@ import { isAddress } from '../pki/names/ip-address.ts'
 import type { Item } from '../resources/secret-items.ts'
 import { keyOf, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate } from './expansion.ts'
+import { givenClients } from './given.ts'
 import { matchingSubject, permittedNames } from './known.ts'
 import type { Placement } from './layout.ts'
 import { placeOf } from './reach.ts'
@@ -16,6 +17,7 @@ import {
   type Names,
   namesOfGroup,
   namesOfPod,
+  replicasOf,
   TopologyError,
 } from './topology.ts'
 
@@ -54,9 +56,11 @@ export const serverParts = (shared: Shared, version: Version | undefined, host: 
 /** More certificates of pods than this would keep the operator from every other profile; status lists about as many. */
 const mostPods = 2000
 
+const podCount = ({ statefulSet }: Group): number => (statefulSet === undefined ? 0 : replicasOf(statefulSet))
+
 const fewEnough = ({ profile, findings }: Shared, wishes: readonly Wish[]): boolean => {
   if (profile.spec.topology?.certificatePer !== 'Pod') return true
-  const pods = wishes.reduce((sum, { group }) => sum + (group.statefulSet?.replicas ?? 0), 0)
+  const pods = wishes.reduce((sum, { group }) => sum + podCount(group), 0)
   if (pods <= mostPods) return true
   findings.refuse('spec.topology.certificatePer', {
     problem: `${pods} pods would have a certificate each, and a profile makes ${mostPods} of these at most`,
@@ -224,7 +228,7 @@ const namedCertificates = (shared: Shared, wish: Wish): Named[] => {
   }
   try {
     const all: Named[] = perPod
-      ? Array.from({ length: set.replicas }, (_, ordinal) => ({
+      ? Array.from({ length: replicasOf(set) }, (_, ordinal) => ({
           suffix: `-${ordinal}`,
           names: namesOfPod(wish.group, set, ordinal, placeOf(shared.profile)),
         }))
@@ -317,7 +321,7 @@ const consider = (shared: Shared, parts: readonly ServerPart[]): void => {
     dnsNames: parts.flatMap(({ certificates }) =>
       certificates.flatMap(({ spec }) => (spec.dnsNames ?? []).filter((name) => name !== 'localhost')),
     ),
-    clients: profile.spec.clients ?? [],
+    clients: givenClients(profile),
   }
   for (const { field, problem, cure } of definition.refuses?.(seen) ?? []) findings.refuse(field, { problem, cure })
   for (const { field, problem, cure } of definition.warns?.(seen) ?? []) findings.warn(field, { problem, cure })

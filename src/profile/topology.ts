@@ -16,7 +16,8 @@ export interface StatefulSet {
   readonly name: string
   /** Default: the name of the StatefulSet. */
   readonly headlessService?: string | undefined
-  readonly replicas: number
+  /** Default: 1. */
+  readonly replicas?: number | undefined
 }
 
 /** One group of servers that share their names. */
@@ -119,6 +120,8 @@ export const maxCommonName = 64
 export const commonNameOf = ({ dnsNames }: Names): string | undefined =>
   dnsNames.find((name) => name.length <= maxCommonName && !name.startsWith('*') && !loopback.dnsNames.includes(name))
 
+export const replicasOf = ({ replicas = 1 }: Pick<StatefulSet, 'replicas'>): number => replicas
+
 const headlessOf = (set: StatefulSet): string => set.headlessService ?? set.name
 
 /** Pods that a wildcard does not stand for. */
@@ -128,20 +131,21 @@ const listedPods = (set: StatefulSet, place: Place, options: NameOptions, room: 
     const all = forms(`${set.name}-${ordinal}.${headlessOf(set)}`, place)
     return options.wildcards ? all.slice(0, 1) : all
   }
-  checkPodName(set, set.replicas - 1)
+  const replicas = replicasOf(set)
+  checkPodName(set, replicas - 1)
   const perPod = namesOf(0).length
   const most = Math.floor(room / perPod)
-  if (set.replicas > most)
+  if (replicas > most)
     throw new TopologyError(
       'statefulSet.replicas',
-      `the names of ${set.replicas} pods are more than one certificate holds (${maxDnsNames})`,
+      `the names of ${replicas} pods are more than one certificate holds (${maxDnsNames})`,
       'set topology.certificatePer: Pod',
     )
   const kept = new Set(options.kept)
   const isKept = (ordinal: number): boolean => namesOf(ordinal).every((name) => kept.has(name))
   let count = 0
   while (count < most && isKept(count)) count += 1
-  const pods = count >= set.replicas ? count : Math.min(headroom(set.replicas), most)
+  const pods = count >= replicas ? count : Math.min(headroom(replicas), most)
   return Array.from({ length: pods }, (_, ordinal) => ordinal)
     .filter((ordinal) => podName(set, ordinal).length <= maxLabel)
     .flatMap(namesOf)

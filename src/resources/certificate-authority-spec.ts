@@ -11,6 +11,7 @@ import {
   exactlyOne,
   httpURL,
   matching,
+  listedNamespaceSelection,
   namespaceSelection,
   objectName,
   renewsWithinDuration,
@@ -116,7 +117,7 @@ const crl = z
 const trustTarget = z.object({
   kind: z.enum(['ConfigMap', 'Secret']).meta({ description: 'What is written.' }),
   name: objectName('Name of the ConfigMap or Secret.'),
-  namespaces: namespaceSelection('Where it is written. Default: the namespace of this object.').prefault({}),
+  namespaces: listedNamespaceSelection('Where it is written. Default: the namespace of this object.').optional(),
   items: z
     .array(trustItem)
     .min(1)

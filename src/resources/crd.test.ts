@@ -38,6 +38,17 @@ describe.each(kinds.map((kind) => [kind.resource.kind, kind] as const))('the CRD
     expect(silent.map(({ path }) => path)).toEqual([])
   })
 
+  it('has no default below a list, where Argo CD would see it as a drift from what stands in Git', () => {
+    const within = places.filter(({ path, schema }) => path.includes('[]') && schema.default !== undefined)
+    expect(within.map(({ path }) => path)).toEqual([])
+  })
+
+  it('says that nobody has looked yet, where there are conditions', () => {
+    expect(status.default).toEqual(
+      status.properties?.['conditions'] === undefined ? undefined : { observedGeneration: -1 },
+    )
+  })
+
   it('carries the rules as CEL alone', () => {
     const text = JSON.stringify(customResourceDefinition(kind))
     expect(text).toContain('x-kubernetes-validations')

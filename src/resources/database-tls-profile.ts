@@ -63,7 +63,7 @@ const statefulSet = z
   .object({
     name: namespaceName('Name of the StatefulSet.'),
     headlessService: namespaceName('Its headless Service. Default: its name.').optional(),
-    replicas: z.int().min(1).max(1000).default(1).meta({ description: 'Number of pods.' }),
+    replicas: z.int().min(1).max(1000).optional().meta({ description: 'Number of pods. Default: 1.' }),
   })
   .optional()
   .meta({ description: 'Adds a name for each pod.' })
@@ -104,16 +104,16 @@ const component = z.object({
 const client = z.object({
   name: namespaceName('Name of the client; part of the names of its objects.'),
   username: text(128, 'User of the database. Default: name.').optional(),
-  host: text(255, 'Host part of the account, where the engine has one.').default('%'),
+  host: text(255, 'Host part of the account, where the engine has one. Default: %.').optional(),
   database: text(128, 'Database the account may use. Default: connection.database.').optional(),
   require: z
     .enum(['None', 'TLS', 'X509', 'Subject', 'Issuer'])
-    .default('X509')
-    .meta({ description: 'What the account demands of a connection.' }),
+    .optional()
+    .meta({ description: 'What the account demands of a connection. Default: X509.' }),
   secretName: objectName(
     "Secret of its certificate. Default: the profile's name, the client's name and '-tls'.",
   ).optional(),
-  java: z.boolean().default(false).meta({ description: 'Adds keystore and truststore for a JVM.' }),
+  java: z.boolean().optional().meta({ description: 'Adds keystore and truststore for a JVM.' }),
 })
 
 const workload = z.object({

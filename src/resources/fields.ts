@@ -173,13 +173,20 @@ interface NamespacesValue {
   selector?: unknown
 }
 
-export const namespaceSelection = (description: string) =>
+const namespacesFrom = z.enum(['Same', 'All', 'Names', 'Selector']).meta({
+  description:
+    'Same: the namespace of this object alone. All: every namespace. Names, Selector: those given beside it.',
+})
+
+/** Within a list, where there is no default: see the test of CRDs. */
+export const listedNamespaceSelection = (description: string) => selectionFrom(namespacesFrom, description)
+
+export const namespaceSelection = (description: string) => selectionFrom(namespacesFrom.default('Same'), description)
+
+const selectionFrom = <From extends z.ZodType<string>>(from: From, description: string) =>
   z
     .object({
-      from: z.enum(['Same', 'All', 'Names', 'Selector']).default('Same').meta({
-        description:
-          'Same: the namespace of this object alone. All: every namespace. Names, Selector: those given beside it.',
-      }),
+      from,
       names: z
         .array(namespaceName('A namespace.'))
         .max(256)

@@ -21,10 +21,10 @@ const maintenanceWindow = z.object({
     .string()
     .max(64)
     .meta({
-      description: 'Time zone of cron, as the IANA names it.',
+      description: 'Time zone of cron, as the IANA names it. Default: UTC.',
       rules: [matching(timeZoneName, "must be the name of a time zone, as in 'Europe/Berlin'")],
     })
-    .default('UTC'),
+    .optional(),
 })
 
 export const maintenanceWindows = (description: string) =>

@@ -5,7 +5,9 @@ import { statusTime, text } from './fields.ts'
 
 /** What was looked at, and what came of it. */
 export const looked = {
-  observedGeneration: z.int().min(0).optional().meta({ description: 'metadata.generation that was looked at.' }),
+  observedGeneration: z.int().min(-1).optional().meta({
+    description: 'metadata.generation that was looked at; -1 before the first look.',
+  }),
   conditions: conditions.optional(),
 }
 

@@ -76,6 +76,9 @@ export const structural = (schema: z.ZodObject): Schema => {
   return restore(json, found)
 }
 
+/** Without it kstatus (Flux, `helm --wait`) takes an object that nobody has looked at for finished. */
+const notLookedAt = { observedGeneration: -1 }
+
 /** The schema of a whole object; metadata is the API server's own. */
 export const objectSchema = (kind: CustomKind): Schema => ({
   type: 'object',
@@ -90,7 +93,11 @@ export const objectSchema = (kind: CustomKind): Schema => ({
         : { properties: { name: { type: 'string', maxLength: kind.nameMaxLength } } }),
     },
     spec: structural(kind.spec),
-    status: { ...structural(kind.status), description: 'What the operator has seen and done.' },
+    status: {
+      ...structural(kind.status),
+      description: 'What the operator has seen and done.',
+      ...('observedGeneration' in kind.status.shape ? { default: notLookedAt } : {}),
+    },
   },
   required: ['spec'],
   rules: kind.rules,

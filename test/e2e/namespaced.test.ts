@@ -64,7 +64,7 @@ describe('an operator of listed namespaces', () => {
       [authorities, 'ca'],
       [certificates, 'nobody'],
     ] as const)
-      expect((await rig.api.get<CustomThing>(plural, outside, name)).status).toBeUndefined()
+      expect((await rig.api.get<CustomThing>(plural, outside, name)).status).toEqual({ observedGeneration: -1 })
     expect(await rig.api.list('secrets', outside)).toEqual([])
   })
 
