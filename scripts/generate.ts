@@ -1,10 +1,13 @@
 /**
- * Writes what follows from the schemas: crds/, the chart's copy of them, docs/reference.md.
+ * Writes what follows from the schemas: crds/, the chart's copy of them, docs/reference.md; Argo CD's health checks, one for each kind;
+ * and the table of the chart's values.
  * `--check` writes nothing and exits 1 when a file differs from what would be written.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
+import { argoHealthChecks } from './argocd.ts'
+import { valuesPage } from './values-table.ts'
 import { customResourceDefinition } from '../src/resources/crd.ts'
 import { group } from '../src/resources/kind.ts'
 import { kinds } from '../src/resources/kinds.ts'
@@ -19,6 +22,13 @@ for (const kind of kinds) {
   const yaml = header + stringify(customResourceDefinition(kind), { lineWidth: 120, aliasDuplicateObjects: false })
   for (const folder of crdFolders) wanted.set(`${folder}/${group}_${kind.resource.plural}.yaml`, yaml)
 }
+
+wanted.set(
+  'deploy/argocd/argocd-cm.yaml',
+  argoHealthChecks(kinds, (path) => readFileSync(join(root, path), 'utf8')),
+)
+
+wanted.set('docs/values.md', valuesPage(readFileSync(join(root, 'charts/dbtls/values.yaml'), 'utf8')))
 
 const read = (path: string): string | undefined => {
   try {
