@@ -2,10 +2,11 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/sh
 IMAGE ?= dbtls:dev
+URL ?= https://example.com/releases
 INSTALLED := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit check bench generate build image image-archive e2e kind-e2e clean
+.PHONY: help run test test-unit check bench generate plugin build image image-archive e2e kind-e2e clean
 .PHONY: check-types check-lint check-format check-rooms check-dead-code check-generated check-shell check-chart check-licences
 
 help: ## list the targets
@@ -56,6 +57,9 @@ bench: $(INSTALLED) ## the figures of docs/performance.md, measured on the contr
 generate: $(INSTALLED) ## CRDs, docs/reference.md, the chart's copy and deploy/dbtls.yaml from the sources
 	@node scripts/generate.ts
 	@scripts/bundle.sh
+
+plugin: $(INSTALLED) ## the kubectl plugin for krew: archive and manifest in build/plugin; URL says where they will be
+	@scripts/plugin.sh "$(URL)"
 
 build: $(INSTALLED) ## dist/dbtls.mjs and the modules it loads on demand, for Node 24
 	@node scripts/build.ts
