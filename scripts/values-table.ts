@@ -1,5 +1,5 @@
 /** The chart's values as a table: name, default and the comment above it, from values.yaml itself. */
-import { isMap, isScalar, parseDocument, type Pair, type YAMLMap } from 'yaml'
+import { isMap, isScalar, parseDocument, type YAMLMap } from 'yaml'
 
 interface Row {
   readonly name: string
@@ -25,7 +25,7 @@ const commentOf = (...places: readonly (string | null | undefined)[]): string =>
 /** A comment above the first key of a map is kept on the map. */
 const rowsOf = (map: YAMLMap, above: string): Row[] =>
   map.items.flatMap((item, at) => {
-    const { key, value } = item as Pair
+    const { key, value } = item
     if (!isScalar(key)) return []
     const name = above === '' ? String(key.value) : `${above}.${String(key.value)}`
     const says = commentOf(at === 0 ? map.commentBefore : undefined, key.commentBefore)

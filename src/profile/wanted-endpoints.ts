@@ -4,7 +4,7 @@ import { uriHost } from '../database/engines/quote/uri.ts'
 import type { Shared, WantedEndpoint } from './expansion.ts'
 import { placeOf } from './reach.ts'
 import { componentOf, type ServerPart, topologyGroup } from './servers.ts'
-import type { Group, Place } from './topology.ts'
+import { type Group, type Place, replicasOf } from './topology.ts'
 
 /** Those of probe.endpoints, or each pod, service or address of the topology. */
 export const endpointsOf = (
@@ -49,7 +49,7 @@ const hostsOf = ({ services = [], statefulSet, dnsNames = [], ipAddresses = [] }
   if (statefulSet !== undefined) {
     const headless = statefulSet.headlessService ?? statefulSet.name
     return Array.from(
-      { length: statefulSet.replicas },
+      { length: replicasOf(statefulSet) },
       (_, ordinal) => `${statefulSet.name}-${ordinal}.${headless}.${suffix}`,
     )
   }

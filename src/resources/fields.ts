@@ -183,10 +183,10 @@ export const listedNamespaceSelection = (description: string) => selectionFrom(n
 
 export const namespaceSelection = (description: string) => selectionFrom(namespacesFrom.default('Same'), description)
 
-const selectionFrom = <From extends z.ZodType<string>>(from: From, description: string) =>
+const selectionFrom = <From extends z.ZodType<string>>(choice: From, description: string) =>
   z
     .object({
-      from,
+      from: choice,
       names: z
         .array(namespaceName('A namespace.'))
         .max(256)

@@ -67,7 +67,11 @@ export const resolve = (authority: CertificateAuthority, scope: Scope): Wanted =
     const found = materialOf(authority, spec.items)
     problems.push(...found.problems.map((problem) => `${field}.${problem}`))
     const target: Target = { field, kind: spec.kind, name: spec.name, items: spec.items, hash: found.hash }
-    const { namespaces, problem } = namespacesOf(spec.namespaces ?? { from: 'Same' }, authority.metadata.namespace ?? 'default', scope)
+    const { namespaces, problem } = namespacesOf(
+      spec.namespaces ?? { from: 'Same' },
+      authority.metadata.namespace ?? 'default',
+      scope,
+    )
     if (problem !== undefined) {
       problems.push(`${field}.namespaces: ${problem}`)
       if (namespaces.length === 0) unresolved.add(`${spec.kind}/${spec.name}`)
