@@ -61,6 +61,7 @@ const pages: Readonly<Record<string, Page>> = {
   'docs/endpoints.md': { yaml: 'test/e2e/endpoints.test.ts', console: 'test/e2e/endpoints.test.ts' },
   'docs/gitops.md': { yaml: 'test/e2e/gitops.test.ts', console: 'test/e2e/gitops.test.ts' },
   'docs/installation.md': { console: 'test/e2e/installation.test.ts' },
+  'docs/migrate-cert-manager.md': { yaml: 'test/e2e/migrate.test.ts', console: 'test/e2e/migrate.test.ts' },
   'docs/operations.md': { console: 'test/e2e/operations.test.ts' },
   'docs/platforms.md': { yaml: 'test/e2e/operations.test.ts' },
   'docs/troubleshooting.md': { console: 'test/e2e/operations.test.ts' },
