@@ -35,7 +35,7 @@ import { refreshLists } from './revocation-list.ts'
 import { outsideWindows, renewalOf } from './renewal.ts'
 import { seeEntry } from './rivals.ts'
 import { settledUntil } from './settled.ts'
-import { factsOf, factsWithout, remembered } from './status.ts'
+import { factsOf, factsWithout, remembered, tellsWithout } from './status.ts'
 import { everyTurn, patientUntil, type Turns } from './turns.ts'
 import { Undelivered } from './undelivered.ts'
 import { presentVariant, standingVariant } from './variant.ts'
@@ -273,8 +273,7 @@ export class CertificateReconciler {
     if (!('wanted' in seen.resolved) || seen.secret.state !== 'present') return {}
     const { wanted } = seen.resolved
     if (wanted.withoutCertificate) {
-      const told = certificate.status?.observed?.secretUid === seen.secret.uid
-      return this.#readyWithout(look, wanted, told ? undefined : seen.secret)
+      return this.#readyWithout(look, wanted, tellsWithout(certificate, seen, seen.secret) ? undefined : seen.secret)
     }
     if (seen.secret.leaf === undefined) return {}
     const { leaf, uid, resourceVersion } = seen.secret

@@ -54,6 +54,21 @@ export const factsWithout = (
   }
 }
 
+/**
+ * Whether status has these already. A bundle may change that such a Secret holds nothing of, as a CA's in the stage that a second one is
+ * trusted: its bytes stay, and a rotation waits until status tells of the new one.
+ */
+export const tellsWithout = (
+  { status }: DatabaseCertificate,
+  { authority }: Observed,
+  { uid }: Pick<ObjectMeta, 'uid'>,
+): boolean => {
+  if (status?.observed?.secretUid !== uid) return false
+  if (authority.state !== 'usable') return true
+  const { certificate, trustHash } = authority.material
+  return status.authorityFingerprint === certificate.fingerprint && status.trustBundleHash === trustHash
+}
+
 const observedOf = (
   seen: Observed,
   policyHash: string | undefined,
