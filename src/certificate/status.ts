@@ -63,7 +63,7 @@ export const tellsWithout = (
   { authority }: Observed,
   { uid }: Pick<ObjectMeta, 'uid'>,
 ): boolean => {
-  if (status?.observed?.secretUid !== uid) return false
+  if (status === undefined || status.observed?.secretUid !== uid) return false
   if (authority.state !== 'usable') return true
   const { certificate, trustHash } = authority.material
   return status.authorityFingerprint === certificate.fingerprint && status.trustBundleHash === trustHash
