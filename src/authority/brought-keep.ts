@@ -20,7 +20,7 @@ import {
   publishedTrust,
   recordData,
 } from './brought-record.ts'
-import type { BroughtAuthority } from './brought-seen.ts'
+import type { BroughtAuthority, RecordSeen } from './brought-seen.ts'
 import { certificateFacts } from './facts.ts'
 import { recordSecretOf } from './names.ts'
 import type { Stage } from './stage.ts'
@@ -80,12 +80,14 @@ const phases: Readonly<Record<Stage, readonly string[]>> = {
   Dropped: ['Dropped', 'Signing'],
 }
 
-const isInStep = ({ status }: CertificateAuthority, { stage, signer }: BroughtRecord): boolean => {
-  if (status?.certificate === undefined) return stage === 'Plain'
-  return (
-    phases[stage].includes(phaseOf({ status })) &&
-    status.certificate.publicKeyHash === publicKeyHash(signer.certificate)
-  )
+/** Whether status says a phase in which a Secret is at this stage. */
+export const isPhaseOf = (authority: Pick<CertificateAuthority, 'status'>, stage: Stage): boolean =>
+  phases[stage].includes(phaseOf(authority))
+
+const isInStep = (authority: CertificateAuthority, { stage, signer }: BroughtRecord): boolean => {
+  const certificate = authority.status?.certificate
+  if (certificate === undefined) return stage === 'Plain'
+  return isPhaseOf(authority, stage) && certificate.publicKeyHash === publicKeyHash(signer.certificate)
 }
 
 export const writeRecord = async (
@@ -95,18 +97,38 @@ export const writeRecord = async (
   record: BroughtRecord,
   signal: AbortSignal,
 ): Promise<void> => {
+  const { stage, overlapped } = record
+  const content = { stage, overlapped, data: recordData(record) }
+  await writeRemembered(context, authority, recorded, content, signal)
+}
+
+interface RememberedContent {
+  readonly stage: Stage
+  /** Of BroughtRecord. */
+  readonly overlapped?: boolean | undefined
+  readonly data: ReadonlyMap<string, Uint8Array>
+}
+
+/** The Secret in which something that was brought along is remembered. */
+export const writeRemembered = async (
+  context: Context,
+  authority: CertificateAuthority,
+  recorded: RecordSeen<unknown>,
+  { stage, overlapped, data }: RememberedContent,
+  signal: AbortSignal,
+): Promise<void> => {
   const name = recordSecretOf(authority)
   if (name === undefined) throw new Error('the authority was not brought along')
   const content: SecretContent = {
     namespace: authority.metadata.namespace ?? 'default',
     name,
     type: 'Opaque',
-    data: recordData(record),
+    data,
     labels: {},
     annotations: {
       [marks.private]: 'true',
-      [marks.rotationStage]: record.stage,
-      ...(record.overlapped === true ? { [marks.rotationOverlap]: 'true' } : {}),
+      [marks.rotationStage]: stage,
+      ...(overlapped === true ? { [marks.rotationOverlap]: 'true' } : {}),
     },
     owner: `CertificateAuthority/${authority.metadata.name}`,
     previous: previousOf(recorded),
@@ -114,7 +136,7 @@ export const writeRecord = async (
   await writeSecret(context, content, signal)
 }
 
-const previousOf = (recorded: BroughtAuthority['recorded']): SecretContent['previous'] => {
+const previousOf = (recorded: RecordSeen<unknown>): SecretContent['previous'] => {
   if (recorded.state === 'found') return { uid: recorded.uid, resourceVersion: recorded.resourceVersion }
   return recorded.state === 'absent' ? recorded.version : undefined
 }

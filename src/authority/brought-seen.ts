@@ -7,7 +7,14 @@ import type { ImportedAuthority } from '../pki/imports/authority.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Secret } from '../resources/core.ts'
 import { type BroughtSeen, readBrought } from './brought.ts'
-import { type BroughtRecord, type KeyOwner, keyOwnerOf, publishedTrust, readRecord } from './brought-record.ts'
+import {
+  type BroughtRecord,
+  type KeyOwner,
+  keyOwnerOf,
+  publishedTrust,
+  readRecord,
+  type RecordMarks,
+} from './brought-record.ts'
 import { recordSecretOf } from './names.ts'
 import type { StoredAuthority, StoredOther } from './stored.ts'
 import { StoredAuthorityError } from './stored.ts'
@@ -17,12 +24,12 @@ type Reading = Pick<Context, 'cluster' | 'clock'>
 type Owned = Extract<BroughtSeen, { state: 'authority' }>
 type Version = { readonly uid: string; readonly resourceVersion: string }
 
-export type RecordSeen =
+export type RecordSeen<Remembered = BroughtRecord> =
   /** `version`: of one that is left of a CA of the same name. */
   | { readonly state: 'absent'; readonly version?: Version }
   /** Somebody else's, or changed by somebody: a clause. */
   | { readonly state: 'unusable'; readonly problem: string }
-  | ({ readonly state: 'found'; readonly record: BroughtRecord } & Version)
+  | ({ readonly state: 'found'; readonly record: Remembered } & Version)
 
 export interface BroughtAuthority {
   readonly brought: Owned
@@ -46,20 +53,45 @@ export const seeBrought = async (
   return { brought, recorded, owner }
 }
 
-const seeRecord = async (
-  { cluster }: Reading,
+const seeRecord = (context: Reading, authority: CertificateAuthority, signal?: AbortSignal): Promise<RecordSeen> =>
+  seeRemembered(
+    context,
+    authority,
+    {
+      read: readRecord,
+      // One that was deleted and made anew begins with what its owner has now.
+      isLeft: ({ stage }) => authority.status?.certificate === undefined && stage === 'Plain',
+    },
+    signal,
+  )
+
+export interface RecordReader<Remembered> {
+  /** Throws StoredAuthorityError. */
+  readonly read: (data: ReadonlyMap<string, Uint8Array>, said: RecordMarks) => Remembered
+  /** Whether it was left by a CA of the same name. */
+  readonly isLeft: (record: Remembered) => boolean
+}
+
+/** Read live. Rejects with ApiError alone. */
+export const seeRemembered = async <Remembered>(
+  { cluster }: Pick<Context, 'cluster'>,
   authority: CertificateAuthority,
+  reader: RecordReader<Remembered>,
   signal?: AbortSignal,
-): Promise<RecordSeen> => {
+): Promise<RecordSeen<Remembered>> => {
   const { namespace = 'default', name: authorityName } = authority.metadata
   const name = recordSecretOf(authority)
   if (name === undefined) return { state: 'absent' }
   const secret = await readSecret(cluster, { namespace, name }, signal)
   if (secret === undefined) return { state: 'absent' }
-  return judged(secret, `CertificateAuthority/${authorityName}`, authority)
+  return judged(secret, `CertificateAuthority/${authorityName}`, reader)
 }
 
-const judged = (secret: Secret, owner: string, { status }: CertificateAuthority): RecordSeen => {
+const judged = <Remembered>(
+  secret: Secret,
+  owner: string,
+  { read, isLeft }: RecordReader<Remembered>,
+): RecordSeen<Remembered> => {
   const { annotations = {}, uid = '', resourceVersion = '', name } = secret.metadata
   if (annotations[marks.owner] !== owner)
     return {
@@ -67,15 +99,14 @@ const judged = (secret: Secret, owner: string, { status }: CertificateAuthority)
       problem: `Secret "${name}", in which dbtls would keep its former certificates, is somebody else's`,
     }
   try {
-    const record = readRecord(dataOf(secret), {
+    const record = read(dataOf(secret), {
       stage: annotations[marks.rotationStage],
       hash: annotations[marks.dataHash],
       overlapped: annotations[marks.rotationOverlap] === 'true',
     })
-    // One that was deleted and made anew begins with what its owner has now.
-    if (status?.certificate === undefined && record.stage === 'Plain')
-      return { state: 'absent', version: { uid, resourceVersion } }
-    return { state: 'found', record, uid, resourceVersion }
+    return isLeft(record)
+      ? { state: 'absent', version: { uid, resourceVersion } }
+      : { state: 'found', record, uid, resourceVersion }
   } catch (error) {
     if (!(error instanceof StoredAuthorityError)) throw error
     return {

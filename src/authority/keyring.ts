@@ -9,9 +9,10 @@ import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { equal, parseCertificate, type ParsedCertificate } from '../pki/certificates/parse.ts'
 import { createSigner, keylessSigner, type Signer } from '../pki/certificates/signer.ts'
 import { authoritySecretName, type CertificateAuthority } from '../resources/certificate-authority.ts'
-import { readBrought } from './brought.ts'
 import { seeBrought, storedOf } from './brought-seen.ts'
-import { isBrought, keySecretOf, passphraseFieldOf, passphraseRefOf, recordSecretOf } from './names.ts'
+import { hashOfRoots, publishedRoots } from './bundle-record.ts'
+import { seeBundle } from './bundle-seen.ts'
+import { isBrought, isBundle, keySecretOf, passphraseFieldOf, passphraseRefOf, recordSecretOf } from './names.ts'
 import { refuseUnrecorded } from './recorded.ts'
 import { isGivenUp, isRevokedFor } from './revoked.ts'
 import { formerTrust } from './stage.ts'
@@ -96,14 +97,28 @@ export class Keyring {
 
   /** DER roots to trust because of this CA, of any source. Rejects as `load` does. */
   async trustOf(authority: CertificateAuthority): Promise<readonly Uint8Array[]> {
-    if (authority.spec.source.trustOnly === undefined) return (await this.load(authority)).trust
-    const seen = await readBrought(this.#context, authority)
-    if (seen.state !== 'trust')
-      throw new Error(seen.state === 'refused' ? clause(seen.message) : 'it is no bundle of trust')
-    const { trust } = seen.bundle
+    if (!isBundle(authority)) return (await this.load(authority)).trust
+    const { given, recorded } = await seeBundle(this.#context, authority)
+    if (recorded.state !== 'found' && given.state === 'refused') throw new Error(clause(given.message))
+    const now = this.#context.clock.now()
+    const trust =
+      recorded.state === 'found'
+        ? publishedRoots(recorded.record, now).map(({ der }) => der)
+        : given.state === 'trust'
+          ? given.bundle.trust
+          : []
     if (trustHash(trust) !== authority.status?.trustBundleHash)
       throw new Error('its source does not hold the roots that the authority reports')
     return trust
+  }
+
+  /** Those of them that stay when what is on its way out of a bundle is gone. Rejects as `load` does. */
+  async remainingOf(authority: CertificateAuthority): Promise<readonly Uint8Array[]> {
+    const { recorded } = await seeBundle(this.#context, authority)
+    if (recorded.state !== 'found' || hashOfRoots(recorded.record.bundle) !== authority.status?.rotation?.to)
+      throw new Error('its Secret does not hold the roots that the authority reports')
+    const now = this.#context.clock.now()
+    return recorded.record.bundle.filter(({ notAfter }) => now <= notAfter).map(({ der }) => der)
   }
 
   /**

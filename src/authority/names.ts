@@ -12,13 +12,16 @@ export const keySecretOf = (authority: CertificateAuthority): string | undefined
   return trustOnly === undefined ? (secret?.name ?? authoritySecretName(authority)) : undefined
 }
 
-/** The Secret of ours in which the certificates of a CA that was brought along are remembered; undefined for any other CA. */
+/** The Secret of ours in which what a person has brought along is remembered; undefined for any other CA. */
 export const recordSecretOf = (authority: CertificateAuthority): string | undefined => {
-  const owners = authority.spec.source.secret?.name
-  if (owners === undefined) return undefined
+  if (!isBrought(authority)) return undefined
+  const { secret, trustOnly } = authority.spec.source
   const name = authoritySecretName(authority)
-  return name === owners ? `${name}-record` : name
+  return name === (secret?.name ?? trustOnly?.secretRef?.name) ? `${name}-record` : name
 }
+
+/** Whether it is a bundle of roots to trust, and no CA. */
+export const isBundle = ({ spec }: CertificateAuthority): boolean => spec.source.trustOnly !== undefined
 
 export const passphraseFieldOf = ({ spec: { source } }: CertificateAuthority): string =>
   source.secret === undefined ? 'spec.privateKey.passphraseSecretRef' : 'spec.source.secret.passphraseSecretRef'

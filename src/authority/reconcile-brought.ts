@@ -5,10 +5,9 @@
 
 import { type Context, marks } from '../control/context.ts'
 import { noFailure } from '../control/failure.ts'
-import { type Outcome, report } from '../control/report.ts'
+import { report } from '../control/report.ts'
 import { renewalWindow } from '../control/schedule.ts'
 import type { ImportedAuthority } from '../pki/imports/authority.ts'
-import type { ImportedTrust } from '../pki/imports/trust.ts'
 import { formatDistinguishedName } from '../pki/names/names.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../resources/certificate-authority.ts'
 import { isReady } from '../resources/conditions.ts'
@@ -19,22 +18,14 @@ import { type BroughtSeen, rivalOf } from './brought.ts'
 import { factsOf, pairIn, type Standing, standingMessage, standingOf, writeRecord } from './brought-keep.ts'
 import type { BroughtRecord } from './brought-record.ts'
 import { type BroughtAuthority, seeBrought } from './brought-seen.ts'
-import { nameOf } from './names.ts'
-import { publicKeyHash, trustHash } from './trust.ts'
+import { seeBundle } from './bundle-seen.ts'
+import { isBundle, nameOf } from './names.ts'
+import type { Report } from './brought-report.ts'
+import { bundleReport, bundleStanding, rememberBundle } from './reconcile-bundle.ts'
+import { publicKeyHash } from './trust.ts'
 import { renewedRotation } from './rotation-facts.ts'
 import { windowNotes } from './status.ts'
 import { notImplementedFields } from './wanted.ts'
-
-type Facts = Partial<NonNullable<CertificateAuthority['status']>>
-
-interface Report {
-  readonly facts: Facts
-  readonly outcome: Outcome
-  /** What a person should hear of when the report says something new. */
-  readonly warning?: { readonly reason: Reason; readonly note: string } | undefined
-  /** ms at which time changes what is to be said. */
-  readonly until?: number | undefined
-}
 
 /** The rotation mends status at once. */
 const aheadMs = 1000
@@ -49,16 +40,52 @@ export const reconcileBrought = async (
 ): Promise<Result> => {
   const { caches, clock, events } = context
   const now = clock.now()
-  const seen = setAside(context, authority) ?? (await seeBrought(context, authority, signal))
-  const standing = 'state' in seen ? undefined : standingOf(authority, seen)
-  if (standing?.state === 'ahead') return { requeueAfterMs: aheadMs }
-  if (standing?.state === 'known' && standing.write && !('state' in seen))
-    await writeRecord(context, authority, seen, standing.record, signal)
-  const { facts, outcome, warning, until } = reportOf(authority, seen, standing, now)
+  const aside = setAside(context, authority)
+  const found =
+    aside === undefined
+      ? await (isBundle(authority) ? lookAtBundle : lookAtAuthority)(context, authority, now, signal)
+      : refusedReport(aside)
+  if (found === undefined) return { requeueAfterMs: aheadMs }
+  const { facts, outcome, warning, until } = found
   const wrote = await report(context, certificateAuthorities, caches.authorities, authority, facts, outcome, signal)
   if (wrote && warning !== undefined)
     events.record({ regarding: authority, type: 'Warning', action: 'Reconcile', ...warning })
   return { requeueAfterMs: until === undefined ? longestRequeueMs : Math.max(until - now, 0) + justAfter }
+}
+
+/** Undefined where the rotation is a step ahead of status. */
+const lookAtBundle = async (
+  context: Context,
+  authority: CertificateAuthority,
+  now: number,
+  signal: AbortSignal,
+): Promise<Report | undefined> => {
+  const { given, recorded } = await seeBundle(context, authority, signal)
+  if (given.state === 'refused') return refusedReport(given)
+  const standing = bundleStanding(authority, given.bundle, recorded, now)
+  if (standing.state === 'ahead') return undefined
+  if (standing.state === 'refused') return refusedReport(standing)
+  if (standing.state === 'known' && standing.write)
+    await rememberBundle(context, authority, recorded, standing.record, signal)
+  return bundleReport(authority, given.bundle, standing, now)
+}
+
+/** Likewise. */
+const lookAtAuthority = async (
+  context: Context,
+  authority: CertificateAuthority,
+  now: number,
+  signal: AbortSignal,
+): Promise<Report | undefined> => {
+  const seen = await seeBrought(context, authority, signal)
+  if ('state' in seen) {
+    if (seen.state === 'trust') throw new Error('the authority is a bundle alone')
+    return refusedReport(seen)
+  }
+  const standing = standingOf(authority, seen)
+  if (standing.state === 'ahead') return undefined
+  if (standing.state === 'known' && standing.write) await writeRecord(context, authority, seen, standing.record, signal)
+  return reportOf(authority, seen, standing, now)
 }
 
 type Refused = Extract<BroughtSeen, { state: 'refused' }>
@@ -90,16 +117,12 @@ const setAside = (context: Context, authority: CertificateAuthority): Refused | 
       )
 }
 
-type Seen = Awaited<ReturnType<typeof seeBrought>>
-
 const reportOf = (
   authority: CertificateAuthority,
-  seen: Seen,
-  standing: Exclude<Standing, { state: 'ahead' }> | undefined,
+  seen: BroughtAuthority,
+  standing: Exclude<Standing, { state: 'ahead' }>,
   now: number,
 ): Report => {
-  if ('state' in seen) return seen.state === 'trust' ? trustReport(authority, seen.bundle) : refusedReport(seen)
-  if (standing === undefined) throw new Error('what was brought along was not judged')
   switch (standing.state) {
     case 'refused':
       return refusedReport(standing)
@@ -126,19 +149,6 @@ const replacedReport = (record: BroughtRecord, imported: ImportedAuthority): Rep
     facts: { ...noFailure },
     outcome: { state: 'Ready', reason: 'AuthorityReplaced', message },
     warning: { reason: 'AuthorityReplaced', note: `${message} SHA-256 ${is} instead of ${was}.` },
-  }
-}
-
-const trustReport = (authority: CertificateAuthority, { trust, expired, nextEnd, warnings }: ImportedTrust): Report => {
-  const count = `${trust.length} certificate${trust.length === 1 ? ' is' : 's are'} trusted; nothing is signed by this authority.`
-  const message = [count, ...(expired === undefined ? [] : [expired]), ...warnings].join(' ')
-  const trustBundleHash = trustHash(trust)
-  const news = trustBundleHash !== authority.status?.trustBundleHash
-  return {
-    facts: { ...noFailure, certificate: undefined, trustBundleHash },
-    outcome: { state: 'Ready', reason: 'Ready', message },
-    warning: news && expired !== undefined ? { reason: 'TrustExpired', note: expired } : undefined,
-    until: nextEnd,
   }
 }
 

@@ -27,11 +27,15 @@ import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
 
 /** What lies in the Secret now, and what status has to say of it. */
-export interface Material {
-  readonly stage: Stage
+export interface Material extends Staged {
   readonly certificate: ParsedCertificate
   /** The next or the former CA. */
   readonly other: ParsedCertificate | undefined
+}
+
+/** The same of whatever goes in stages. */
+export interface Staged {
+  readonly stage: Stage
   /** Whether the Secret was written. */
   readonly wrote: boolean
   /** Fields of status beside `rotation`. */

@@ -31,13 +31,16 @@ export const certificateAuthorityStatus = z.object({
       phaseStartedAt: statusTime('When this phase began.').optional(),
       mode: z.enum(['NewKey', 'ReuseKey']).optional().meta({ description: 'Of the one under way, or the last one.' }),
       cause: z.enum(['Trigger', 'Expiry', 'Replaced', 'Abort']).optional().meta({
-        description: 'What began it; Replaced: the owner of a CA that was brought along gave it another key.',
+        description:
+          'What began it; Replaced: the owner of a CA that was brought along gave it another key, or took something out of a bundle that is only trusted.',
       }),
       soakStartedAt: statusTime('When all that this phase waits for, but time, was first seen.').optional(),
       trigger: text(256, 'The spec.rotation.trigger that was acted on last.').optional(),
       abort: text(256, 'The spec.rotation.abort that was acted on last.').optional(),
-      from: fingerprint('The former CA.').optional(),
-      to: fingerprint('The next CA.').optional(),
+      from: fingerprint('The former CA. Of a bundle that is only trusted: its hash before.').optional(),
+      to: fingerprint(
+        'The next CA. Of a bundle that is only trusted: its hash, without what was taken out.',
+      ).optional(),
       formerTrustBundleHash: text(
         64,
         'Hash of the same CAs to trust in the order of those certificates that the former one has signed.',

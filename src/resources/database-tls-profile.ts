@@ -315,6 +315,10 @@ export const databaseTLSProfileStatus = z.object({
           description:
             'What is known of the CAs it trusts: NotRequested and Anybody mean that it verifies no client, so nothing can be proved.',
         }),
+        verifiesUnder: text(
+          64,
+          'Hash of the trust bundle without what was taken out of it, where clients that have that alone take what the server shows.',
+        ).optional(),
         lastProbe: statusTime(
           'The look after which this was written; while nothing changes nothing is written.',
         ).optional(),

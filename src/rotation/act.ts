@@ -1,14 +1,16 @@
 /** Carries out a step that changes the Secret of a CA. */
 
-import type { Material, Rotator } from '../authority/rotate.ts'
+import type { Rotator, Staged } from '../authority/rotate.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { Step, Write } from './state.ts'
 
-/** What both kinds of CAs have: those whose keys are made here, and those whose owner brings them. */
-export type Steps = Pick<
-  Rotator,
+type Name =
   'look' | 'prepare' | 'publish' | 'switchSigner' | 'switchBack' | 'drop' | 'finish' | 'abandon' | 'renewSameKey'
->
+
+/** What all kinds have: CAs whose keys are made here, those whose owner brings them, and bundles that are only trusted. */
+export type Steps = {
+  readonly [Each in Name]: (...args: Parameters<Rotator[Each]>) => Promise<Staged>
+}
 
 /** Rejects with a ReconcileError, whose message is a sentence. */
 export const carryOut = (
@@ -16,7 +18,7 @@ export const carryOut = (
   authority: CertificateAuthority,
   step: Extract<Step, { readonly act: Write }>,
   signal: AbortSignal,
-): Promise<Material> => {
+): Promise<Staged> => {
   switch (step.act) {
     case 'Prepare':
       return rotator.prepare(authority, { trigger: step.state.trigger }, signal)

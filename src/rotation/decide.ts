@@ -267,7 +267,8 @@ const pendingOf = (rule: PhaseRule, { notProvable }: World, shut: Parameters<typ
 }
 
 /** What a person should know besides. */
-const asides = ({ trigger }: State, rule: PhaseRule, { wish, notProvable, proved, unproved }: World): string[] => {
+const asides = ({ phase, trigger }: State, rule: PhaseRule, world: World): string[] => {
+  const { wish, notProvable, proved, unproved, alone = [] } = world
   const said: string[] = []
   if (rule.gates.includes('proved')) {
     const silent = notProvable.length
@@ -278,6 +279,10 @@ const asides = ({ trigger }: State, rule: PhaseRule, { wish, notProvable, proved
     else if (proved === 0 && unproved.length === 0)
       said.push('No server is probed: that the bundle is delivered, and trustSoak, decide alone.')
   }
+  if (phase === 'TrustBoth' && alone.length > 0)
+    said.push(
+      `${alone.length} ${alone.length === 1 ? 'holds' : 'hold'} one CA alone, and the other one from the switch on: ${named(alone)}. Whoever reads nothing else trusts both at no time; spec.rotation.holdAt: TrustBoth keeps the switch until that is seen to.`,
+    )
   if (wish.trigger !== trigger && wish.trigger !== '')
     said.push('Another rotation was asked for (spec.rotation.trigger); it begins when this one has ended.')
   return said

@@ -1,9 +1,19 @@
 /** What the Secret of a CA holds, read live, and again when it, its passphrase or the CA above changes. No key is kept. */
 
-import { isBrought, keySecretOf, parentOf, recordSecretOf, secretsOf, signerOf } from '../authority/names.ts'
+import {
+  configMapsOf,
+  isBrought,
+  isBundle,
+  keySecretOf,
+  parentOf,
+  recordSecretOf,
+  secretsOf,
+  signerOf,
+} from '../authority/names.ts'
 import { isFinal, isRevokedFor } from '../authority/revoked.ts'
 import type { Material } from '../authority/rotate.ts'
 import type { BroughtMaterial } from '../authority/rotate-brought.ts'
+import type { BundleMaterial } from '../authority/rotate-bundle.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, marks } from '../control/context.ts'
 import { findEntry } from '../ledger/record.ts'
@@ -11,7 +21,7 @@ import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 
 type Caches = Pick<Context, 'caches'>
-type Seen = Material | BroughtMaterial
+export type Seen = Material | BroughtMaterial | BundleMaterial
 type Look = (authority: CertificateAuthority, signal: AbortSignal) => Promise<Seen>
 
 export class Materials {
@@ -49,15 +59,17 @@ export class Materials {
 /** Of everything that a look at it is made from, as the caches have it. */
 const versionOf = ({ caches }: Caches, authority: CertificateAuthority): string => {
   const { uid, generation, namespace } = authority.metadata
-  const secrets = secretsOf(authority).map((name) => {
-    const found = caches.secrets.store.get(`${namespace}/${name}`)
+  const versionIn = ({ store }: Context['caches']['secrets'], name: string): string => {
+    const found = store.get(`${namespace}/${name}`)
     return `${found?.metadata.uid} ${found?.metadata.resourceVersion}`
-  })
+  }
+  const secrets = secretsOf(authority).map((name) => versionIn(caches.secrets, name))
+  const sources = configMapsOf(authority).map((name) => versionIn(caches.configMaps, name))
   const above = parentOf(authority)
   const parent = above && caches.authorities.store.get(`${above.namespace}/${above.name}`)?.status
   const { certificate, trustBundleHash, observed } = authority.status ?? {}
   return JSON.stringify([
-    ...[uid, generation, secrets, parent?.certificate?.fingerprint, parent?.trustBundleHash],
+    ...[uid, generation, secrets, sources, parent?.certificate?.fingerprint, parent?.trustBundleHash],
     ...[certificate?.fingerprint, trustBundleHash, observed?.secretResourceVersion],
   ])
 }
@@ -87,5 +99,8 @@ export const isRevoked = (
   { serialNumber }: Pick<ParsedCertificate, 'serialNumber'>,
 ): boolean => isFinal(isRevokedFor(caches, authority, serialNumber))
 
-/** What is only trusted has no key that could be another one. */
-export const canRotate = ({ spec }: CertificateAuthority): boolean => spec.source.trustOnly === undefined
+/** Whether it is known what it is: a CA that has a certificate, or a bundle that is trusted. */
+export const isKnown = (authority: CertificateAuthority): boolean => {
+  const { certificate, trustBundleHash } = authority.status ?? {}
+  return (isBundle(authority) ? trustBundleHash : certificate) !== undefined
+}

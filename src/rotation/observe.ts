@@ -11,6 +11,7 @@ import type { ParsedCertificate } from '../pki/certificates/parse.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { defaultDuration } from '../resources/database-certificate.ts'
 import { parseDuration } from '../resources/duration.ts'
+import { aloneWith } from './alone.ts'
 import { behindOf, type Consuming } from './consumers.ts'
 import { familyOf, type Member, rotatingRelative } from './family.ts'
 import { leavesOf, unseenOf } from './leaves.ts'
@@ -76,6 +77,7 @@ export const observe = (
             ...behindOf(consuming, family),
             ...(stage === 'Both' ? unseenOf(caches, family, now, consuming.namespaces) : []),
           ],
+    alone: stage === 'Next' || stage === 'Both' ? aloneWith(caches, authority) : [],
     leaves:
       stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, signer, now, consuming.namespaces) : [],
     ...(stage === 'Plain' ? nobody : serversOf(caches, family, { to, asksServers: consuming.asksServers })),

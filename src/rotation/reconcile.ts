@@ -3,20 +3,24 @@
  * write. The Secret is written first, and a status that a crash left behind is mended from it by the next look.
  */
 
+import { isStaged } from '../authority/bundle-seen.ts'
 import type { Keyring } from '../authority/keyring.ts'
-import { isBrought } from '../authority/names.ts'
-import { type Material, Rotator, type RotatorOptions } from '../authority/rotate.ts'
-import { type BroughtMaterial, BroughtRotator } from '../authority/rotate-brought.ts'
+import { isBrought, isBundle } from '../authority/names.ts'
+import { Rotator, type RotatorOptions } from '../authority/rotate.ts'
+import { BroughtRotator } from '../authority/rotate-brought.ts'
+import { BundleRotator } from '../authority/rotate-bundle.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Context, existing, marks } from '../control/context.ts'
 import { isRotating, rotationOf } from '../control/rotation.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { longestRequeueMs, type Reconcile, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import { NotReady, ReconcileError, Terminal } from '../runtime/errors.ts'
-import { carryOut, type Steps } from './act.ts'
+import { carryOut } from './act.ts'
+import { bundleRules, bundlesWorld, bundleStep, inBundlesWords } from './bundle.ts'
 import { revokeFormer } from './compromised.ts'
 import { decide } from './decide.ts'
-import { canRotate, isPlain, Materials } from './material.ts'
+import { isKnown, isPlain, Materials, type Seen } from './material.ts'
+import { observeBundle } from './observe-bundle.ts'
 import { beginsAt, observe, wishOf } from './observe.ts'
 import { abortAnswer, ownersWorld, ownerStep } from './owner.ts'
 import type { Rules } from './phases.ts'
@@ -51,6 +55,7 @@ export class RotationReconciler {
   readonly #options: RotationOptions
   readonly #rotator: Rotator
   readonly #broughtRotator: BroughtRotator
+  readonly #bundleRotator: BundleRotator
   readonly #materials: Materials
   readonly #reporter: Reporter
   readonly #acting = new Set<string>()
@@ -60,7 +65,10 @@ export class RotationReconciler {
     this.#options = options
     this.#rotator = new Rotator(context, keyring, options)
     this.#broughtRotator = new BroughtRotator(context)
-    this.#materials = new Materials(context, (authority, about) => this.#rotatorOf(authority).look(authority, about))
+    this.#bundleRotator = new BundleRotator(context)
+    this.#materials = new Materials(context, (authority, about): Promise<Seen> =>
+      this.#rotatorOf(authority).look(authority, about),
+    )
     this.#reporter = new Reporter(context)
     this.turns = new RotationTurns(context)
   }
@@ -78,7 +86,7 @@ export class RotationReconciler {
       for (const memory of [this.turns, this.#rotator, this.#materials, this.#reporter]) memory.forget(key)
       return {}
     }
-    if (!canRotate(authority) || authority.status?.certificate === undefined) return {}
+    if (!isKnown(authority)) return {}
     // What a restore has not finished has a ledger that is not complete.
     if (authority.metadata.annotations?.[marks.hold] !== undefined) return {}
     const restsUntil = this.#restsUntil(authority)
@@ -96,6 +104,7 @@ export class RotationReconciler {
     const { certificate, rotation } = authority.status ?? {}
     const { trigger, abort, onExpiry } = wishOf(authority, now)
     if (isRotating(authority) || !isPlain(this.#context, authority)) return undefined
+    if (isBundle(authority) && !isStaged(authority)) return now + longestRequeueMs
     if (isBrought(authority)) return this.#ownerRests(authority) ? now + longestRequeueMs : undefined
     if (trigger !== (rotation?.trigger ?? '') || abort !== (rotation?.abort ?? '')) return undefined
     if (rotation?.mode === 'ReuseKey' && rotation.finishedAt === undefined) return undefined
@@ -108,13 +117,14 @@ export class RotationReconciler {
   /** Its owner has changed nothing. What is asked for besides is answered in words alone. */
   #ownerRests(authority: CertificateAuthority): boolean {
     const material = this.#materials.known(authority)
-    if (material === undefined || !('owner' in material) || material.owner !== 'Signer') return false
+    if (material === undefined || isWished(material)) return false
     const { trigger = '', abort = '' } = authority.spec.rotation ?? {}
     const { rotation } = authority.status ?? {}
     return trigger === (rotation?.trigger ?? '') && abort === (rotation?.abort ?? '')
   }
 
-  #rotatorOf(authority: CertificateAuthority): Steps {
+  #rotatorOf(authority: CertificateAuthority): Rotator | BroughtRotator | BundleRotator {
+    if (isBundle(authority)) return this.#bundleRotator
     return isBrought(authority) ? this.#broughtRotator : this.#rotator
   }
 
@@ -132,16 +142,18 @@ export class RotationReconciler {
   }
 
   /** What is seen at this moment, and what follows: nothing is waited for in between. */
-  #decide(
-    authority: CertificateAuthority,
-    material: Material | BroughtMaterial,
-  ): { readonly step: Step; readonly world: World } {
+  #decide(authority: CertificateAuthority, material: Seen): { readonly step: Step; readonly world: World } {
     const { caches, clock } = this.#context
     const { namespaces, asksServers } = this.#options
     const consuming = { caches, namespaces, asksServers }
-    const seen = observe(this.#context, consuming, authority, material, clock.now())
     const state = stateOf(authority)
     const { rules } = this.#options
+    if ('bundle' in material) {
+      const world = bundlesWorld(observeBundle(consuming, authority, material, clock.now()), state, material)
+      const step = bundleStep(state, world, material) ?? decide(state, world, bundleRules(rules))
+      return { step: inBundlesWords(step), world }
+    }
+    const seen = observe(this.#context, consuming, authority, material, clock.now())
     if (!('owner' in material)) return { step: decide(state, seen, rules), world: seen }
     const world = ownersWorld(seen, state, material)
     const step = ownerStep(state, world, material) ?? abortAnswer(state, seen.wish.abort) ?? decide(state, world, rules)
@@ -151,7 +163,7 @@ export class RotationReconciler {
   /** The step, where the API server has the same CA and the same time, and what is seen by then leads to it still. */
   async #confirmed(
     authority: CertificateAuthority,
-    material: Material,
+    material: Seen,
     step: Act,
     signal: AbortSignal,
   ): Promise<Act | undefined> {
@@ -162,7 +174,8 @@ export class RotationReconciler {
   }
 
   /** ms until there is more to revoke. */
-  async #revoke(authority: CertificateAuthority, material: Material, signal: AbortSignal): Promise<number | undefined> {
+  async #revoke(authority: CertificateAuthority, material: Seen, signal: AbortSignal): Promise<number | undefined> {
+    if ('bundle' in material) return undefined
     const { phase = 'Idle', cause } = authority.status?.rotation ?? {}
     const isSwitched = material.stage === 'Switched' || material.stage === 'Dropped'
     const { compromised } = wishOf(authority, this.#context.clock.now())
@@ -173,7 +186,7 @@ export class RotationReconciler {
 
   async #stay(
     authority: CertificateAuthority,
-    material: Material,
+    material: Seen,
     step: Extract<Step, { act: 'Stay' }>,
     { now, wish, signer }: World,
     more: number | undefined,
@@ -201,7 +214,7 @@ export class RotationReconciler {
     return { requeueAfterMs: Math.min(longestRequeueMs, ...waits) }
   }
 
-  async #act(authority: CertificateAuthority, material: Material, step: Act, signal: AbortSignal): Promise<void> {
+  async #act(authority: CertificateAuthority, material: Seen, step: Act, signal: AbortSignal): Promise<void> {
     const key = keyOf(authority)
     this.#acting.add(key)
     // Turns were given out for another direction.
@@ -229,4 +242,10 @@ export class RotationReconciler {
     if (error instanceof NotReady) return { requeueAfterMs: Math.min(error.afterMs ?? refusedMs, refusedMs) }
     throw error
   }
+}
+
+/** Whether its owner has changed what is remembered. */
+const isWished = (material: Seen): boolean => {
+  if ('bundle' in material) return material.change === 'Less'
+  return !('owner' in material) || material.owner !== 'Signer'
 }

@@ -1,7 +1,7 @@
 /** What status and events say of a rotation. One write for a step, with what the CA itself is by then. */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Material } from '../authority/rotate.ts'
+import type { Staged } from '../authority/rotate.ts'
 import { withFacts } from '../authority/rotation-facts.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
@@ -33,7 +33,7 @@ export class Reporter {
   /** Answers ms until it is to be written after all; undefined where it is. */
   async stay(
     authority: CertificateAuthority,
-    material: Material,
+    material: Staged,
     { state, pending, message }: Extract<Step, { act: 'Stay' }>,
     signal: AbortSignal,
   ): Promise<number | undefined> {
@@ -53,12 +53,13 @@ export class Reporter {
   /** A step was taken. */
   async moved(
     authority: CertificateAuthority,
-    material: Material,
+    material: Staged,
     step: Exclude<Step, { act: 'Stay' }>,
     signal: AbortSignal,
   ): Promise<void> {
     const { status } = authority
-    const renewed = step.act === 'RenewSameKey' ? { to: material.certificate.fingerprint } : {}
+    const { fingerprint } = material.facts.certificate ?? {}
+    const renewed = step.act === 'RenewSameKey' && fingerprint !== undefined ? { to: fingerprint } : {}
     const told = { ...step, state: { ...step.state, ...renewed } }
     const rotation = withMaterial(statusOf(told), material, status?.rotation)
     const { facts } = material
@@ -123,14 +124,14 @@ const reasonOf: Readonly<Record<Phase, Reason>> = {
 /** What the Secret alone tells: which CAs, and the bundle in the order of the former one. */
 const withMaterial = (
   rotation: RotationStatus,
-  { rotation: facts, stage }: Material,
+  { rotation: facts, stage }: Staged,
   before: RotationStatus | undefined,
 ): RotationStatus => {
   const { from = before?.from, to = before?.to } = rotation
   return withFacts(rotation, stage === 'Plain' ? { from, to, formerTrustBundleHash: undefined } : facts)
 }
 
-const isKnown = ({ status }: CertificateAuthority, facts: Material['facts']): boolean =>
+const isKnown = ({ status }: CertificateAuthority, facts: Staged['facts']): boolean =>
   facts.observed === undefined || status?.observed?.secretResourceVersion === facts.observed.secretResourceVersion
 
 const withMessage = (conditions: Condition[], message: string): Condition[] => {

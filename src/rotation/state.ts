@@ -95,6 +95,8 @@ export interface World {
   readonly leaves: readonly Waiting[]
   /** Probed servers that serve another certificate than the delivered one. */
   readonly notServing: readonly Waiting[]
+  /** Those who are given one CA alone, and the other one at the switch: named, never waited for. */
+  readonly alone?: readonly Waiting[]
 }
 
 /** For status.rotation.pending; what the phase does not wait for is 0 or absent. */

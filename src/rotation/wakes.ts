@@ -51,7 +51,10 @@ export const wakeRotations = (caches: Caches, enqueue: Enqueue): void => {
   const shared = ({ before, after }: Change<PartialObject>): Set<string> =>
     new Set([before, after].flatMap((one) => (one === undefined ? [] : [...byTrust(one), ...ofProfiles(caches, one)])))
   configMaps.onChange((change) => {
-    if (!change.initial) wakeLine(shared(change))
+    if (change.initial) return
+    wakeLine(shared(change))
+    // Its owner may have taken something out of a bundle.
+    for (const authority of authorities.store.by('configMap', change.key)) enqueue(keyOf(authority), soon)
   })
   secrets.onChange((change) => {
     if (change.initial) return

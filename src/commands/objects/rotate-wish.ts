@@ -56,10 +56,7 @@ export const wishOf = ({ reason, hold, release = false, abort = false }: WishOpt
  * `mark`: a text that was not there before. @throws CommandError with a sentence where it cannot be done
  */
 export const changeFor = (authority: CertificateAuthority, wish: Wish, mark: string): Change => {
-  if (authority.spec.source.trustOnly !== undefined)
-    throw new CommandError(
-      'it signs nothing and has no key to rotate: put the new certificates beside the old ones in its source, and take the old ones out when every client has them',
-    )
+  if (authority.spec.source.trustOnly !== undefined) refuseForBundles(authority, wish)
   switch (wish.act) {
     case 'start':
       return start(authority, wish.compromised, mark)
@@ -70,6 +67,16 @@ export const changeFor = (authority: CertificateAuthority, wish: Wish, mark: str
     default:
       return abort(authority, mark)
   }
+}
+
+/** What goes in stages when its owner takes it out can be held and let go; nothing else is asked of a bundle from here. */
+const refuseForBundles = ({ spec }: CertificateAuthority, { act }: Wish): void => {
+  if (spec.rotation !== undefined && (act === 'hold' || act === 'release')) return
+  throw new CommandError(
+    spec.rotation === undefined
+      ? 'it signs nothing and has no key to rotate: put the new certificates beside the old ones in its source, and take the old ones out when every client has them; with spec.rotation they leave in stages'
+      : 'it signs nothing and has no key to rotate: change its source. What is taken out there leaves in stages, and is taken back by putting it back',
+  )
 }
 
 const start = (authority: CertificateAuthority, compromised: boolean, trigger: string): Change => {

@@ -7,6 +7,8 @@ import { PemError } from '../encoding/pem.ts'
 export interface ImportedTrust {
   /** DER, in the order of the text, each once. */
   readonly trust: readonly Uint8Array[]
+  /** The same, read. */
+  readonly certificates: readonly ParsedCertificate[]
   /** When the first of them ends, ms. */
   readonly nextEnd: number
   /** What was left out because it has ended: a sentence, or undefined. */
@@ -47,7 +49,10 @@ export const importTrust = (pem: Uint8Array, now: number): TrustVerdict => {
       : `Left out, because ${ended.length === 1 ? 'it has' : 'they have'} expired: ${ended.length > 1 ? listed(ended) : endedAt(ended)}.`
   if (kept.length > 0) {
     const nextEnd = Math.min(...kept.map(({ notAfter }) => notAfter))
-    return { state: 'usable', bundle: { trust: kept.map(({ der }) => der), nextEnd, expired, warnings } }
+    return {
+      state: 'usable',
+      bundle: { trust: kept.map(({ der }) => der), certificates: kept, nextEnd, expired, warnings },
+    }
   }
   return {
     state: 'refused',

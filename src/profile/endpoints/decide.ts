@@ -52,6 +52,8 @@ export interface Look {
   /** Addresses behind the name that were left out, because there are too many. */
   readonly leftOut?: number
   readonly trust?: TrustSeen
+  /** Whether clients would see the same if they trusted only what remains of a bundle; `hash` is that of it. */
+  readonly without?: { readonly hash: string; readonly same: boolean }
   /** What a server that wants a client certificate could be shown. */
   readonly client: 'Shown' | 'NotNeeded' | 'None' | 'Unreadable'
 }
@@ -105,6 +107,8 @@ export interface Judged {
   readonly trusts?: readonly string[]
   /** Absent where nobody has asked. */
   readonly trustProof?: TrustProof
+  /** Hash of what remains of a bundle, where clients that trust that alone see the same. */
+  readonly verifiesUnder?: string
 }
 
 export type TrustProof = NonNullable<NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]['trustProof']>
@@ -151,13 +155,19 @@ export const judge = (look: Look, wish: Wish): Judged => {
   const where = visits.length > 1 && troubled > 0 ? `${troubled} of ${visits.length} addresses, ${visit.address}: ` : ''
   const more = visit.served === undefined ? [] : clientSentences(visit, look, wish)
   const next = look.trust?.message === undefined ? [] : [cut(look.trust.message)]
+  const { without } = look
+  const hangs = without !== undefined && !without.same && standing === 'Serving' ? [leansOnWhatGoes] : []
   return {
     standing,
-    message: [`${where}${sentence}`, ...more, ...next].join(' '),
+    message: [`${where}${sentence}`, ...more, ...next, ...hangs].join(' '),
+    ...(without?.same === true ? { verifiesUnder: without.hash } : {}),
     ...(served === undefined ? {} : { servedSerial: served.serialNumber, notAfter: served.notAfter }),
     ...proof,
   }
 }
+
+const leansOnWhatGoes =
+  'Clients would refuse it without what was taken out of the bundle: it is to be given a certificate of a CA that stays.'
 
 const proofs: Readonly<Record<TrustSeen['state'], TrustProof>> = {
   Trusted: 'Proved',

@@ -6,6 +6,8 @@ import type { Keyring } from '../../authority/keyring.ts'
 import type { FindAuthority } from '../../authority/lineage.ts'
 import { type Context, existing } from '../../control/context.ts'
 import type { Lookup } from '../../database/connect/address.ts'
+import { remainingHash } from '../../authority/remaining.ts'
+import { engineOf } from '../../database/engines/external.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { timestamp } from '../../resources/conditions.ts'
@@ -21,7 +23,7 @@ import {
 import { authorityOf } from '../names.ts'
 import { readClient } from './client.ts'
 import { type Judged, judge, servingOf, type Wish } from './decide.ts'
-import type { ShownCertificate } from './look.ts'
+import type { Remaining, ShownCertificate } from './look.ts'
 import { registerEndpointMetrics } from './metrics.ts'
 import { offersFor, strangerTo } from './offers.ts'
 import { Permission, type ProbeRules } from './permitted.ts'
@@ -97,7 +99,7 @@ export class LiveEndpoints implements Endpoints {
     const roots = this.#rootsOf(view)
     if (roots !== undefined) {
       this.#plans.set(key, plan)
-      this.#watch.follow(key, { plan, roots })
+      this.#watch.follow(key, { plan, roots, remaining: this.#remainingFor(view) })
     }
     const looks = roots === undefined ? undefined : this.#watch.looks(key)
     // Until all were asked, what was said of them stays.
@@ -170,33 +172,54 @@ export class LiveEndpoints implements Endpoints {
 
   /** Undefined while they are not known: nothing can be judged then. */
   #rootsOf({ key, profile }: ProfileView): readonly Uint8Array[] | undefined {
-    const authority = this.#context.caches.authorities.store.get(authorityOf(profile))
+    const authority = this.#authorityOf(profile)
     const hash = authority?.status?.trustBundleHash
     if (authority === undefined || hash === undefined) return undefined
-    const known = this.#roots.get(keyOf(authority))
+    return this.#known(key, keyOf(authority), hash, () => this.#options.keyring.trustOf(authority))
+  }
+
+  /** What clients of a managed server will trust when what is on its way out of their bundle is gone. */
+  #remainingFor({ key, profile }: ProfileView): Remaining | undefined {
+    const authority = this.#authorityOf(profile)
+    const hash = authority === undefined ? undefined : remainingHash(authority)
+    if (authority === undefined || hash === undefined || !engineOf(profile.spec).managed) return undefined
+    const slot = `${keyOf(authority)} remaining`
+    const roots = this.#known(key, slot, hash, () => this.#options.keyring.remainingOf(authority))
+    return roots === undefined ? undefined : { hash, roots }
+  }
+
+  #authorityOf(profile: ProfileView['profile']): CertificateAuthority | undefined {
+    return this.#context.caches.authorities.store.get(authorityOf(profile))
+  }
+
+  /** What `read` answers, the same array as long as `hash` is the same; undefined while it is being read. */
+  #known(
+    profile: string,
+    slot: string,
+    hash: string,
+    read: () => Promise<readonly Uint8Array[]>,
+  ): readonly Uint8Array[] | undefined {
+    const known = this.#roots.get(slot)
     if (known?.hash === hash) {
-      if (known.roots === undefined) known.waiting.add(key)
+      if (known.roots === undefined) known.waiting.add(profile)
       return known.roots
     }
-    const slot: Roots = { hash, waiting: new Set([key]) }
-    this.#roots.set(keyOf(authority), slot)
-    void this.#readRoots(authority, slot)
+    const fresh: Roots = { hash, waiting: new Set([profile]) }
+    this.#roots.set(slot, fresh)
+    void this.#readRoots(slot, fresh, read)
     return undefined
   }
 
-  async #readRoots(authority: CertificateAuthority, slot: Roots): Promise<void> {
+  async #readRoots(slot: string, into: Roots, read: () => Promise<readonly Uint8Array[]>): Promise<void> {
     try {
-      slot.roots = await this.#options.keyring.trustOf(authority)
+      into.roots = await read()
     } catch (error) {
-      this.#context.log.debug('the roots of a CA cannot be had yet', {
-        authority: keyOf(authority),
-        error: String(error),
-      })
-      this.#roots.delete(keyOf(authority))
+      this.#context.log.debug('the roots of a CA cannot be had yet', { authority: slot, error: String(error) })
+      if (this.#roots.get(slot) === into) this.#roots.delete(slot)
       return
     }
-    for (const profile of slot.waiting) this.#options.wake(profile)
-    slot.waiting.clear()
+    for (const profile of into.waiting) this.#options.wake(profile)
+    into.waiting.clear()
   }
 
   *#figures() {
@@ -218,16 +241,19 @@ const trustOf = ({ endpoint, look: { trust }, loaded }: Watched): Pick<EndpointS
  * was true then, and has not been otherwise since, as long as the operator runs.
  */
 const rowsOf = (judged: readonly JudgedEndpoint[], before: Row[] = []): Row[] | undefined => {
-  const rows = judged.map(({ address, servedSerial, trusts, trustProof, clientAuthority, standing, message, at }) => ({
-    address,
-    ...(servedSerial === undefined ? {} : { servedSerial }),
-    ...(trusts === undefined ? {} : { trusts: [...trusts] }),
-    standing,
-    ...(clientAuthority === undefined ? {} : { clientAuthority }),
-    ...(trustProof === undefined ? {} : { trustProof }),
-    lastProbe: timestamp(at),
-    message,
-  }))
+  const rows = judged.map(
+    ({ address, servedSerial, trusts, trustProof, clientAuthority, verifiesUnder, standing, message, at }) => ({
+      address,
+      ...(servedSerial === undefined ? {} : { servedSerial }),
+      ...(trusts === undefined ? {} : { trusts: [...trusts] }),
+      standing,
+      ...(clientAuthority === undefined ? {} : { clientAuthority }),
+      ...(trustProof === undefined ? {} : { trustProof }),
+      ...(verifiesUnder === undefined ? {} : { verifiesUnder }),
+      lastProbe: timestamp(at),
+      message,
+    }),
+  )
   if (rows.length === 0) return undefined
   return isDeepStrictEqual(rows.map(timeless), before.map(timeless)) ? before : rows
 }

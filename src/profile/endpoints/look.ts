@@ -1,5 +1,6 @@
 /** One look at an endpoint: every address behind its name, with a client certificate where the server wants one. */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Endpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
 import { probe } from '../../database/connect/probe.ts'
@@ -9,7 +10,7 @@ import type { Served } from '../../database/connect/served.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { type Reaching, reach } from '../reach.ts'
 import type { Place } from '../topology.ts'
-import type { Look, TrustSeen, Visited } from './decide.ts'
+import { type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
 
 /** Pods behind one name that are asked one by one; a StatefulSet has a name for each. */
 export const mostAddresses = 8
@@ -45,6 +46,15 @@ export interface LookOptions extends Reaching {
   readonly showing: Showing | undefined
   /** What was served the last time, so that it need not be read again. */
   readonly known?: Served | undefined
+  /** What clients will trust when something is gone from what they trust now. */
+  readonly remaining?: Remaining | undefined
+}
+
+export interface Remaining {
+  /** trustHash */
+  readonly hash: string
+  /** DER */
+  readonly roots: readonly Uint8Array[]
 }
 
 export interface Seen {
@@ -87,7 +97,25 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
         : { address, refusal, problems: [], refused: false, sent: false },
     )
   }
-  return done(leftOut > 0 ? { leftOut } : {})
+  const without = options.remaining && (await lookWithout(asking, options.remaining, visits, options))
+  return done({ ...(leftOut > 0 ? { leftOut } : {}), ...(without === undefined ? {} : { without }) })
+}
+
+/** Whether clients that trust the remaining CAs alone would see the same of every address. */
+const lookWithout = async (
+  { port, dialect, serverName }: Asking,
+  { hash, roots }: Remaining,
+  visits: readonly Visited[],
+  { clock, signal }: LookOptions,
+): Promise<Look['without']> => {
+  const asked = withoutOtherFamily(visits)
+  for (const { address, served, problems } of asked) {
+    if (served === undefined) return { hash, same: false }
+    const sight = await probe({ address, port, dialect, serverName, roots }, { clock, signal, ...patience })
+    const isSame = sight.served?.fingerprint === served.fingerprint && isDeepStrictEqual(sight.problems ?? [], problems)
+    if (!isSame) return { hash, same: false }
+  }
+  return { hash, same: asked.length > 0 }
 }
 
 /** What is learned at one address serves at the next. */

@@ -11,7 +11,7 @@ import { doubledDelay } from '../../runtime/backoff.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { answered, type Look, type TrustSeen, untilNextLook } from './decide.ts'
-import { type Asking, lookAt, type ShownCertificate } from './look.ts'
+import { type Asking, lookAt, type Remaining, type ShownCertificate } from './look.ts'
 import { NextProofs, type ProofWatchOptions } from './next-proofs.ts'
 import type { Permits } from '../reach.ts'
 import type { Plan, PlannedClient, PlannedEndpoint } from './plan.ts'
@@ -36,6 +36,8 @@ export interface WatchOptions extends ProofWatchOptions {
 export interface Followed {
   readonly plan: Plan
   readonly roots: readonly Uint8Array[]
+  /** While something is on its way out of what clients trust. */
+  readonly remaining?: Remaining | undefined
 }
 
 export interface Watched {
@@ -103,8 +105,9 @@ export class EndpointWatch {
     this.#profiles.set(profile, { ...followed, keys })
     for (const endpoint of endpoints) this.#followOne(profile, `${profile} ${endpoint.address}`, endpoint, intervalMs)
     // What is seen of them hangs on what they are shown.
-    if (before !== undefined && before.plan.client?.fingerprint !== followed.plan.client?.fingerprint)
-      for (const key of keys) this.#patrol.soon(key)
+    const isAnother = ({ plan, remaining }: Followed): boolean =>
+      plan.client?.fingerprint !== followed.plan.client?.fingerprint || remaining?.hash !== followed.remaining?.hash
+    if (before !== undefined && isAnother(before)) for (const key of keys) this.#patrol.soon(key)
   }
 
   #followOne(profile: string, key: string, endpoint: PlannedEndpoint, intervalMs: number): void {
@@ -184,7 +187,7 @@ export class EndpointWatch {
     const showing = client === undefined ? undefined : this.#showing(state, client)
     const asking = askingOf(followed, endpoint)
     const seen = await lookAt(asking, {
-      ...{ clock, permits, lookup, signal, showing, known: state.served },
+      ...{ clock, permits, lookup, signal, showing, known: state.served, remaining: followed.remaining },
     })
     const { proof } = endpoint
     const next =
@@ -268,8 +271,15 @@ const trustKeyOf = ({ served }: State, { fingerprint, authority }: PlannedClient
 const question = ({ dialect, serverName, wish }: PlannedEndpoint): string =>
   JSON.stringify([dialect, serverName, wish.expected.map(({ fingerprint }) => fingerprint)])
 
-const digest = ({ nameFault, refusal, visits, trust, client }: Look): string =>
-  JSON.stringify([nameFault, refusal, visits, trust, client === 'None' || client === 'Unreadable' ? client : ''])
+const digest = ({ nameFault, refusal, visits, trust, without, client }: Look): string =>
+  JSON.stringify([
+    nameFault,
+    refusal,
+    visits,
+    trust,
+    without,
+    client === 'None' || client === 'Unreadable' ? client : '',
+  ])
 
 const askingOf = ({ plan, roots }: Followed, endpoint: PlannedEndpoint): Asking => {
   const { host, port, dialect, serverName } = endpoint
