@@ -12,8 +12,10 @@ import { authorityYaml, certificateYaml, runVerb, useFolder } from '../shared/ve
 const folder = useFolder()
 const count = 10_000
 
+const isRevoked = (serialNumber: string): boolean => serialNumber.endsWith('0')
+
 /** The one certificate again and again, with other serial numbers; nobody looks at the signatures here. */
-const multiply = async (cluster: Cluster): Promise<string[]> => {
+const multiply = async (cluster: Cluster): Promise<{ all: string[]; revoked: number }> => {
   const { items } = await cluster.list(issuedCertificates, { namespace: 'data' })
   const model = items.find(({ spec }) => spec.certificateRef?.name === 'orders') as IssuedCertificate
   const [der] = certificatesOf(model.spec.certificate) as [Uint8Array]
@@ -27,7 +29,7 @@ const multiply = async (cluster: Cluster): Promise<string[]> => {
     const copy = Buffer.from(der)
     serial.copy(copy, at)
     const serialNumber = serial.toString('hex').toUpperCase()
-    const revocation = serialNumber.endsWith('0') ? { revocation: { reason: 'superseded' } } : {}
+    const revocation = isRevoked(serialNumber) ? { revocation: { reason: 'superseded' } } : {}
     await cluster.create(
       issuedCertificates,
       {
@@ -42,18 +44,17 @@ const multiply = async (cluster: Cluster): Promise<string[]> => {
       { fieldManager: 'test', metadataOnly: true },
     )
   })
-  return [
-    ...serials.map((serial) => serial.toString('hex').toUpperCase()),
-    ...items.map(({ spec }) => spec.serialNumber),
-  ]
+  const made = serials.map((serial) => serial.toString('hex').toUpperCase())
+  // The two that were there are valid, whatever their serial numbers end with.
+  return { all: [...made, ...items.map(({ spec }) => spec.serialNumber)], revoked: made.filter(isRevoked).length }
 }
 
 describe('ten thousand entries', () => {
   it('are listed page by page, selected by the server, and shown one by one', async () => {
     await folder.render(authorityYaml() + certificateYaml())
     const asked: ListOptions[] = []
-    const [serials, found] = await folder.inState(async (cluster) => {
-      const all = await multiply(cluster)
+    const [serials, revoked, found] = await folder.inState(async (cluster) => {
+      const { all, revoked: some } = await multiply(cluster)
       const recording = {
         list: (resource: typeof issuedCertificates, options: ListOptions) => {
           asked.push(options)
@@ -64,7 +65,7 @@ describe('ten thousand entries', () => {
       const read = await readLedger({ cluster: recording, scope: undefined }, { authority })
       const one = await readLedger({ cluster: recording, scope: undefined }, { authority, serialNumber: all[7] })
       expect(one.map(({ spec }) => spec.serialNumber)).toEqual([all[7]])
-      return [all, read.map(({ spec }) => spec.serialNumber)]
+      return [all, some, read.map(({ spec }) => spec.serialNumber)]
     })
     expect(found.toSorted()).toEqual(serials.toSorted())
     // Twenty pages, and one request for a single entry: nothing is asked entry by entry.
@@ -74,7 +75,6 @@ describe('ten thousand entries', () => {
 
     const verb = (...args: string[]) => runVerb(ledger, [...args, '--authority', 'data/ca', ...folder.state])
     const table = await verb('list')
-    const revoked = serials.filter((serial) => serial.endsWith('0')).length
     expect(table.out.split('\n')).toHaveLength(count + 3)
     expect(table.out).toMatch(new RegExp(`\n${count} certificates: ${count - revoked} valid, ${revoked} revoked\n$`))
     const { items } = JSON.parse((await verb('list', '--status', 'revoked', '-o', 'json')).out) as { items: unknown[] }
