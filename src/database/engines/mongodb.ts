@@ -107,6 +107,11 @@ export const mongodb: Definition = {
           cure: 'set require: X509, or TLS for a password',
         }
       : undefined,
+  // A step in the path of a URI, however it is quoted: drivers would connect to no database.
+  refusesDatabase: (database) =>
+    database === '.' || database === '..'
+      ? { problem: `MongoDB has no database "${database}"`, cure: 'name another one' }
+      : undefined,
   serverItems: combinedItems,
   clientItems: clientItems(combinedItems),
   reload: (version) =>
