@@ -26,27 +26,28 @@ import { recordSecretOf } from './names.ts'
 import type { Stage } from './stage.ts'
 import { publicKeyHash, trustHash } from './trust.ts'
 
-export type Standing =
+/** Of what its owner gives, against what is remembered of it: `Remembered`. */
+export type Standing<Remembered> =
   /** It is as remembered, or is remembered from now on; `write`: that has changed. `note`: a sentence. */
-  | { readonly state: 'known'; readonly record: BroughtRecord; readonly write: boolean; readonly note?: string }
-  /** Another key than the one that is to be there: a rotation has to see to it. */
-  | { readonly state: 'replaced'; readonly record: BroughtRecord }
+  | { readonly state: 'known'; readonly record: Remembered; readonly write: boolean; readonly note?: string }
+  /** Another key than the one that is to be there, or a certificate too few or too many: a rotation has to see to it. */
+  | { readonly state: 'changed'; readonly record: Remembered }
   /** The Secret of a rotation is a step ahead of status, which the rotation mends. */
   | { readonly state: 'ahead' }
   | { readonly state: 'refused'; readonly reason: Reason; readonly message: string }
 
 /** Pure. */
-export const standingOf = (authority: CertificateAuthority, seen: BroughtAuthority): Standing => {
+export const standingOf = (authority: CertificateAuthority, seen: BroughtAuthority): Standing<BroughtRecord> => {
   const { brought, recorded, owner } = seen
   const party = partyOf(brought.imported)
   if (recorded.state !== 'found') return withoutRecord(authority, seen, party)
   const { record } = recorded
   if (!isInStep(authority, record)) return { state: 'ahead' }
-  if (owner !== keyWanted(record.stage)) return { state: 'replaced', record }
+  if (owner !== keyWanted(record.stage)) return { state: 'changed', record }
   if (owner === 'Signer')
     return { state: 'known', record: { ...record, signer: party }, write: !isSameParty(record.signer, party) }
   const { other } = record
-  if (other === undefined) return { state: 'replaced', record }
+  if (other === undefined) return { state: 'changed', record }
   return {
     state: 'known',
     record: { ...record, other: { ...party, name: other.name } },
@@ -54,7 +55,11 @@ export const standingOf = (authority: CertificateAuthority, seen: BroughtAuthori
   }
 }
 
-const withoutRecord = (authority: CertificateAuthority, { recorded }: BroughtAuthority, signer: Party): Standing => {
+const withoutRecord = (
+  authority: CertificateAuthority,
+  { recorded }: BroughtAuthority,
+  signer: Party,
+): Standing<BroughtRecord> => {
   const record = { stage: 'Plain', signer } as const
   const problem =
     recorded.state === 'unusable'

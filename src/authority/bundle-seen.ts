@@ -2,6 +2,7 @@
 
 import { keyOf } from '../cluster/port.ts'
 import type { Context } from '../control/context.ts'
+import { isRotating } from '../control/rotation.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type BroughtSeen, readBrought } from './brought.ts'
 import { type RecordSeen, seeRemembered } from './brought-seen.ts'
@@ -37,7 +38,7 @@ const nothing = { state: 'absent' } as const
 /** One of which nothing was ever remembered costs no second read. */
 const mayBeRemembered = ({ caches }: Reading, authority: CertificateAuthority): boolean =>
   isStaged(authority) ||
-  (authority.status?.rotation?.phase ?? 'Idle') !== 'Idle' ||
+  isRotating(authority) ||
   caches.secrets.store.get(`${keyOf(authority).split('/')[0]}/${recordSecretOf(authority)}`) !== undefined
 
 const readerOf = ({ status }: CertificateAuthority) => ({

@@ -120,13 +120,13 @@ const setAside = (context: Context, authority: CertificateAuthority): Refused | 
 const reportOf = (
   authority: CertificateAuthority,
   seen: BroughtAuthority,
-  standing: Exclude<Standing, { state: 'ahead' }>,
+  standing: Exclude<Standing<BroughtRecord>, { state: 'ahead' }>,
   now: number,
 ): Report => {
   switch (standing.state) {
     case 'refused':
       return refusedReport(standing)
-    case 'replaced':
+    case 'changed':
       return replacedReport(standing.record, seen.brought.imported)
     case 'known':
       return authorityReport(authority, seen, standing, now)
@@ -155,7 +155,7 @@ const replacedReport = (record: BroughtRecord, imported: ImportedAuthority): Rep
 const authorityReport = (
   authority: CertificateAuthority,
   { brought: { imported, observed } }: BroughtAuthority,
-  { record, note }: Extract<Standing, { state: 'known' }>,
+  { record, note }: Extract<Standing<BroughtRecord>, { state: 'known' }>,
   now: number,
 ): Report => {
   const { notAfter, warnings } = imported

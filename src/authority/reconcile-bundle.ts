@@ -7,8 +7,7 @@ import type { Context } from '../control/context.ts'
 import { noFailure } from '../control/failure.ts'
 import type { ImportedTrust } from '../pki/imports/trust.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
-import type { Reason } from '../resources/reasons.ts'
-import { isPhaseOf, writeRemembered } from './brought-keep.ts'
+import { isPhaseOf, type Standing, writeRemembered } from './brought-keep.ts'
 import {
   bundleData,
   bundleMoves,
@@ -22,22 +21,13 @@ import { type BundleSeen, isStaged } from './bundle-seen.ts'
 import { recordSecretOf } from './names.ts'
 import type { Report } from './brought-report.ts'
 
-export type BundleStanding =
-  /** It is trusted as its owner gives it, or is from now on; `write`: what is remembered has changed. `note`: a sentence. */
-  | { readonly state: 'known'; readonly record: BundleRecord; readonly write: boolean; readonly note?: string }
-  /** Something was taken out, or is back: a rotation has to see to it. */
-  | { readonly state: 'changed'; readonly record: BundleRecord }
-  /** The Secret of a rotation is a step ahead of status, which the rotation mends. */
-  | { readonly state: 'ahead' }
-  | { readonly state: 'refused'; readonly reason: Reason; readonly message: string }
-
 /** Pure. */
 export const bundleStanding = (
   authority: CertificateAuthority,
   { certificates: given }: ImportedTrust,
   recorded: BundleSeen['recorded'],
   now: number,
-): BundleStanding => {
+): Standing<BundleRecord> => {
   if (recorded.state !== 'found') return withoutRecord(authority, given, recorded)
   const { record } = recorded
   if (!isPhaseOf(authority, record.stage)) return { state: 'ahead' }
@@ -51,7 +41,7 @@ const withoutRecord = (
   authority: CertificateAuthority,
   given: ImportedTrust['certificates'],
   recorded: Exclude<BundleSeen['recorded'], { state: 'found' }>,
-): BundleStanding => {
+): Standing<BundleRecord> => {
   const record = bundleMoves.settle(given)
   const isUnusable = recorded.state === 'unusable'
   const problem = isUnusable
@@ -83,7 +73,7 @@ export const rememberBundle = async (
 export const bundleReport = (
   authority: CertificateAuthority,
   bundle: ImportedTrust,
-  standing: Extract<BundleStanding, { state: 'known' | 'changed' }>,
+  standing: Extract<Standing<BundleRecord>, { state: 'known' | 'changed' }>,
   now: number,
 ): Report => {
   const { record } = standing

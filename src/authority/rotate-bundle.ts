@@ -6,6 +6,7 @@
 
 import type { Context } from '../control/context.ts'
 import { noFailure } from '../control/failure.ts'
+import { isRotating } from '../control/rotation.ts'
 import type { ImportedTrust } from '../pki/imports/trust.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { Retryable, Terminal } from '../runtime/errors.ts'
@@ -107,7 +108,7 @@ export class BundleRotator {
     const { bundle } = given
     if (recorded.state === 'found') return { authority, given: bundle, recorded, record: recorded.record, signal }
     // Before it is remembered, or where it cannot be, it is what its owner gives.
-    if ((authority.status?.rotation?.phase ?? 'Idle') === 'Idle')
+    if (!isRotating(authority))
       return { authority, given: bundle, recorded, record: bundleMoves.settle(bundle.certificates), signal }
     throw new Terminal(
       'AuthoritySecretMissing',
