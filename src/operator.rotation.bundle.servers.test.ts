@@ -63,13 +63,15 @@ it('stays trusted as long as a server shows a certificate that hangs on it, and 
     person,
   )
   const address = `127.0.0.1:${port}`
+  // As long as a port, and none: nobody asks it, and nobody may wait for it.
+  const unreadable = '127.0.0.1:99999'
   const spec = {
     ...{
       engine: 'External',
       authorityRef: { name: 'ca' },
       connection: { host: '127.0.0.1', protocol: 'Redis', port },
     },
-    ...{ clients: [{ name: 'app' }], topology: undefined, probe: { interval: '1s', endpoints: [address] } },
+    ...{ clients: [{ name: 'app' }], topology: undefined, probe: { interval: '1s', endpoints: [address, unreadable] } },
   }
   await cluster.apply(databaseTLSProfiles, profile(spec) as never, person)
   const row = async () => (await getProfile(cluster)).status?.endpoints?.[0]

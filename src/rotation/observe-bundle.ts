@@ -4,13 +4,13 @@ import type { BundleMaterial } from '../authority/rotate-bundle.ts'
 import { keyOf } from '../cluster/port.ts'
 import type { Caches } from '../control/context.ts'
 import { engineOf } from '../database/engines/external.ts'
-import { keyOfAuthority } from '../profile/names.ts'
+import { authorityOf } from '../profile/names.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
 import { behindOf, type Consuming } from './consumers.ts'
 import { isGoing, type Member } from './family.ts'
 import { wishOf } from './observe.ts'
-import { serversOf } from './servers.ts'
+import { serversOf, unasked, unaskedOf } from './servers.ts'
 import type { Waiting, World } from './state.ts'
 import { strangersTo } from './strangers.ts'
 
@@ -20,9 +20,8 @@ export const observeBundle = (
   { stage, former, bundle }: Pick<BundleMaterial, 'stage' | 'former' | 'bundle'>,
   now: number,
 ): World => {
-  const family: readonly Member[] = [
-    { authority, parent: undefined, isStranger: strangersTo(consuming.caches, authority) },
-  ]
+  const head: Member = { authority, parent: undefined, isStranger: strangersTo(consuming.caches, authority) }
+  const family = [head]
   const [signer, other] = stage === 'Next' || stage === 'Both' ? [former, bundle] : [bundle, former]
   const isPlain = stage === 'Plain'
   const { reloads } = isPlain
@@ -38,7 +37,7 @@ export const observeBundle = (
     changesTrust: true,
     behind: isPlain ? [] : behindOf(consuming, family),
     ...{ reloads, leaves: [], unproved: [] },
-    ...(isPlain ? { notServing: [], notProvable: [], proved: 0 } : needsOf(consuming, authority, bundle)),
+    ...(isPlain ? { notServing: [], notProvable: [], proved: 0 } : needsOf(consuming, head, bundle)),
   }
 }
 
@@ -46,17 +45,17 @@ type Needs = Pick<World, 'notServing' | 'notProvable' | 'proved'>
 type Row = NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]
 
 /** Of servers whose clients are given this bundle: whether those take them without what is on its way out. `bundle`: trustHash. */
-const needsOf = ({ caches, asksServers }: Consuming, authority: CertificateAuthority, bundle: string): Needs => {
+const needsOf = ({ caches, asksServers }: Consuming, head: Member, bundle: string): Needs => {
   const notServing: Waiting[] = []
   const notProvable: Waiting[] = []
   let proved = 0
-  for (const profile of profilesOf(caches, authority)) {
+  for (const profile of profilesOf(caches, head)) {
     for (const row of profile.status?.endpoints ?? []) {
       const waiting = { name: `${keyOf(profile)}: ${row.address}`, why: row.message ?? '' }
       if (row.verifiesUnder === bundle) proved += 1
       else (isBeyond(row) ? notProvable : notServing).push(waiting)
     }
-    if (asksServers) notServing.push(...unasked(profile))
+    if (asksServers) notServing.push(...unaskedByBundle(profile))
   }
   return { notServing, notProvable, proved }
 }
@@ -64,24 +63,19 @@ const needsOf = ({ caches, asksServers }: Consuming, authority: CertificateAutho
 /** It is not asked, or has no TLS: what it needs cannot be seen, or is nothing. One that cannot be reached may come back with what it had. */
 const isBeyond = ({ standing }: Row): boolean => standing === 'NotAsked' || standing === 'NoTLS'
 
-const unasked = (profile: DatabaseTLSProfile): Waiting[] => {
-  if (profile.spec.probe === undefined) return []
-  const rows = profile.status?.endpoints ?? []
-  const listed = profile.spec.probe.endpoints ?? []
-  const missing = listed.filter((address) => !rows.some((row) => row.address === address))
-  const names =
-    listed.length === 0 && rows.length === 0
-      ? [`DatabaseTLSProfile ${keyOf(profile)}`]
-      : missing.map((address) => `${keyOf(profile)}: ${address}`)
-  return names.map((name) => ({ name, why: 'it has not been asked yet' }))
+/** Where none is listed it asks those of its topology, which are known once they were asked. */
+const unaskedByBundle = (profile: DatabaseTLSProfile): Waiting[] => {
+  const { probe } = profile.spec
+  if (probe === undefined) return []
+  const isNew = (probe.endpoints ?? []).length === 0 && (profile.status?.endpoints ?? []).length === 0
+  return isNew ? [{ name: `DatabaseTLSProfile ${keyOf(profile)}`, why: unasked }] : unaskedOf(profile)
 }
 
 /** Those whose servers bring their own certificates, which hang on what is in the bundle. */
-const profilesOf = (caches: Caches, authority: CertificateAuthority): DatabaseTLSProfile[] => {
+const profilesOf = (caches: Caches, { authority, isStranger }: Member): DatabaseTLSProfile[] => {
   const key = keyOf(authority)
-  const isStranger = strangersTo(caches, authority)
   return caches.profiles.store
     .by('authority', key)
-    .filter((profile) => keyOfAuthority(profile.spec.authorityRef, profile) === key && engineOf(profile.spec).managed)
+    .filter((profile) => authorityOf(profile) === key && engineOf(profile.spec).managed)
     .filter((profile) => !isGoing(caches, profile) && !isStranger(profile))
 }

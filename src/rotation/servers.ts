@@ -52,7 +52,8 @@ export const serversOf = (
     }
     const beyond = beyondOf(profile, keys)
     notProvable.push(...beyond)
-    if (asksServers && beyond.length === 0) unproved.push(...unaskedOf(profile, keys))
+    const takesClients = !engineOf(profile.spec).managed && keys.has(clientAuthorityOf(profile))
+    if (asksServers && takesClients && beyond.length === 0) unproved.push(...unaskedOf(profile))
     if (keys.has(authorityOf(profile)))
       notServing.push(...rowsNotServing(caches, profile).map(([row]) => waiting(profile, row)))
   }
@@ -65,15 +66,14 @@ const rowsFor = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Row[] 
   return (profile.status?.endpoints ?? []).filter(({ clientAuthority = usual }) => keys.has(clientAuthority ?? ''))
 }
 
-/** Those that were listed a moment ago. */
-const unaskedOf = (profile: DatabaseTLSProfile, keys: ReadonlySet<string>): Waiting[] => {
+export const unasked = 'it has not been asked yet'
+
+/** Those that were listed a moment ago. An address that nobody can read is asked by nobody. */
+export const unaskedOf = (profile: DatabaseTLSProfile): Waiting[] => {
   const asked = new Set((profile.status?.endpoints ?? []).map(({ address }) => address))
-  if (engineOf(profile.spec).managed || !keys.has(clientAuthorityOf(profile))) return []
   const listed = (profile.spec.probe?.endpoints ?? []).filter((one) => parseEndpoint(one) !== undefined)
   return listed.flatMap((address) =>
-    asked.has(address)
-      ? []
-      : [{ name: `${keyOf(profile)}: ${address}`, why: 'it has not been asked yet', passing: true as const }],
+    asked.has(address) ? [] : [{ name: `${keyOf(profile)}: ${address}`, why: unasked, passing: true as const }],
   )
 }
 
