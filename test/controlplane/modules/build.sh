@@ -8,37 +8,16 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${DBTLS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dbtls}
-version=$(sed -n 's/^require k8s.io\/kubernetes \(v[0-9.]*\)$/\1/p' "$here/kube/go.mod")
-[ -n "$version" ] || version=$(awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$here/kube/go.mod")
+version=$(awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$here/kube/go.mod")
 key=$(cat "$here"/{kube,etcd,helm}/go.{mod,sum} | sha256sum | cut -c1-16)
-bin=$cache/controlplane/$key
-mkdir -p "$bin"
-
-# Two test runs that start together must not build the same thing twice over.
-exec 9>"$bin/.lock"
-flock 9
+# shellcheck source=SCRIPTDIR/go-build.sh
+. "$here/go-build.sh"
+build_into "$cache/controlplane/$key"
 
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly
-minor=${version#v1.}
-minor=${minor%%.*}
-base=k8s.io/component-base/version
-stamp="-X $base.gitVersion=$version -X $base.gitMajor=1 -X $base.gitMinor=$minor -X $base.gitTreeState=clean"
-stamp="$stamp -X $base.gitCommit=0 -X $base.buildDate=2026-01-01T00:00:00Z -X k8s.io/client-go/pkg/version.gitVersion=$version"
-
-# build MODULE PACKAGE BINARY LDFLAGS
-build() {
-  [ -x "$bin/$3" ] && return
-  echo "building $3 ($2), once; this can take minutes …" >&2
-  start=$SECONDS
-  (cd "$here/$1" && go build -trimpath -ldflags "$4" -o "$bin/$3.tmp" "$2") >&2
-  mv "$bin/$3.tmp" "$bin/$3"
-  echo "built $3 in $((SECONDS - start)) s" >&2
-}
-
-build etcd go.etcd.io/etcd/server/v3 etcd "-s -w"
-build kube k8s.io/kubernetes/cmd/kube-apiserver kube-apiserver "-s -w $stamp"
-build kube k8s.io/kubernetes/cmd/kube-controller-manager kube-controller-manager "-s -w $stamp"
-build kube k8s.io/kubernetes/cmd/kubectl kubectl "-s -w $stamp"
-build helm helm.sh/helm/v4/cmd/helm helm "-s -w"
+stamp=$(kubernetes_stamp)
+build etcd go.etcd.io/etcd/server/v3 etcd
+for name in kube-apiserver kube-controller-manager kubectl; do build kube "k8s.io/kubernetes/cmd/$name" "$name" "$stamp"; done
+build helm helm.sh/helm/v4/cmd/helm helm
 
 echo "$bin"
