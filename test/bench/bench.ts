@@ -81,6 +81,12 @@ export class Bench {
     return operator
   }
 
+  /** The one that runs. */
+  get operator(): Operator {
+    if (this.#operator === undefined) throw new Error('no operator runs')
+    return this.#operator
+  }
+
   async stopOperator(): Promise<void> {
     await this.#operator?.stop()
     this.#operator = undefined

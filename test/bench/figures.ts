@@ -30,6 +30,13 @@ export const median = (values: readonly number[]): number => {
   return (low + high) / 2
 }
 
+/** Of the mean: how far a ratio of two equals may be from 1 by chance; 0 for a single value. */
+export const standardError = (values: readonly number[]): number => {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  return values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1) / values.length)
+}
+
 /** Three significant digits, and never an exponent. */
 const digits = (value: number): string =>
   value >= 100 || value === 0 || Number.isInteger(value)

@@ -1,8 +1,8 @@
 /**
  * The most that this API server gives to anybody who records, writes and reports certificates: the operator's own client in a
  * process of its own sends the same three writes with ready-made bytes, and does nothing else. With `rsaKeys` it makes a key
- * before each three, the most that this thread pool gives beside such a server. Standard input: RawJob; standard output:
- * RawResult.
+ * before each three, the most that this thread pool gives beside such a server; with `applies` it applies the certificate itself, too,
+ * as the operator does for a profile. Standard input: RawJob; standard output: RawResult.
  */
 import { webcrypto } from 'node:crypto'
 import { text } from 'node:stream/consumers'
@@ -12,6 +12,7 @@ import { secrets, type Secret } from '../../src/resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from '../../src/resources/database-certificate.ts'
 import { issuedCertificates, type IssuedCertificate } from '../../src/resources/issued-certificate.ts'
 import { connect } from './bench.ts'
+import { certificateName, numbers } from './objects.ts'
 import { inParallel } from './parallel.ts'
 import { pinPool } from './processors.ts'
 
@@ -32,6 +33,8 @@ export interface RawJob {
   readonly alone: number
   /** An RSA-2048 key for each round, by a thread pool that has the processors of processors.ts for itself. */
   readonly rsaKeys: boolean
+  /** The certificates are not there yet. */
+  readonly applies: boolean
 }
 
 export interface RawResult {
@@ -42,7 +45,6 @@ export interface RawResult {
 const job = JSON.parse(await text(process.stdin)) as RawJob
 const cluster = await connect(job.kubeconfig)
 const options = { fieldManager: 'dbtls.dev/operator', metadataOnly: true }
-const { items } = await cluster.list(databaseCertificates, { namespace: job.namespace })
 
 const shorn = <T extends KubeObject>(template: T, name: string, extra: object = {}): T => ({
   ...template,
@@ -62,9 +64,15 @@ const rsa = {
   hash: 'SHA-256',
 }
 
+const apply = (name: string): Promise<DatabaseCertificate> => {
+  const { status: _, ...wanted } = shorn(job.templates.certificate, name)
+  return cluster.apply(databaseCertificates, wanted, { ...options, force: true, createOnly: true })
+}
+
 let serial = 0
-const round = async (certificate: DatabaseCertificate): Promise<void> => {
+const round = async (item: DatabaseCertificate | string): Promise<void> => {
   const { templates } = job
+  const certificate = typeof item === 'string' ? await apply(item) : item
   if (job.rsaKeys) await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify'])
   const { name, namespace, uid, resourceVersion } = certificate.metadata
   const serialNumber = `7F${(serial++).toString(16).toUpperCase().padStart(38, '0')}`
@@ -76,16 +84,20 @@ const round = async (certificate: DatabaseCertificate): Promise<void> => {
     name,
     uid: uid ?? '',
   }))
-  const secret = shorn(templates.secret, certificate.spec.secret.name, { ownerReferences })
+  const secret = shorn(templates.secret, `${name}-tls`, { ownerReferences })
   await cluster.apply(secrets, secret, { ...options, force: true, createOnly: true })
   const { apiVersion, kind, status } = templates.certificate
   const update = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status }
   await cluster.updateStatus(databaseCertificates, update as unknown as DatabaseCertificate, options)
 }
 
+const all = job.warmUp + job.rounds + job.alone
+const items = job.applies
+  ? numbers(all).map(certificateName)
+  : (await cluster.list(databaseCertificates, { namespace: job.namespace })).items
 const warm = items.slice(0, job.warmUp)
 const measured = items.slice(job.warmUp, job.warmUp + job.rounds)
-const alone = items.slice(job.warmUp + job.rounds, job.warmUp + job.rounds + job.alone)
+const alone = items.slice(job.warmUp + job.rounds, all)
 if (alone.length < job.alone)
   throw new Error(`${keyOf({ metadata: { name: job.namespace } })} has too few certificates`)
 

@@ -11,9 +11,13 @@ import type { RawJob, RawResult } from './raw-loop.ts'
 
 const script = fileURLToPath(new URL('raw-loop.ts', import.meta.url))
 
-/** What the operator wrote for the first certificate of `namespace`: as long, and as many fields, as the real thing. */
-export const templatesOf = async ({ admin }: Bench, namespace: string): Promise<RawJob['templates']> => {
-  const certificate = await admin.get(databaseCertificates, { namespace, name: certificateName(0) })
+/** What the operator wrote for this certificate of `namespace`: as long, and as many fields, as the real thing. */
+export const templatesOf = async (
+  { admin }: Bench,
+  namespace: string,
+  name = certificateName(0),
+): Promise<RawJob['templates']> => {
+  const certificate = await admin.get(databaseCertificates, { namespace, name })
   const serial = certificate.status?.serialNumber?.toLowerCase() ?? ''
   const [issued, secret] = await Promise.all([
     admin.get(issuedCertificates, { namespace, name: `bench-ca-${serial}` }),
@@ -28,13 +32,23 @@ export const rawLoop = async (
   namespace: string,
   templates: RawJob['templates'],
   rounds: number,
-  { rsaKeys = false }: { readonly rsaKeys?: boolean } = {},
+  { rsaKeys = false, applies = false }: Partial<Pick<RawJob, 'rsaKeys' | 'applies'>> = {},
 ): Promise<RawResult> => {
   const [warmUp, alone] = rsaKeys ? [20, 0] : [100, 50]
   await bench.namespace(namespace, { wait: false })
-  await bench.createCertificates(namespace, warmUp + rounds + alone)
+  if (!applies) await bench.createCertificates(namespace, warmUp + rounds + alone)
   const { kubeconfig } = bench.chart
-  const job: RawJob = { kubeconfig, namespace, templates, warmUp, rounds, concurrency: workers, alone, rsaKeys }
+  const job: RawJob = {
+    kubeconfig,
+    namespace,
+    templates,
+    warmUp,
+    rounds,
+    concurrency: workers,
+    alone,
+    rsaKeys,
+    applies,
+  }
   const env = { ...process.env, ...bench.environment }
   const { stdout } = await must(process.execPath, [script], { stdin: JSON.stringify(job), env })
   // Owners last: then there is nothing to do for the garbage collector, which would take half a minute over it.
