@@ -151,10 +151,20 @@ describe.skipIf(opensslVersion === undefined)('a rotation', () => {
       // The leaves of a CA below keep their keys and its signature. What is new is the chain of that CA, which servers have to read before
       // the former root goes.
       if (above !== undefined) {
-        await until('the rotation to wait for the server', async () => (await rotation()).pending?.reloads === 1)
+        // By its number the certificate is the one that it should serve.
+        const shown = await row('Old', 'Proved')
+        expect(shown.servedSerial).toBe(former)
+        expect(shown.message).toContain('with the chain of the former CA')
+        const waits = await until('the rotation to wait for the server', async () => {
+          const found = await rotation()
+          return found.pending?.reloads === 1 && found.pending.endpoints === 1 && found
+        })
+        expect(waits.message).toContain(`another certificate or chain than the delivered one: data/orders: ${address}`)
         await sleep(3000)
-        expect((await rotation()).phase, 'a former chain may still be served').toBe('Signing')
-        expect((await row('Serving', 'Proved')).servedSerial).toBe(former)
+        expect((await rotation()).phase, 'a former chain is still served').toBe('Signing')
+        expect(await live.restart(), 'the same certificate').toBe(former)
+        expect((await row('Serving', 'Proved')).verifiesUnder).toBe(to)
+        await until('it to be waited for no more', async () => ((await rotation()).pending?.endpoints ?? 0) === 0)
         return
       }
       const proved = await row('Old', 'Proved')

@@ -121,6 +121,14 @@ export class Keyring {
     return recorded.record.bundle.filter(({ notAfter }) => now <= notAfter).map(({ der }) => der)
   }
 
+  /** DER of the CA that signs since a rotation has switched, and of the one that did before. Rejects as `load` does. */
+  async exchangedOf(authority: CertificateAuthority): Promise<readonly [next: Uint8Array, former: Uint8Array]> {
+    const { certificate, former } = await this.load(authority)
+    if (former === undefined || certificate.fingerprint !== authority.status?.rotation?.to)
+      throw new Error('its Secret does not hold the two authorities that status reports')
+    return [certificate.der, former.certificate.der]
+  }
+
   /**
    * PKCS #8 of the CA's own key, for whoever may have it (`spec.allowKeyExport`; asked by the caller). Read anew and never
    * kept. Rejects as `load` does.

@@ -84,8 +84,9 @@ export const makeIntermediate = async (
   commonName: string,
   pathLength?: number,
   at = now,
+  known?: KeyPair,
 ): Promise<Authority> => {
-  const key = await generate()
+  const key = known ?? (await generate())
   const plan = authorityPlan({
     signer: above.signer,
     selfSigned: false,

@@ -21,7 +21,7 @@ export const byProfile = (object: KubeObject): string[] =>
     ? [`${object.metadata.namespace}/${object.metadata.annotations?.[marks.owner]?.slice(kindPrefix.length)}`]
     : []
 
-export const keyOfAuthority = ({ namespace, name }: AuthorityRef, { metadata }: DatabaseTLSProfile): string =>
+export const keyOfAuthority = ({ namespace, name }: AuthorityRef, { metadata }: KubeObject): string =>
   `${namespace ?? metadata.namespace ?? 'default'}/${name}`
 
 /** `namespace/name` of the CA that signs what its servers show. */

@@ -317,7 +317,7 @@ export const databaseTLSProfileStatus = z.object({
         }),
         verifiesUnder: text(
           64,
-          'Hash of the trust bundle without what was taken out of it, where clients that have that alone take what the server shows.',
+          'While a CA goes: hash of the trust bundle without it, or fingerprint of the CA that takes its place, where clients that trust that alone see the same.',
         ).optional(),
         lastProbe: statusTime(
           'The look after which this was written; while nothing changes nothing is written.',

@@ -112,7 +112,7 @@ export const reasons = {
   Served:
     'On condition Serving: every endpoint serves a certificate that clients take; of servers that dbtls makes certificates for, the current one.',
   OldCertificateServed:
-    'On condition Serving: a server still serves a certificate from before the renewal; the message says since when. Let it reload or restart.',
+    'On condition Serving: a server still serves a certificate from before the renewal, the message says since when; or the chain of a CA that is being replaced. Let it reload or restart.',
   OtherCertificateServed:
     'On condition Serving: a server serves a certificate that is none of this profile. It was given other files, or another server answers there.',
   ServedCertificateRefused:

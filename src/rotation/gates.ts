@@ -53,11 +53,11 @@ export const gates: Readonly<Record<GateName, Gate>> = {
     counts: 'certificates',
     restarts: true,
   },
-  /** Every probed server serves the certificate that was delivered. */
+  /** Every probed server serves the certificate that was delivered, with a chain that needs no former CA. */
   served: {
     waiting: ({ notServing }) => notServing,
     says: (count) =>
-      `${count} ${count === 1 ? 'server serves' : 'servers serve'} another certificate than the delivered one`,
+      `${count} ${count === 1 ? 'server serves' : 'servers serve'} another certificate or chain than the delivered one`,
     counts: 'endpoints',
   },
 }

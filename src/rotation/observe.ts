@@ -49,7 +49,8 @@ export const observe = (
   const to = stage === 'Next' || stage === 'Both' ? other?.fingerprint : signer.fingerprint
   const relative = rotatingRelative(caches, authority, family)
   const wish = wishOf(authority, now)
-  const former = stage === 'Switched' || stage === 'Dropped' ? other : signer
+  const signs = stage === 'Switched' || stage === 'Dropped'
+  const former = signs ? other : signer
   return {
     now,
     // Whoever revokes a CA wants it replaced as soon as proof allows.
@@ -78,9 +79,8 @@ export const observe = (
             ...(stage === 'Both' ? unseenOf(caches, family, now, consuming.namespaces) : []),
           ],
     alone: stage === 'Next' || stage === 'Both' ? aloneWith(caches, authority) : [],
-    leaves:
-      stage === 'Switched' || stage === 'Dropped' ? leavesOf(caches, authority, signer, now, consuming.namespaces) : [],
-    ...(stage === 'Plain' ? nobody : serversOf(caches, family, { to, asksServers: consuming.asksServers })),
+    leaves: signs ? leavesOf(caches, authority, signer, now, consuming.namespaces) : [],
+    ...(stage === 'Plain' ? nobody : serversOf(caches, family, { to, signs, asksServers: consuming.asksServers })),
   }
 }
 

@@ -23,9 +23,10 @@ interface Case {
   readonly reload?: object
   readonly spec?: object
   readonly rotation?: object
+  readonly signs?: boolean
 }
 
-const look = ({ row, reload, spec = {}, rotation }: Case) => {
+const look = ({ row, reload, spec = {}, rotation, signs = false }: Case) => {
   const authority = ca(rotation)
   const profile = {
     metadata: { name: 'orders', namespace: 'data' },
@@ -45,8 +46,7 @@ const look = ({ row, reload, spec = {}, rotation }: Case) => {
     caches,
     [{ authority, parent: undefined, isStranger: () => false }],
     {
-      to: 'N',
-      asksServers: true,
+      ...{ to: 'N', signs, asksServers: true },
     },
   )
   const counts = [reloads, unproved, notProvable, notServing].map((some) => some.length)
@@ -91,6 +91,33 @@ describe('a server', () => {
     },
   ])('$name', ({ is, ...one }) => {
     expect(look(one)).toEqual({ ...none, ...is })
+  })
+})
+
+describe('a server, when the next CA signs,', () => {
+  it.each([
+    { name: 'that was seen to need it alone', row: { verifiesUnder: 'N' }, is: 0 },
+    { name: 'that shows its certificate with the former chain', row: {}, is: 1 },
+    { name: 'that was seen so for another CA', row: { verifiesUnder: 'M' }, is: 1 },
+    {
+      name: 'that needs no other and serves a former certificate',
+      row: { verifiesUnder: 'N', servedSerial: 'BB' },
+      is: 1,
+    },
+    {
+      name: 'that serves what is none of ours and hangs on the former CA',
+      ...{ row: { servedSerial: 'BB', standing: 'Other' }, is: 1 },
+    },
+    {
+      name: 'that serves what is none of ours and hangs on others',
+      ...{ row: { servedSerial: 'BB', standing: 'Other', verifiesUnder: 'N' }, is: 0 },
+    },
+    { name: 'that sends no chain at all', row: { standing: 'NotVerified', verifiesUnder: 'N' }, is: 0 },
+    { name: 'that has no TLS', row: { standing: 'NoTLS', servedSerial: undefined }, is: 0 },
+    { name: 'that is not asked', row: { standing: 'NotAsked', servedSerial: undefined }, is: 0 },
+    { name: 'that is managed by others', row: {}, spec: { engine: 'External' }, is: 0 },
+  ])('$name', ({ is, ...one }) => {
+    expect(look({ ...one, signs: true }).notServing).toBe(is)
   })
 })
 

@@ -28,11 +28,19 @@ export interface ServersSeen {
   readonly notServing: readonly Waiting[]
 }
 
-/** `to`: fingerprint of the CA that servers have to prove to trust. `asksServers`: whether this operator asks any. */
+interface Question {
+  /** Fingerprint of the CA that servers have to prove to trust. */
+  readonly to: string | undefined
+  /** It signs by now: what they show must not hang on the former one. */
+  readonly signs?: boolean
+  /** Whether this operator asks any. */
+  readonly asksServers: boolean
+}
+
 export const serversOf = (
   caches: Caches,
   family: readonly Member[],
-  { to, asksServers }: { readonly to: string | undefined; readonly asksServers: boolean },
+  { to, signs = false, asksServers }: Question,
 ): ServersSeen => {
   const keys = new Set(family.map(({ authority }) => keyOf(authority)))
   const reloads: Waiting[] = []
@@ -55,7 +63,7 @@ export const serversOf = (
     const takesClients = !engineOf(profile.spec).managed && keys.has(clientAuthorityOf(profile))
     if (asksServers && takesClients && beyond.length === 0) unproved.push(...unaskedOf(profile))
     if (keys.has(authorityOf(profile)))
-      notServing.push(...rowsNotServing(caches, profile).map(([row]) => waiting(profile, row)))
+      notServing.push(...rowsNotServing(caches, profile, signs ? to : undefined).map(([row]) => waiting(profile, row)))
   }
   return { reloads, unproved, notProvable, proved, notServing }
 }
@@ -167,10 +175,14 @@ interface Shown {
   readonly certificate: DatabaseCertificate
 }
 
-/** Rows of servers that show another certificate than they should, each with those that it should show. */
+/**
+ * Rows of servers that show another certificate than they should, each with those that it should show. `to`: fingerprint of the
+ * CA that is to be all that they need; undefined: serial numbers alone count.
+ */
 const rowsNotServing = (
   caches: Caches,
   profile: DatabaseTLSProfile,
+  to?: string,
 ): readonly (readonly [row: Row, expected: readonly Shown[]])[] => {
   const rows = profile.status?.endpoints ?? []
   if (rows.length === 0 || engineOf(profile.spec).managed) return []
@@ -181,7 +193,7 @@ const rowsNotServing = (
   return rows.flatMap((row) => {
     const host = parseEndpoint(row.address)?.host
     const expected = host === undefined ? delivered : addressedAt(host, delivered).expected
-    return serves(row, expected) ? [] : [[row, expected] as const]
+    return serves(row, expected) && (to === undefined || needsNoFormer(row, to)) ? [] : [[row, expected] as const]
   })
 }
 
@@ -195,6 +207,10 @@ const serves = ({ servedSerial, standing }: Row, expected: readonly Shown[]): bo
     servedSerial !== undefined && expected.some(({ certificate }) => certificate.status?.serialNumber === servedSerial)
   )
 }
+
+/** The same certificate may have come with another chain. Seen since the switch: what was seen before says nothing of it. */
+const needsNoFormer = ({ standing, verifiesUnder }: Row, to: string): boolean =>
+  verifiesUnder === to || standing === 'NotAsked' || standing === 'NoTLS'
 
 /**
  * Whether the servers that are to show a certificate were seen to; true where nobody asks any. For one look at many

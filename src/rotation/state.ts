@@ -93,7 +93,7 @@ export interface World {
   readonly proved: number
   /** Unexpired, unrevoked, unsuperseded ledger entries of `from` whose holder exists or that have none. */
   readonly leaves: readonly Waiting[]
-  /** Probed servers that serve another certificate than the delivered one. */
+  /** Probed servers that serve another certificate than the delivered one, or what hangs on the former CA. */
   readonly notServing: readonly Waiting[]
   /** Those who are given one CA alone, and the other one at the switch: named, never waited for. */
   readonly alone?: readonly Waiting[]

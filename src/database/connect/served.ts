@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { chainProblems } from '../../pki/certificates/chain.ts'
+import { chainProblems, leadsTo } from '../../pki/certificates/chain.ts'
 import { formatDistinguishedName } from '../../pki/names/names.ts'
 import { CertificateError, equal, parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
 
@@ -109,6 +109,21 @@ const trustProblems = (served: Served, { roots, now, verdict }: Expected): strin
     ...problems.map((problem) => problem.replace(/\.$/, '')),
     ...(usages.length > 0 && !usages.includes('serverAuth') ? [sentenceOf('INVALID_PURPOSE', served)] : []),
   ]
+}
+
+/** DER of a CA that is about to be given up and of the one that takes its place. */
+export interface Exchange {
+  readonly former: Uint8Array
+  readonly next: Uint8Array
+}
+
+/** Whether what a server shows is good only as long as the former of two CAs is trusted. */
+export const hangsOnFormer = ({ chain: [first, ...above] }: Served, { former, next }: Exchange): boolean => {
+  const leaf = first && parsedOrNot(first)
+  if (leaf === undefined) return false
+  const chain = above.flatMap((der) => parsedOrNot(der) ?? [])
+  const leads = (to: Uint8Array): boolean => leadsTo(leaf, chain, [parseCertificate(to)])
+  return leads(former) && !leads(next)
 }
 
 const date = (instant: number): string => new Date(instant).toISOString()

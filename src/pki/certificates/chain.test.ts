@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { issueCertificate } from './certificate.ts'
 import { encodeTbs } from './certificate.ts'
-import { chainProblems } from './chain.ts'
+import { chainProblems, leadsTo } from './chain.ts'
 import { bitString, sequence } from '../encoding/der.ts'
 import { distinguishedName } from '../names/names.ts'
 import { type ParsedCertificate, parseCertificate } from './parse.ts'
@@ -44,6 +44,14 @@ describe('a chain', () => {
 
   test('is one certificate long when the leaf itself is trusted', () =>
     expect(chainProblems(parsed(root), [], [parsed(root)], now)).toEqual([]))
+
+  test('leads by its signatures to a CA, a root or not, whatever the time is', () => {
+    expect(leadsTo(leaf, [parsed(middle)], [parsed(root)])).toBe(true)
+    expect(leadsTo(leaf, [], [parsed(middle)])).toBe(true)
+    expect(leadsTo(leaf, [parsed(middle)], [parsed(stranger)])).toBe(false)
+    expect(leadsTo(leaf, [], [parsed(root)])).toBe(false)
+    expect(chainProblems(leaf, [parsed(middle)], [parsed(root)], now + 5000 * day)).not.toEqual([])
+  })
 
   test('over a CA that was renewed with its key serves what the old one signed', async () => {
     const renewed = await makeRoot({ key: root.key, commonName: 'Root', pathLength: 1, now: now + 50 * day })

@@ -35,6 +35,13 @@ export const chainProblems = (
     .reduce((best, other) => (other.length < best.length ? other : best))
 }
 
+/** Whether signatures lead from `leaf` through `chain` (any order) to one of `roots`, which need not be self-signed; at whatever time. */
+export const leadsTo = (
+  leaf: ParsedCertificate,
+  chain: readonly ParsedCertificate[],
+  roots: readonly ParsedCertificate[],
+): boolean => pathsFrom([leaf], { intermediates: chain, roots, signatureChecks: 0 }).length > 0
+
 type Path = readonly [ParsedCertificate, ...ParsedCertificate[]]
 
 /** Every path from the end of `path` to a root, leaf first. */

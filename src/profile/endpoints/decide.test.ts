@@ -182,6 +182,35 @@ describe('what is said of an endpoint', () => {
     expect(judged).toMatchObject({ standing: 'Old', servedSerial: '0A', notAfter })
     expect(judged.message).toMatch(/^2 of 3 addresses, 10\.0\.0\.8: It still serves 0A/)
   })
+  describe('while a CA above its certificate is replaced', () => {
+    const hanging = { without: { hash: 'N', same: false } }
+    const says = (visits: readonly Visited[], more: Partial<Wish> = {}) => judge(look(visits, hanging), wish(more))
+    it('is old where the chain is the former one, once the other was delivered', () => {
+      const judged = says([visit()], { hasPresentChain: true })
+      expect(judged).toMatchObject({ standing: 'Old', servedSerial: '0B' })
+      expect(judged.message).toMatch(/certificate of orders-server with the chain of the former CA.*Let it reload/)
+      expect(judged.verifiesUnder).toBeUndefined()
+      expect(
+        judge(look([visit()], { without: { hash: 'N', same: true } }), wish({ hasPresentChain: true })),
+      ).toMatchObject({ standing: 'Serving', verifiesUnder: 'N' })
+    })
+    it.each<[string, readonly Visited[], Partial<Wish>, string]>([
+      ['the other was not delivered yet', [visit()], { hasPresentChain: false }, 'Serving'],
+      ['it shows a former certificate', [visit({ served: old })], {}, 'Old'],
+      [
+        'it shows the certificate of others',
+        [visit()],
+        { expected: [{ ...now, fingerprint: 'cc' }], wasOurs: () => false },
+        'Other',
+      ],
+    ])('says what it hangs on where %s', (_, visits, more, standing) => {
+      const judged = says(visits, more)
+      expect(judged).toMatchObject({
+        standing,
+        message: expect.stringContaining('hangs on a CA that is being replaced'),
+      })
+    })
+  })
   it('passes over the family of addresses where nobody listens', () => {
     const both = [dead('ConnectFailed', '::1'), visit()]
     expect(judge(look(both), wish()).standing).toBe('Serving')

@@ -52,7 +52,7 @@ export interface Look {
   /** Addresses behind the name that were left out, because there are too many. */
   readonly leftOut?: number
   readonly trust?: TrustSeen
-  /** Whether clients would see the same if they trusted only what remains of a bundle; `hash` is that of it. */
+  /** Whether clients would see the same if they trusted only what remains when something goes; `hash` is that of it. */
   readonly without?: { readonly hash: string; readonly same: boolean }
   /** What a server that wants a client certificate could be shown. */
   readonly client: 'Shown' | 'NotNeeded' | 'None' | 'Unreadable'
@@ -81,6 +81,8 @@ export interface Wish {
   readonly client?: string
   /** Whether a serial number is of a certificate that the expected ones came after. */
   readonly wasOurs: (serialNumber: string) => boolean
+  /** While a CA above them is replaced: the expected ones were delivered with the chain of the one that takes its place. */
+  readonly hasPresentChain?: boolean
 }
 
 /** From what troubles clients most. */
@@ -107,7 +109,7 @@ export interface Judged {
   readonly trusts?: readonly string[]
   /** Absent where nobody has asked. */
   readonly trustProof?: TrustProof
-  /** Hash of what remains of a bundle, where clients that trust that alone see the same. */
+  /** Hash of what remains when something goes, where clients that trust that alone see the same. */
   readonly verifiesUnder?: string
 }
 
@@ -149,14 +151,14 @@ export const judge = (look: Look, wish: Wish): Judged => {
   const all = visits.map((visit) => ({ visit, ...judgeVisit(visit, look, wish) }))
   const [worst] = all.toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
   if (worst === undefined) return { standing: 'Unreachable', message: nameless, ...proof }
-  const { visit, standing, sentence } = worst
+  const { visit } = worst
+  const { standing, sentence, hangs } = withChain(worst, look, wish)
   const served = visit.served ?? all.find((one) => one.visit.served !== undefined)?.visit.served
   const troubled = all.filter((one) => one.standing !== 'Serving').length
   const where = visits.length > 1 && troubled > 0 ? `${troubled} of ${visits.length} addresses, ${visit.address}: ` : ''
   const more = visit.served === undefined ? [] : clientSentences(visit, look, wish)
   const next = look.trust?.message === undefined ? [] : [cut(look.trust.message)]
   const { without } = look
-  const hangs = without !== undefined && !without.same && standing === 'Serving' ? [leansOnWhatGoes] : []
   return {
     standing,
     message: [`${where}${sentence}`, ...more, ...next, ...hangs].join(' '),
@@ -165,6 +167,25 @@ export const judge = (look: Look, wish: Wish): Judged => {
     ...proof,
   }
 }
+
+type Said = Pick<Judged, 'standing'> & { readonly sentence: string }
+
+/** A chain that clients will refuse is as old as a certificate, once the server could have loaded another one. */
+const withChain = (
+  { standing, sentence }: Said,
+  { without }: Look,
+  { managed, expected: [first], hasPresentChain }: Wish,
+): Said & { readonly hangs: readonly string[] } => {
+  if (without === undefined || without.same) return { standing, sentence, hangs: [] }
+  if (managed) return { standing, sentence, hangs: standing === 'Serving' ? [leansOnWhatGoes] : [] }
+  if (standing !== 'Serving' || hasPresentChain !== true || first === undefined)
+    return { standing, sentence, hangs: [hangsOnFormerChain] }
+  const old = `It serves the current certificate of ${first.certificate} with the chain of the former CA, and has not loaded the one that is in its Secret. Let it reload or restart, or set spec.reload.`
+  return { standing: 'Old', sentence: cut(old), hangs: [] }
+}
+
+const hangsOnFormerChain =
+  'What it shows hangs on a CA that is being replaced: clients refuse it when that one is trusted no more.'
 
 const leansOnWhatGoes =
   'Clients would refuse it without what was taken out of the bundle: it is to be given a certificate of a CA that stays.'

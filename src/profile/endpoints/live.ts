@@ -6,11 +6,13 @@ import type { Keyring } from '../../authority/keyring.ts'
 import type { FindAuthority } from '../../authority/lineage.ts'
 import { type Context, existing } from '../../control/context.ts'
 import type { Lookup } from '../../database/connect/address.ts'
-import { remainingHash } from '../../authority/remaining.ts'
+import { exchangedAt, remainingHash } from '../../authority/remaining.ts'
+import { standingUnder } from '../../certificate/standing.ts'
 import { engineOf } from '../../database/engines/external.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { timestamp } from '../../resources/conditions.ts'
+import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Registry } from '../../runtime/metrics.ts'
 import {
@@ -20,7 +22,7 @@ import {
   nothingSeen,
   type ProfileView,
 } from '../collaborators.ts'
-import { authorityOf } from '../names.ts'
+import { authorityOf, keyOfAuthority } from '../names.ts'
 import { readClient } from './client.ts'
 import { type Judged, judge, servingOf, type Wish } from './decide.ts'
 import type { Remaining, ShownCertificate } from './look.ts'
@@ -157,12 +159,22 @@ export class LiveEndpoints implements Endpoints {
     const { certificates } = this.#context.caches
     return {
       ...wish,
+      hasPresentChain: [...holders].every((holder) => this.#hasPresentChain(certificates.store.get(holder))),
       wasOurs: (serialNumber) =>
         [...holders].some((holder) => {
           const certificate = certificates.store.get(holder)
           return certificate !== undefined && this.#findEntry(certificate, serialNumber)?.holderKey === holder
         }),
     }
+  }
+
+  /** CAs below one that is replaced have its bundle in its order, once they are signed again. */
+  #hasPresentChain(certificate: DatabaseCertificate | undefined): boolean {
+    if (certificate === undefined) return false
+    const key = keyOfAuthority(certificate.spec.authorityRef, certificate)
+    const own = this.#findAuthority(key)?.status
+    const head = exchangedAt(key, this.#findAuthority)?.authority.status
+    return own?.trustBundleHash === head?.trustBundleHash && standingUnder(certificate.status, own) === 'Present'
   }
 
   readonly #findAuthority: FindAuthority = (key) => existing(this.#context.caches.authorities, key)
@@ -178,14 +190,23 @@ export class LiveEndpoints implements Endpoints {
     return this.#known(key, keyOf(authority), hash, () => this.#options.keyring.trustOf(authority))
   }
 
-  /** What clients of a managed server will trust when what is on its way out of their bundle is gone. */
+  /** What clients will trust when what is on its way out of their bundle is gone. */
   #remainingFor({ key, profile }: ProfileView): Remaining | undefined {
+    const { keyring } = this.#options
+    if (!engineOf(profile.spec).managed) {
+      const exchanged = exchangedAt(authorityOf(profile), this.#findAuthority)
+      if (exchanged === undefined) return undefined
+      const { authority, to } = exchanged
+      const slot = `${keyOf(authority)} exchanged`
+      const [next, former] = this.#known(key, slot, to, () => keyring.exchangedOf(authority)) ?? []
+      return next === undefined || former === undefined ? undefined : { hash: to, of: { next, former } }
+    }
     const authority = this.#authorityOf(profile)
     const hash = authority === undefined ? undefined : remainingHash(authority)
-    if (authority === undefined || hash === undefined || !engineOf(profile.spec).managed) return undefined
+    if (authority === undefined || hash === undefined) return undefined
     const slot = `${keyOf(authority)} remaining`
-    const roots = this.#known(key, slot, hash, () => this.#options.keyring.remainingOf(authority))
-    return roots === undefined ? undefined : { hash, roots }
+    const roots = this.#known(key, slot, hash, () => keyring.remainingOf(authority))
+    return roots === undefined ? undefined : { hash, of: roots }
   }
 
   #authorityOf(profile: ProfileView['profile']): CertificateAuthority | undefined {

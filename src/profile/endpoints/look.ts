@@ -6,7 +6,7 @@ import type { DialectName } from '../../database/connect/dialects/table.ts'
 import { probe } from '../../database/connect/probe.ts'
 import type { ClientCertificate, Sight, Target } from '../../database/connect/sight.ts'
 import { type Proof, proveTrust } from '../../database/connect/prove.ts'
-import type { Served } from '../../database/connect/served.ts'
+import { type Exchange, hangsOnFormer, type Served } from '../../database/connect/served.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { type Reaching, reach } from '../reach.ts'
 import type { Place } from '../topology.ts'
@@ -51,10 +51,10 @@ export interface LookOptions extends Reaching {
 }
 
 export interface Remaining {
-  /** trustHash */
+  /** Of what remains: `status.rotation.to` of what is rotated. */
   readonly hash: string
-  /** DER */
-  readonly roots: readonly Uint8Array[]
+  /** DER of what remains of a bundle; or the CA that goes and the one that takes its place. */
+  readonly of: readonly Uint8Array[] | Exchange
 }
 
 export interface Seen {
@@ -70,6 +70,7 @@ export interface Seen {
 export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen> => {
   const began = options.clock.monotonic()
   const visits: Visited[] = []
+  const shown: Served[] = []
   const turn = new Turn(asking, options)
   const done = (more: Partial<Look>): Seen => ({
     look: {
@@ -91,23 +92,29 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
   const leftOut = found.addresses.length - mostAddresses
   for (const address of found.addresses.toSorted().slice(0, mostAddresses)) {
     const refusal = options.permits.refusal(address)
-    visits.push(
-      refusal === undefined
-        ? visitedOf(address, await turn.visit(address))
-        : { address, refusal, problems: [], refused: false, sent: false },
-    )
+    if (refusal !== undefined) {
+      visits.push({ address, refusal, problems: [], refused: false, sent: false })
+      continue
+    }
+    const sight = await turn.visit(address)
+    visits.push(visitedOf(address, sight))
+    if (sight.served !== undefined) shown.push(sight.served)
   }
-  const without = options.remaining && (await lookWithout(asking, options.remaining, visits, options))
+  const without = options.remaining && (await lookWithout(asking, options.remaining, { visits, shown }, options))
   return done({ ...(leftOut > 0 ? { leftOut } : {}), ...(without === undefined ? {} : { without }) })
 }
 
-/** Whether clients that trust the remaining CAs alone would see the same of every address. */
+/**
+ * Whether clients that trust what remains alone would see the same of every address. What was given out here is read strictly,
+ * and tells by itself; of what others made a second connection has the verdict of TLS.
+ */
 const lookWithout = async (
   { port, dialect, serverName }: Asking,
-  { hash, roots }: Remaining,
-  visits: readonly Visited[],
+  { hash, of: roots }: Remaining,
+  { visits, shown }: { readonly visits: readonly Visited[]; readonly shown: readonly Served[] },
   { clock, signal }: LookOptions,
 ): Promise<Look['without']> => {
+  if ('next' in roots) return { hash, same: !shown.some((served) => hangsOnFormer(served, roots)) }
   const asked = withoutOtherFamily(visits)
   for (const { address, served, problems } of asked) {
     if (served === undefined) return { hash, same: false }

@@ -25,7 +25,7 @@ export interface PlannedEndpoint {
   readonly dialect: DialectName
   /** What clients verify. */
   readonly serverName: string
-  readonly wish: Omit<Wish, 'wasOurs'>
+  readonly wish: Omit<Wish, 'wasOurs' | 'hasPresentChain'>
   /** `namespace/name` of the CA whose clients it is to take; absent where none of ours is. */
   readonly clientAuthority?: string
   /** While that CA is replaced, or one above it. */
