@@ -2,7 +2,8 @@
 
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
-import { type Context, existing, marks } from '../control/context.ts'
+import { type Caches, type Context, existing, marks } from '../control/context.ts'
+import { isRotating } from '../control/rotation.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/certificates/parse.ts'
@@ -12,6 +13,7 @@ import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
+import { lineage } from './lineage.ts'
 import { nameOf, parentOf, passphraseRefOf, signerOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { signingPolicyOf } from './policy.ts'
@@ -27,7 +29,7 @@ import {
   StoredAuthorityError,
 } from './stored.ts'
 import { trustHash } from './trust.ts'
-import { notImplementedFields, resolve } from './wanted.ts'
+import { notImplementedFields, resolve, type Resolved, type Wanted } from './wanted.ts'
 
 export const gather = async (
   context: Context,
@@ -53,7 +55,7 @@ export const gather = async (
     held: authority.metadata.annotations?.[marks.hold],
     revoked: isRevokedFor(context.caches, authority, authority.status?.certificate?.serialNumber),
     notImplemented: notImplementedFields(authority),
-    resolved,
+    resolved: 'wanted' in resolved && isHeldUp(context.caches, authority) ? heldUp(resolved) : resolved,
     status: authority.status,
     passphrase,
     parent,
@@ -62,6 +64,19 @@ export const gather = async (
         ? { state: 'absent' }
         : await seeSecret(context, authority, secret, passphrases, parent, signal),
   }
+}
+
+const heldUp = ({ wanted }: Extract<Resolved, { readonly wanted: Wanted }>): Resolved => ({
+  wanted: { ...wanted, heldUp: true },
+})
+
+/** Whether a CA above or below it is in the middle of a rotation, so that its own cannot begin. */
+const isHeldUp = ({ authorities: { store } }: Caches, authority: CertificateAuthority): boolean => {
+  const own = keyOf(authority)
+  const below = new Set([own])
+  for (const key of below) for (const child of store.by('parent', key)) below.add(keyOf(child))
+  const above = lineage(own, (key) => store.get(key)).map(([key]) => key)
+  return [...above, ...below].some((key) => key !== own && isRotating(store.get(key)))
 }
 
 const seeParent = async (

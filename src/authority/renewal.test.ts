@@ -26,6 +26,11 @@ describe('the renewal of a CA with the same key', () => {
     (stage) => expect(dueForRenewal(rule(true), of(stage), 'u', 30 * day)).toBe(Infinity),
   )
 
+  it('is made up for where what is to follow cannot come yet, and others may need this one', () => {
+    expect(dueForRenewal({ ...rule(true), heldUp: true }, of('Plain'), 'u', 30 * day)).toBe(29 * day)
+    expect(dueForRenewal({ ...rule(true), heldUp: true }, of('Next'), 'u', 30 * day)).toBe(Infinity)
+  })
+
   it.each(['Switched', 'Dropped'] as const)('is made up for by what signs already: nobody else could: %s', (stage) =>
     expect(dueForRenewal(rule(true), of(stage), 'u', 40 * day)).toBe(29 * day),
   )

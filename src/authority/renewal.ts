@@ -14,17 +14,18 @@ const lastShare = 0.1
 /**
  * ms; Infinity where it is not. While another CA is to follow this one, or does already, the key is used again only before
  * the certificate would end: a rotation that waits must not cost the CA. One that has ended is followed by the other one, as
- * long as another one comes after it: what signs already has nobody but itself.
+ * long as another one comes after it: what signs already has nobody but itself, and one that rotates meanwhile may need this one.
  */
 export const dueForRenewal = (
-  { renewal, replaced }: Pick<Wanted, 'renewal' | 'replaced'>,
+  { renewal, replaced, heldUp }: Pick<Wanted, 'renewal' | 'replaced' | 'heldUp'>,
   { stage, certificate: { notBefore, notAfter } }: Rotating,
   uid: string,
   now: number,
 ): number => {
   const due = renewalTime(renewal, notBefore, notAfter, uid)
   if (stage === 'Plain' && !replaced) return due
-  if (now >= notAfter && (stage === 'Next' || stage === 'Both' || stage === 'Plain')) return Infinity
+  const isFollowed = stage === 'Next' || stage === 'Both' || (stage === 'Plain' && heldUp !== true)
+  if (now >= notAfter && isFollowed) return Infinity
   const window = Math.min(renewalWindow(renewal, notAfter - notBefore), notAfter - notBefore)
   return Math.max(due, Math.floor(notAfter - window * lastShare))
 }

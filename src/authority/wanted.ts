@@ -1,5 +1,6 @@
 /** What a CertificateAuthority asks for with every default resolved. Pure. */
 
+import { isRequested, rotationOf } from '../control/rotation.ts'
 import type { RenewalRule } from '../control/schedule.ts'
 import { distinguishedName, emptyName, parseDistinguishedName } from '../pki/names/names.ts'
 import { closeOpenTypes, nameConstraints } from '../pki/constraints/name-constraints.ts'
@@ -17,8 +18,10 @@ export interface Wanted {
   /** ms */
   readonly duration: number
   readonly renewal: RenewalRule
-  /** Whether it is another CA that follows it before it ends, and not the same key. */
+  /** Whether it is another CA that follows it before it ends, or now, and not the same key. */
   readonly replaced: boolean
+  /** That one has to wait for a rotation of another CA. */
+  readonly heldUp?: true
   /** undefined: no limit. */
   readonly maxPathLength: number | undefined
   /** What the certificate says, with every type closed that the permitted names leave open; undefined: nothing. */
@@ -63,13 +66,19 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
       keyAlgorithm: keyAlgorithmOf(spec.privateKey),
       duration,
       renewal: { renewBefore },
-      replaced: spec.rotation?.onExpiry === 'NewKey',
+      replaced: spec.rotation?.onExpiry === 'NewKey' || isNewKeyRequested(authority),
       maxPathLength: spec.maxPathLength ?? (parent === undefined ? undefined : 0),
       nameConstraints: constraints,
       parent,
       encrypted: passphraseRefOf(authority) !== undefined,
     },
   }
+}
+
+/** As the rotation takes it: the same key again would be no answer to its being known. */
+const isNewKeyRequested = (authority: CertificateAuthority): boolean => {
+  const { onTrigger, reason } = rotationOf(authority)
+  return isRequested(authority) && (onTrigger === 'NewKey' || reason === 'Compromised')
 }
 
 const constraintsOf = ({ nameConstraints: fields }: CertificateAuthority['spec']): NameConstraints | undefined => {
