@@ -1,4 +1,8 @@
-/** In this order: the rights are those that all before them needed. */
+/** In this order: the last ones take away what the others need, and look at what all have done. */
 await import('./cases/quickstart.ts')
 await import('./cases/databases.ts')
+await import('./cases/usage.ts')
+await import('./cases/everyday.ts')
+await import('./cases/rotation.ts')
+await import('./cases/removal.ts')
 await import('./cases/rights.ts')

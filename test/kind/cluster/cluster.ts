@@ -34,7 +34,7 @@ const configuration = (audit: string): string => {
     },
     // A machine's root may lack CAP_SYS_RESOURCE, and Kubernetes still runs on control groups of version 1.
     // Changed Secrets come into volumes within seconds, by the same way as with the default of a minute.
-    { kind: 'KubeletConfiguration', failCgroupV1: false, oomScoreAdj: 0, syncFrequency: '10s' },
+    { kind: 'KubeletConfiguration', failCgroupV1: false, oomScoreAdj: 0, syncFrequency: '5s' },
     { kind: 'KubeProxyConfiguration', oomScoreAdj: 0 },
   ]
   return JSON.stringify({

@@ -13,8 +13,8 @@ const restricted = (name: string): object => ({
   metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
 })
 
-/** kubelets of these tests look every few seconds instead of every minute: see cluster.ts. */
-const volumeDelay = '30s'
+/** kubelets of these tests look every few seconds instead of every minute (cluster.ts); what waits for a quiet time has less of it here. */
+const args = ['--volume-delay=20s', '--sweep-interval=5s']
 
 export const installOperator = async (plane: Connection, image: string): Promise<void> => {
   await plane.apply(JSON.stringify(restricted(operatorNamespace)))
@@ -22,7 +22,7 @@ export const installOperator = async (plane: Connection, image: string): Promise
   const values = {
     image: { repository: image.slice(0, colon), tag: image.slice(colon + 1), pullPolicy: 'IfNotPresent' },
     rollout: { enabled: true },
-    operator: { extraArgs: [`--volume-delay=${volumeDelay}`] },
+    operator: { extraArgs: args },
   }
   const file = join(plane.info.dir, 'values.json')
   writeFileSync(file, JSON.stringify(values))

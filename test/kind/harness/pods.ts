@@ -92,5 +92,10 @@ export const namespaceOf = (name: string): object => ({
   metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
 })
 
+/** One of the operator's kinds. */
+export const resource = (kind: string, namespace: string, name: string, spec: object): object => ({
+  ...{ apiVersion: 'dbtls.dev/v1alpha1', kind, metadata: { name, namespace }, spec },
+})
+
 /** A list that kubectl applies. */
 export const list = (items: readonly object[]): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items })

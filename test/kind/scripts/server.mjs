@@ -1,5 +1,5 @@
 // A TLS server that wants a client certificate, answers with the client's name, and takes up changed files as most databases do: it
-// looks for them by itself. Environment: PORT.
+// looks for them by itself; with RELOAD=never as the others do, at its start. Environment: PORT, RELOAD.
 import { createServer } from 'node:tls'
 import { setInterval } from 'node:timers'
 import { filesOf } from './files.mjs'
@@ -10,7 +10,7 @@ const server = createServer({ ...files, requestCert: true, rejectUnauthorized: t
   socket.end(`${socket.getPeerCertificate().subject.CN}\n`)
 })
 server.on('tlsClientError', (error) => console.log(`refused: ${error.message}`))
-setInterval(() => {
+const look = () => {
   try {
     const now = filesOf('/tls')
     if (now.version === files.version) return
@@ -21,6 +21,7 @@ setInterval(() => {
     // The version may be replaced between two of its files; the next look finds the other one.
     console.log(`files: ${String(error)}`)
   }
-}, 500)
+}
+if (process.env.RELOAD !== 'never') setInterval(look, 500)
 process.on('SIGTERM', () => process.exit(0))
 server.listen(Number(process.env.PORT), () => console.log('ready'))
