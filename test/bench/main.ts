@@ -1,6 +1,6 @@
 /**
  * `make bench`: the figures, each beside its limit, on a real control plane. They are told, not judged: the exit code is 0
- * unless something broke. `--quick` uses small sizes; `--only ecdsa,rsa,many,profiles,rotation,render,authority,probes` leaves the others out.
+ * unless something broke. `--quick` uses small sizes; `--only start,pods,ecdsa,rsa,many,profiles,rotation,render,authority,probes` leaves the others out.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -9,11 +9,13 @@ import { authority } from './cases/authority.ts'
 import { ecdsa, type EcdsaResult } from './cases/ecdsa.ts'
 import { many } from './cases/many.ts'
 import { profiles } from './cases/profiles.ts'
+import { pods } from './cases/pods.ts'
 import { probes } from './cases/probes.ts'
 import { render } from './cases/render.ts'
 import { revocationList } from './cases/revocation-list.ts'
 import { rotation } from './cases/rotation.ts'
 import { rsa } from './cases/rsa.ts'
+import { start } from './cases/start.ts'
 import { holds, table } from './figures.ts'
 import type { Figure } from './figures.ts'
 import { commit, machine, noise } from './machine.ts'
@@ -24,7 +26,7 @@ import { fullSizes, quickSizes } from './sizes.ts'
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'ecdsa,rsa,many,profiles,rotation,render,authority,probes' },
+    only: { type: 'string', default: 'start,pods,ecdsa,rsa,many,profiles,rotation,render,authority,probes' },
   },
 })
 const sizes = values.quick ? quickSizes : fullSizes
@@ -52,6 +54,8 @@ say(`commit ${about.commit}, ${about.busyProcessorsBefore} processors busy with 
 
 const figures: Figure[] = []
 await withProgram(async (program) => {
+  if (wanted.has('start')) figures.push(...(await onPlane(program, (bench) => start(bench, sizes))))
+  if (wanted.has('pods')) figures.push(...pods(say))
   let few: EcdsaResult | undefined
   if (wanted.has('ecdsa')) {
     few = await onPlane(program, (bench) => ecdsa(bench, sizes, say))
