@@ -5,62 +5,89 @@
  *   E2E_KUBECONFIG, E2E_IMAGE      a cluster of one's own, which can pull that image; nothing is started then
  *   KEEP=1                         leaves the cluster until Ctrl-C
  */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import type { TestProject } from 'vitest/node'
-import { controlPlaneBinaries } from '../controlplane/harness/binaries.ts'
 import { Connection } from '../controlplane/harness/connection.ts'
 import { missingPrivileges } from './cluster/box.ts'
+import { kindCache } from './cluster/cache.ts'
 import { KindCluster } from './cluster/cluster.ts'
 import { clusterParts } from './cluster/parts.ts'
+import type { Parts } from './cluster/parts.ts'
+import { givenCluster } from './harness/given.ts'
 import { installOperator } from './harness/install.ts'
 import { connectionOf } from './harness/cluster-info.ts'
 import type { ClusterInfo } from './harness/cluster-info.ts'
 import { buildDatabasesImage, databasesImage } from './image/databases.ts'
 import { buildOperatorImage, operatorImage } from './image/operator.ts'
+import type { BuiltImage } from './image/operator.ts'
 
 const began = performance.now()
 const say = (text: string): void => console.error(`[${((performance.now() - began) / 1000).toFixed(0)} s] ${text}`)
 
-const given = async (kubeconfig: string): Promise<ClusterInfo> => {
-  const image = process.env['E2E_IMAGE']
-  if (image === undefined) throw new Error('E2E_KUBECONFIG needs E2E_IMAGE, an image that the cluster can pull')
-  const dir = mkdtempSync(join(tmpdir(), 'dbtls-e2e-'))
-  return { kubeconfig, tools: await controlPlaneBinaries(), dir, image }
+interface Images {
+  /** Archives, below the folder that boxes see. */
+  readonly folder: string
+  readonly operator: BuiltImage
+  readonly databases: string | undefined
 }
 
-const load = async (cluster: KindCluster): Promise<Partial<ClusterInfo>> => {
-  const operator = await buildOperatorImage(cluster.folder)
+const buildImages = async (): Promise<Images> => {
+  const folder = mkdtempSync(join(kindCache(), 'images-'))
+  try {
+    return { folder, operator: await buildOperatorImage(folder), databases: await buildDatabasesImage(folder) }
+  } catch (error) {
+    rmSync(folder, { recursive: true })
+    throw error
+  }
+}
+
+const load = async (cluster: KindCluster, { operator, databases }: Images): Promise<Partial<ClusterInfo>> => {
   await cluster.load(operator.archive)
   say(`${operatorImage}: ${(operator.size / 2 ** 20).toFixed(0)} MiB, ${operator.components} components`)
-  const databases = await buildDatabasesImage(cluster.folder)
   if (databases === undefined) return {}
   await cluster.load(databases)
   say(databasesImage)
   return { databases: databasesImage }
 }
 
+/** Where no cluster can be had: every test is skipped, and scripts/run-tests.ts says why beside the count. */
+const without = (project: TestProject, reason: string): (() => Promise<void>) => {
+  const told = `test/kind: ${reason} E2E_KUBECONFIG and E2E_IMAGE name a cluster of one's own.`
+  console.error(`SKIPPED ${told}`)
+  mkdirSync('build/test', { recursive: true })
+  writeFileSync('build/test/no-cluster', told)
+  project.provide('kind', undefined)
+  return () => Promise.resolve()
+}
+
+const partsOrReason = async (): Promise<Parts | string> => {
+  const missing = await missingPrivileges()
+  if (missing.length > 0) return `a cluster cannot be started here, it needs ${missing.join('; ')}.`
+  try {
+    return await clusterParts()
+  } catch (error) {
+    return `the parts of a cluster cannot be had: ${(error as Error).message}.`
+  }
+}
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const kubeconfig = process.env['E2E_KUBECONFIG']
   if (kubeconfig !== undefined) {
-    const info = await given(kubeconfig)
-    await installOperator(new Connection(connectionOf(info)), info.image)
-    project.provide('kind', info)
-    return () => Promise.resolve()
+    const given = await givenCluster(kubeconfig, process.env['E2E_IMAGE'])
+    project.provide('kind', given.info)
+    return given.stop
   }
-  const missing = await missingPrivileges()
-  if (missing.length > 0) {
-    console.error(
-      `SKIPPED: a cluster cannot be started here, it needs ${missing.join('; ')}. E2E_KUBECONFIG names another one.`,
-    )
-    project.provide('kind', undefined)
-    return () => Promise.resolve()
-  }
-  const parts = await clusterParts()
+  const parts = await partsOrReason()
+  if (typeof parts === 'string') return without(project, parts)
   say('all parts are there')
-  const cluster = await KindCluster.start(parts)
+  const [started, built] = await Promise.allSettled([KindCluster.start(parts), buildImages()])
+  if (started.status === 'rejected') {
+    if (built.status === 'fulfilled') rmSync(built.value.folder, { recursive: true })
+    throw started.reason
+  }
+  const cluster = started.value
   say(`kind has started ${cluster.kubeconfig}`)
   const stop = async (): Promise<void> => {
     if (process.env['KEEP'] === '1') {
@@ -70,8 +97,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await cluster.stop()
   }
   try {
-    const images = await load(cluster)
-    const info = { ...cluster.info, ...images, image: operatorImage }
+    if (built.status === 'rejected') throw built.reason
+    const loaded = await load(cluster, built.value).finally(() => rmSync(built.value.folder, { recursive: true }))
+    const info = { ...cluster.info, ...loaded, image: operatorImage }
     await installOperator(new Connection(connectionOf(info)), operatorImage)
     say('the operator is installed')
     project.provide('kind', info)

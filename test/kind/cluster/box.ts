@@ -20,6 +20,7 @@ export const missingPrivileges = async (): Promise<string[]> => {
   await tries('namespaces of its own (CAP_SYS_ADMIN)', 'true')
   if (missing.length > 0) return missing
   await tries('a network device (CAP_NET_ADMIN)', 'ip link add eth0 type veth peer name eth0-peer')
+  await tries('a bridge of networks', 'ip link add bridge0 type bridge')
   const overlay =
     'd=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && mkdir "$d/a" "$d/b" "$d/c" "$d/d" && mount -t overlay overlay -o "lowerdir=$d/a,upperdir=$d/b,workdir=$d/c" "$d/d"; rmdir "$d" 2>/dev/null || :'
   await tries('overlayfs', overlay)
