@@ -107,12 +107,7 @@ describe.each(fleets.map((names) => ({ title: names.join(', '), names })))(
         ...fleet.members.map(({ name }) => [name, leastOf(name)] as const),
         ...(java?.names ?? []).map((name) => [name, leastOfJava] as const),
       ]
-      for (const [name, all] of least)
-        await eventually(
-          `client ${name} to have connected`,
-          () => Promise.resolve(fleet.load.tally(name, since).taken >= all * part),
-          { timeoutMs: 600_000, giveUp: () => fleet.load.tally(name, since).refused[0] },
-        )
+      for (const [name, all] of least) await fleet.load.opened(name, all * part, since)
     }
   },
 )

@@ -83,6 +83,15 @@ export class Load implements AsyncDisposable {
       )
   }
 
+  /** Until this client has connected so many times since then, ms since the epoch; rejects when it was refused. */
+  async opened(name: string, least: number, since: number): Promise<void> {
+    await eventually(
+      `client ${name} to have connected ${least} times`,
+      () => Promise.resolve(this.tally(name, since).taken >= least),
+      { timeoutMs: 600_000, giveUp: () => this.tally(name, since).refused[0] },
+    )
+  }
+
   /** Until no connection of this client is under way that began before now: it has one at a time. */
   async passed(name: string): Promise<void> {
     const since = Date.now() + clockMs
