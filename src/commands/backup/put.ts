@@ -3,23 +3,21 @@
  * piece is there. Each piece that is there already is passed over, so that an interrupted restore goes on where it was.
  */
 
-import { isAlreadyExists, isConflict } from '../../cluster/errors.ts'
-import { keyOf, type KubeObject, type Resource } from '../../cluster/port.ts'
-import { parentOf, passphraseRefOf } from '../../authority/names.ts'
-import { authorityKeyOf } from '../../certificate/rivals.ts'
+import { isAlreadyExists } from '../../cluster/errors.ts'
+import type { KubeObject, Resource } from '../../cluster/port.ts'
+import { passphraseRefOf } from '../../authority/names.ts'
 import { fieldManager as operatorManager } from '../../control/context.ts'
 import { isOfProfile } from '../../profile/names.ts'
-import { factsOf } from '../../ledger/facts.ts'
 import { certificateAuthorities, type CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { type ConfigMap, configMaps, type Namespace, namespaces, type Secret, secrets } from '../../resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from '../../resources/database-certificate.ts'
 import { issuedCertificates, type IssuedCertificate } from '../../resources/issued-certificate.ts'
 import { fieldManager } from '../objects/renew.ts'
-import { CommandError } from '../shared/failures.ts'
 import { inParallel } from '../shared/in-parallel.ts'
 import type { Target } from '../shared/target.ts'
 import { type Holder, idOf, ownerOf, partsOf, placeOf } from './belongings.ts'
 import type { BackupContents } from './contents.ts'
+import { parentsFirst, rivalsForSecret, rivalsIn, waves } from './order.ts'
 import {
   authorityStatus,
   certificateStatus,
@@ -30,9 +28,9 @@ import {
   restoredCertificate,
   restoredEntry,
   type Version,
-  waves,
 } from './remap.ts'
 import { holderOf, type Survey } from './survey.ts'
+import { Writer } from './writer.ts'
 
 const width = 16
 
@@ -50,6 +48,7 @@ class Restoration {
   readonly #contents: BackupContents
   readonly #survey: Survey
   readonly #progress: Progress
+  readonly #writer: Writer
   readonly #holders: ReadonlyMap<string, Holder>
   readonly #uids = new Map<string, string>()
   readonly #versions = new Map<string, { readonly before: Version; readonly after: Version }>()
@@ -59,6 +58,7 @@ class Restoration {
     this.#contents = contents
     this.#survey = survey
     this.#progress = progress
+    this.#writer = new Writer(target, survey.present, this.#uids)
     const { authorities, certificates } = survey.wanted
     this.#holders = new Map([...authorities, ...certificates].map((holder) => [ownerOf(holder), holder]))
   }
@@ -104,39 +104,17 @@ class Restoration {
     }
   }
 
-  /** What is there already is passed over. */
-  async #once(backup: KubeObject, make: () => Promise<KubeObject>): Promise<KubeObject> {
-    const present = this.#survey.present.get(idOf(backup))
-    if (present !== undefined) return present
-    try {
-      return await make()
-    } catch (error) {
-      throw isAlreadyExists(error) ? appeared(backup) : error
-    }
-  }
-
-  #create<T extends KubeObject>(resource: Resource<T>, backup: T, made: T, manager: string): Promise<KubeObject> {
-    const options = { fieldManager: manager, metadataOnly: true }
-    return this.#once(backup, () => this.#target.cluster.create(resource, made, options))
-  }
-
-  /** In the operator's name, so that a profile which takes it in can take away what it comes to ask for no longer. */
-  #applied<T extends KubeObject>(resource: Resource<T>, backup: T, made: T): Promise<KubeObject> {
-    const options = { fieldManager: operatorManager, force: true, createOnly: true, metadataOnly: true }
-    return this.#once(backup, () => this.#target.cluster.apply(resource, made, options))
-  }
-
   async #authority(authority: CertificateAuthority): Promise<void> {
     const held = heldAuthority(authority, this.#contents.id)
-    const { metadata } = await this.#create(certificateAuthorities, authority, held, fieldManager)
+    const { metadata } = await this.#writer.create(certificateAuthorities, authority, held, fieldManager)
     this.#uids.set(authority.metadata.uid ?? '', metadata.uid ?? '')
   }
 
   async #certificate(certificate: DatabaseCertificate): Promise<void> {
     const made = restoredCertificate(certificate, this.#contents.id)
     const { metadata } = isOfProfile(certificate)
-      ? await this.#applied(databaseCertificates, certificate, made)
-      : await this.#create(databaseCertificates, certificate, made, fieldManager)
+      ? await this.#writer.apply(databaseCertificates, certificate, made)
+      : await this.#writer.create(databaseCertificates, certificate, made, fieldManager)
     this.#uids.set(certificate.metadata.uid ?? '', metadata.uid ?? '')
   }
 
@@ -145,7 +123,7 @@ class Restoration {
     const holder = holderOf(object, this.#holders)
     const { metadata } =
       holder === undefined
-        ? await this.#create(resource, object, given(object, this.#uids), fieldManager)
+        ? await this.#writer.create(resource, object, given(object, this.#uids), fieldManager)
         : await this.#own(resource, object, holder)
     const { uid = '', resourceVersion = '' } = object.metadata
     this.#versions.set(uid, {
@@ -172,7 +150,7 @@ class Restoration {
       ...(isEmpty(others.data) ? {} : { data: others.data }),
       ...(object.immutable === true ? { immutable: true } : {}),
     } as Secret | ConfigMap
-    return this.#target.cluster.apply(resource, more, { fieldManager, metadataOnly: true })
+    return this.#writer.add(resource, more)
   }
 
   #ownPart(
@@ -191,7 +169,7 @@ class Restoration {
       ...('type' in object ? { type: object.type } : {}),
       data,
     } as Secret | ConfigMap
-    return this.#applied(resource, object, part)
+    return this.#writer.apply(resource, object, part)
   }
 
   /** What is revoked first: if this ends half-way, nothing else may be missing. */
@@ -209,10 +187,10 @@ class Restoration {
 
   async #entry(entry: IssuedCertificate): Promise<void> {
     const made = restoredEntry(entry, this.#contents.id, { uids: this.#uids })
-    const created = await this.#create(issuedCertificates, entry, made, operatorManager)
+    const created = await this.#writer.create(issuedCertificates, entry, made, operatorManager)
     const { status } = entry
     if (status === undefined || isEmpty(status) || (created as IssuedCertificate).status?.state !== undefined) return
-    await this.#status(issuedCertificates, entry, created as IssuedCertificate, (live) =>
+    await this.#writer.status(issuedCertificates, entry, created as IssuedCertificate, (live) =>
       // The operator may have marked it already.
       live.status?.state === undefined ? { ...live.status, ...status } : undefined,
     )
@@ -228,7 +206,7 @@ class Restoration {
         this.#uidOf('ConfigMap', certificate, request?.configMapRef?.name),
     }
     const mapping = { uids: this.#uids, versions: this.#versions }
-    await this.#status(databaseCertificates, certificate, undefined, (live) =>
+    await this.#writer.status(databaseCertificates, certificate, undefined, (live) =>
       live.status?.serialNumber === undefined ? certificateStatus(certificate, live, mapping, referred) : undefined,
     )
   }
@@ -239,7 +217,7 @@ class Restoration {
     const { clock } = this.#target
     const passphrase = this.#uidOf('Secret', authority, passphraseRefOf(authority)?.name)
     const mapping = { uids: this.#uids, versions: this.#versions }
-    await this.#status(certificateAuthorities, authority, undefined, (live) => {
+    await this.#writer.status(certificateAuthorities, authority, undefined, (live) => {
       const { certificate, crl, trustBundleHash } = live.status ?? {}
       if (certificate !== undefined || crl !== undefined || trustBundleHash !== undefined) return undefined
       const times = { createdAt: Date.parse(this.#contents.createdAt), now: clock.now() }
@@ -254,65 +232,14 @@ class Restoration {
     return objects.find((one) => one.metadata.name === name && placeOf(one) === metadata.namespace)?.metadata.uid
   }
 
-  /** `wanted` answers the status for the object as it is now, undefined where nothing is to be done. */
-  async #status<T extends KubeObject & { readonly status?: unknown }>(
-    resource: Resource<T>,
-    backup: T,
-    known: T | undefined,
-    wanted: (live: T) => T['status'] | undefined,
-  ): Promise<void> {
-    let at = known
-    await retried(backup, async () => {
-      const live = at ?? (await this.#live(resource, backup))
-      at = undefined
-      const status = wanted(live)
-      if (status === undefined) return
-      const { name, namespace, uid, resourceVersion } = live.metadata
-      const { apiVersion, kind } = backup
-      const update = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status }
-      await this.#target.cluster.updateStatus(resource, update as unknown as T, {
-        fieldManager: operatorManager,
-        metadataOnly: true,
-      })
-    })
-  }
-
-  /** The very object that was restored: another one of its name is not to be touched. */
-  async #live<T extends KubeObject>(resource: Resource<T>, backup: T): Promise<T> {
-    const { name, namespace, uid = '' } = backup.metadata
-    const live = await this.#target.cluster.get(resource, { namespace, name })
-    const expected = this.#uids.get(uid)
-    if (expected !== undefined && live.metadata.uid !== expected) throw appeared(backup)
-    return live
-  }
-
   #release(authority: CertificateAuthority): Promise<void> {
-    return retried(authority, async () => {
-      const live = await this.#live(certificateAuthorities, authority)
-      if (!isHalfRestored(live)) return
+    return this.#writer.change(certificateAuthorities, authority, (live) => {
+      if (!isHalfRestored(live)) return undefined
       const annotations = releasedAnnotations(live, authority)
-      const released = { ...live, metadata: { ...live.metadata, annotations } }
-      await this.#target.cluster.update(certificateAuthorities, released, { fieldManager, metadataOnly: true })
+      return { ...live, metadata: { ...live.metadata, annotations } }
     })
   }
 }
-
-const attempts = 20
-
-/** An operator may write at the same moment. */
-const retried = async (object: KubeObject, work: () => Promise<void>): Promise<void> => {
-  for (let left = attempts; ; left -= 1) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isConflict(error)) throw error
-      if (left === 0) throw appeared(object)
-    }
-  }
-}
-
-const appeared = (object: KubeObject): CommandError =>
-  new CommandError(`${idOf(object)} was written by somebody else meanwhile; give the same command again`)
 
 const isEmpty = (record: object): boolean => Object.keys(record).length === 0
 
@@ -337,42 +264,4 @@ const given = (object: Secret | ConfigMap, uids: ReadonlyMap<string, string>): S
       ...(ownerReferences.length === 0 ? {} : { ownerReferences }),
     },
   }
-}
-
-const rivalsForSecret = (authority: CertificateAuthority): readonly string[] => {
-  const name = authority.spec.source.secret?.name
-  return name === undefined ? [] : [`${placeOf(authority)}/${name}`]
-}
-
-/** One key, and one common name under one CA, are for one certificate alone. */
-const rivalsIn = (ledger: readonly IssuedCertificate[]) => {
-  const names = new Map<string, string>()
-  for (const { metadata, spec } of ledger) {
-    const commonName = factsOf(spec.certificate)?.commonName
-    if (commonName !== undefined)
-      names.set(`${metadata.namespace}/${spec.authorityRef.name} ${spec.serialNumber}`, commonName)
-  }
-  return (certificate: DatabaseCertificate): readonly string[] => {
-    const { publicKeyHash, serialNumber } = certificate.status ?? {}
-    const authority = authorityKeyOf(certificate)
-    const commonName = names.get(`${authority} ${serialNumber ?? ''}`) ?? certificate.spec.subject?.commonName
-    return [
-      ...(publicKeyHash === undefined ? [] : [`key ${publicKeyHash}`]),
-      ...(commonName === undefined || commonName === '' ? [] : [`name ${authority} ${commonName}`]),
-    ]
-  }
-}
-
-const parentsFirst = (authorities: readonly CertificateAuthority[]): CertificateAuthority[] => {
-  const open = new Map(authorities.map((one) => [keyOf(one), one]))
-  const ordered: CertificateAuthority[] = []
-  const visit = (authority: CertificateAuthority): void => {
-    if (!open.delete(keyOf(authority))) return
-    const parent = parentOf(authority)
-    const above = parent === undefined ? undefined : open.get(`${parent.namespace}/${parent.name}`)
-    if (above !== undefined) visit(above)
-    ordered.push(authority)
-  }
-  for (const authority of authorities) visit(authority)
-  return ordered
 }

@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
-import { certificateStatus, numberAfter, ownersOf, restoredEntry, waves } from './remap.ts'
+import { certificateStatus, numberAfter, ownersOf, restoredEntry } from './remap.ts'
 
 const uid = fc.uuid()
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
@@ -117,39 +116,5 @@ describe('the number of the next list', () => {
     const times = { createdAt: 2000 * second, now: 1000 * second }
     expect(numberAfter(5000n, times)).toBe(5000n)
     expect(numberAfter(2n ** 100n, { ...times, now: 9000 * second })).toBe(2n ** 100n + 7000n)
-  })
-})
-
-describe('the order of creation', () => {
-  it('keeps rivals apart, in the order of then, and leaves nobody out', () => {
-    const thing = fc.record({ age: fc.nat(5), rivals: fc.uniqueArray(fc.nat(4), { maxLength: 2 }) })
-    fc.assert(
-      fc.property(fc.array(thing), (things) => {
-        const objects = things.map(
-          ({ age, rivals }, at) =>
-            ({
-              kind: 'CertificateAuthority',
-              metadata: {
-                name: `n${at}`,
-                namespace: 'data',
-                uid: `u${at}`,
-                creationTimestamp: `2026-01-01T00:00:0${age}Z`,
-              },
-              rivals,
-            }) as unknown as CertificateAuthority,
-        )
-        const rivalsOf = (one: CertificateAuthority) => (one as unknown as { rivals: number[] }).rivals.map(String)
-        const made = waves(objects, rivalsOf)
-        expect(made.flat().length).toBe(objects.length)
-        expect(new Set(made.flat())).toEqual(new Set(objects))
-        const waveOf = new Map(made.flatMap((wave, at) => wave.map((one) => [one, at] as const)))
-        for (const a of objects)
-          for (const b of objects) {
-            if (a === b || !rivalsOf(a).some((key) => rivalsOf(b).includes(key))) continue
-            const [first, second] = [a, b].map((one) => `${one.metadata.creationTimestamp} ${one.metadata.uid}`)
-            expect((waveOf.get(a) ?? 0) < (waveOf.get(b) ?? 0)).toBe((first ?? '') < (second ?? ''))
-          }
-      }),
-    )
   })
 })

@@ -7,7 +7,6 @@ import type { CertificateAuthority } from '../../resources/certificate-authority
 import { listNumberFields, listNumberOf } from '../../resources/crl-number.ts'
 import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { IssuedCertificate } from '../../resources/issued-certificate.ts'
-import { placeOf } from './belongings.ts'
 
 /** Of a CA whose restore has not ended: it signs nothing until the last piece is there. */
 export const heldBecause = 'a restore from a backup has not ended; give the same command again'
@@ -229,29 +228,3 @@ const observedNow = (
     ...(request === undefined ? {} : { requestResourceVersion: request }),
   }
 }
-
-/**
- * Of two that want the same for themselves, the older or the newer one has it, by the second in which they were created.
- * Each wave holds none of two such, in the order of then; a second has to pass between two waves.
- */
-export const waves = <T extends DatabaseCertificate | CertificateAuthority>(
-  objects: readonly T[],
-  rivalry: (object: T) => readonly string[],
-): readonly (readonly T[])[] => {
-  const found: T[][] = []
-  const last = new Map<string, number>()
-  const ordered = objects.toSorted((a, b) => compare(age(a), age(b)))
-  for (const object of ordered) {
-    const keys = rivalry(object)
-    const at = Math.max(-1, ...keys.map((key) => last.get(key) ?? -1)) + 1
-    for (const key of keys) last.set(key, at)
-    const wave = found[at] ?? []
-    wave.push(object)
-    found[at] = wave
-  }
-  return found
-}
-
-const age = (object: DatabaseCertificate | CertificateAuthority): string =>
-  `${object.metadata.creationTimestamp ?? ''} ${object.metadata.uid ?? ''} ${placeOf(object)}/${object.metadata.name}`
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
