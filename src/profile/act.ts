@@ -20,7 +20,8 @@ import { configMapMetadata, isApplied, type WantedConfigMap } from './objects.ts
 /** Requests at the same time: two dozen certificates of one profile are made in a few turns. */
 const width = 8
 
-export interface Turn {
+/** One look at one profile. */
+export interface ProfileRun {
   readonly context: Context
   readonly sources: Sources
   readonly profile: DatabaseTLSProfile
@@ -41,11 +42,11 @@ export interface Done {
 type Outcome = 'done' | 'unchanged' | 'again' | { readonly finding: Finding; readonly again: boolean }
 
 /** Rejects with what a server in trouble answers: then the whole look is repeated. */
-export const carryOut = async (turn: Turn, { writes, removals, good }: Plan): Promise<Done> => {
-  for (const { name, version, hash } of good) turn.memory.configMaps.set(name, { ...version, hash })
-  const written = await inTurns(turn, writes)
+export const carryOut = async (run: ProfileRun, { writes, removals, good }: Plan): Promise<Done> => {
+  for (const { name, version, hash } of good) run.memory.configMaps.set(name, { ...version, hash })
+  const written = await inTurns(run, writes)
   const passed = written.every(([, outcome]) => outcome === 'done' || outcome === 'unchanged')
-  const removed = passed ? await inTurns(turn, removals) : []
+  const removed = passed ? await inTurns(run, removals) : []
   const all = [...written, ...removed].map(([, outcome]) => outcome)
   const named = (some: typeof written): string[] =>
     some.flatMap(([step, outcome]) => (outcome === 'done' ? titleOf(step) : []))
@@ -71,20 +72,20 @@ const titleOf = (step: Step): string => {
   }
 }
 
-const inTurns = async (turn: Turn, steps: readonly Step[]): Promise<(readonly [Step, Outcome])[]> => {
+const inTurns = async (run: ProfileRun, steps: readonly Step[]): Promise<(readonly [Step, Outcome])[]> => {
   const queue = steps.values()
   const outcomes: (readonly [Step, Outcome])[] = []
   const worker = async (): Promise<void> => {
-    for (const step of queue) outcomes.push([step, await take(turn, step)])
+    for (const step of queue) outcomes.push([step, await take(run, step)])
   }
   const ended = await Promise.allSettled(Array.from({ length: Math.min(width, steps.length) }, worker))
   for (const one of ended) if (one.status === 'rejected') throw one.reason
   return outcomes
 }
 
-const take = async (turn: Turn, step: Step): Promise<Outcome> => {
+const take = async (run: ProfileRun, step: Step): Promise<Outcome> => {
   try {
-    return await perform(turn, step)
+    return await perform(run, step)
   } catch (error) {
     return outcomeOf(step, error)
   }
@@ -106,17 +107,17 @@ const outcomeOf = (step: Step, error: unknown): Outcome => {
   return { finding: wait(reason, error.message), again: !(error instanceof NotReady) }
 }
 
-const perform = (turn: Turn, step: Step): Promise<Outcome> => {
+const perform = (run: ProfileRun, step: Step): Promise<Outcome> => {
   switch (step.act) {
     case 'applyCertificate':
-      return applyCertificate(turn, step)
+      return applyCertificate(run, step)
     case 'writeConfigMap':
-      return writeConfigMap(turn, step)
+      return writeConfigMap(run, step)
     case 'deleteCertificate':
     case 'deleteConfigMap':
-      return remove(turn, step)
+      return remove(run, step)
     case 'releaseConfigMap':
-      return release(turn, step)
+      return release(run, step)
   }
 }
 
@@ -124,7 +125,7 @@ const perform = (turn: Turn, step: Step): Promise<Outcome> => {
 const keptManager = 'dbtls.dev/kept'
 
 const applyCertificate = async (
-  { context, memory, signal }: Turn,
+  { context, memory, signal }: ProfileRun,
   { object, previous: found, kept }: Extract<Step, { act: 'applyCertificate' }>,
 ): Promise<Outcome> => {
   const { cluster, caches } = context
@@ -146,11 +147,11 @@ const applyCertificate = async (
 }
 
 const writeConfigMap = async (
-  turn: Turn,
+  run: ProfileRun,
   { wanted, offered, previous, data: present }: Extract<Step, { act: 'writeConfigMap' }>,
 ): Promise<Outcome> => {
-  const { context, profile, memory, signal } = turn
-  const data = present ?? (await bytesOf(turn, wanted))
+  const { context, profile, memory, signal } = run
+  const data = present ?? (await bytesOf(run, wanted))
   const bytes = [...data.values()].reduce((sum, value) => sum + value.length, 0)
   if (bytes > maxSecretBytes)
     throw new Terminal(
@@ -177,7 +178,7 @@ const writeConfigMap = async (
   return 'done'
 }
 
-const bytesOf = ({ context, sources, signal }: Turn, { content }: WantedConfigMap) =>
+const bytesOf = ({ context, sources, signal }: ProfileRun, { content }: WantedConfigMap) =>
   content.from === 'text'
     ? Promise.resolve(content.data)
     : contentOf(sources, content.authority, content.target, context.random, signal)
@@ -185,7 +186,7 @@ const bytesOf = ({ context, sources, signal }: Turn, { content }: WantedConfigMa
 type Removal = Extract<Step, { readonly name: string }>
 
 const remove = async (
-  { context, profile, memory, signal }: Turn,
+  { context, profile, memory, signal }: ProfileRun,
   { act, name, previous }: Removal,
 ): Promise<Outcome> => {
   const namespace = profile.metadata.namespace ?? 'default'
@@ -203,7 +204,10 @@ const remove = async (
 }
 
 /** Gives up every field of ours, and leaves those of others: an apply that names nothing. */
-const release = async ({ context, profile, memory, signal }: Turn, { name, previous }: Removal): Promise<Outcome> => {
+const release = async (
+  { context, profile, memory, signal }: ProfileRun,
+  { name, previous }: Removal,
+): Promise<Outcome> => {
   const metadata = { name, namespace: profile.metadata.namespace ?? 'default', ...previous }
   const empty: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata }
   await applyOwned(context, configMaps, context.caches.configMaps, empty, false, signal)

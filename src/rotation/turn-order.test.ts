@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Mover, type Moving, nextTurns, type Turn } from './turn-order.ts'
+import { type Mover, type Moving, nextTurns, type TurnQueue } from './turn-order.ts'
 
-const turn = (changes: Partial<Turn>): Turn => ({
+const queue = (changes: Partial<TurnQueue>): TurnQueue => ({
   now: 0,
   waiting: [],
   moving: [],
@@ -16,7 +16,7 @@ const client = (key: string, more: Partial<Mover> = {}): Mover => ({ key, group:
 const since = (mover: Mover, at = 0): Moving => ({ ...mover, since: at })
 
 describe('whose turn it is', () => {
-  it.each<readonly [string, Partial<Turn>, readonly string[]]>([
+  it.each<readonly [string, Partial<TurnQueue>, readonly string[]]>([
     ['servers before clients', { waiting: [client('c'), server('s')] }, ['s']],
     ['clients once no server waits or moves', { waiting: [client('c')] }, ['c']],
     ['no client while a server of its profile moves', { waiting: [client('c')], moving: [since(server('s'))] }, []],
@@ -52,7 +52,7 @@ describe('whose turn it is', () => {
       { now: 5000, waiting: [server('b', { cluster: 'x' })], moving: [since(server('a', { cluster: 'x' }))] },
       [],
     ],
-  ])('%s', (_, changes, told) => expect(nextTurns(turn(changes))).toEqual(told))
+  ])('%s', (_, changes, told) => expect(nextTurns(queue(changes))).toEqual(told))
 
   const movers = fc.uniqueArray(
     fc.record(
@@ -74,7 +74,7 @@ describe('whose turn it is', () => {
         let moving: Moving[] = []
         for (let round = 0; waiting.length + moving.length > 0; round += 1) {
           expect(round).toBeLessThan(100)
-          const told = nextTurns(turn({ waiting, moving, maxParallel }))
+          const told = nextTurns(queue({ waiting, moving, maxParallel }))
           const started = waiting.filter(({ key }) => told.includes(key))
           waiting = waiting.filter(({ key }) => !told.includes(key))
           moving = [...moving, ...started.map((one) => since(one))]

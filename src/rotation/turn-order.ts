@@ -22,7 +22,7 @@ export interface Moving extends Mover {
   readonly since: number
 }
 
-export interface Turn {
+export interface TurnQueue {
   readonly now: number
   /** Still of the former CA, and not told yet. */
   readonly waiting: readonly Mover[]
@@ -34,7 +34,7 @@ export interface Turn {
 }
 
 /** Keys of those who are told now, in order; those already moving go on. */
-export const nextTurns = ({ now, waiting, moving, maxParallel, patienceMs }: Turn): string[] => {
+export const nextTurns = ({ now, waiting, moving, maxParallel, patienceMs }: TurnQueue): string[] => {
   const slow = (one: Moving): boolean => Math.abs(now - one.since) > patienceMs
   let free = maxParallel - moving.filter((one) => !slow(one)).length
   const lowest = lowestRanks([...waiting, ...moving])

@@ -16,8 +16,8 @@ import type { Placement, Target, TargetKind } from './wanted.ts'
 
 type Live = ConfigMap | Secret
 
-/** One turn of one authority. */
-export interface Turn {
+/** One look at the targets of one authority. */
+export interface TrustRun {
   readonly context: Context
   readonly sources: Sources
   /** `namespace/name` of the authority, which may be gone. */
@@ -39,12 +39,12 @@ export type Outcome =
 const done: Outcome = { state: 'done', wrote: false }
 const wrote: Outcome = { state: 'done', wrote: true }
 
-/** Rejects with what a server in trouble answers: then the whole turn is repeated. */
-export const take = async (turn: Turn, step: Step): Promise<Outcome> => {
+/** Rejects with what a server in trouble answers: then the whole look is repeated. */
+export const take = async (run: TrustRun, step: Step): Promise<Outcome> => {
   try {
     const { placement } = step
-    if (placement === undefined) return await remove(turn, step.id)
-    return await (step.create ? make(turn, step.id, placement) : look(turn, step.id, placement))
+    if (placement === undefined) return await remove(run, step.id)
+    return await (step.create ? make(run, step.id, placement) : look(run, step.id, placement))
   } catch (error) {
     return outcomeOf(step, error)
   }
@@ -69,19 +69,19 @@ const outcomeOf = ({ id, placement }: Step, error: unknown): Outcome => {
 const inNamespace = (placement: Placement | undefined, message: string): string =>
   placement === undefined ? message : `Namespace "${placement.namespace}": ${message}`
 
-const make = async (turn: Turn, id: string, placement: Placement): Promise<Outcome> => {
+const make = async (run: TrustRun, id: string, placement: Placement): Promise<Outcome> => {
   try {
-    return await write(turn, id, placement, undefined, undefined)
+    return await write(run, id, placement, undefined, undefined)
   } catch (error) {
     if (!isAlreadyExists(error)) throw error
-    return look(turn, id, placement)
+    return look(run, id, placement)
   }
 }
 
-const look = async (turn: Turn, id: string, placement: Placement): Promise<Outcome> => {
-  const { known, key, context } = turn
-  const live = await read(turn, id)
-  if (live === undefined) return write(turn, id, placement, undefined, undefined)
+const look = async (run: TrustRun, id: string, placement: Placement): Promise<Outcome> => {
+  const { known, key, context } = run
+  const live = await read(run, id)
+  if (live === undefined) return write(run, id, placement, undefined, undefined)
   const { uid = '', resourceVersion = '' } = live.metadata
   const before = known.get(id)
   const mine = before?.ours === true && before.uid === uid
@@ -97,10 +97,10 @@ const look = async (turn: Turn, id: string, placement: Placement): Promise<Outco
       known.set(id, { uid, resourceVersion, ours: false, blocked: judgement.message })
       return done
     case 'write': {
-      const outcome = await write(turn, id, placement, { uid, resourceVersion }, judgement.data)
-      if (judgement.adopts && turn.authority !== undefined)
+      const outcome = await write(run, id, placement, { uid, resourceVersion }, judgement.data)
+      if (judgement.adopts && run.authority !== undefined)
         context.events.record({
-          regarding: turn.authority,
+          regarding: run.authority,
           type: 'Normal',
           reason: 'Adopted',
           action: 'Distribute',
@@ -112,14 +112,14 @@ const look = async (turn: Turn, id: string, placement: Placement): Promise<Outco
 }
 
 const write = async (
-  turn: Turn,
+  run: TrustRun,
   id: string,
   { target, namespace }: Placement,
   previous: { readonly uid: string; readonly resourceVersion: string } | undefined,
   present: ReadonlyMap<string, Uint8Array> | undefined,
 ): Promise<Outcome> => {
-  const { context, key, known, signal } = turn
-  const data = present ?? (await encoded(turn, target))
+  const { context, key, known, signal } = run
+  const data = present ?? (await encoded(run, target))
   const bytes = [...data.values()].reduce((sum, value) => sum + value.length, 0)
   if (bytes > maxSecretBytes)
     return {
@@ -146,19 +146,19 @@ const write = async (
   return wrote
 }
 
-const encoded = (turn: Turn, target: Target): Promise<ReadonlyMap<string, Uint8Array>> => {
-  const present = turn.contents.get(target)
+const encoded = (run: TrustRun, target: Target): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const present = run.contents.get(target)
   if (present !== undefined) return present
-  const { authority, context, sources, signal } = turn
+  const { authority, context, sources, signal } = run
   if (authority === undefined) throw new Error('a bundle was to be written for an authority that is gone')
   const made = contentOf(sources, authority, target, context.random, signal)
-  turn.contents.set(target, made)
+  run.contents.set(target, made)
   return made
 }
 
-const remove = async (turn: Turn, id: string): Promise<Outcome> => {
-  const { context, key, known, signal } = turn
-  const live = await read(turn, id)
+const remove = async (run: TrustRun, id: string): Promise<Outcome> => {
+  const { context, key, known, signal } = run
+  const live = await read(run, id)
   known.delete(id)
   if (live === undefined) return done
   const { name, namespace, uid = '', resourceVersion = '' } = live.metadata
@@ -192,7 +192,7 @@ export const storeOf = (
 ): { readonly resource: Resource<Live>; readonly cache: Informer<PartialObject> } =>
   kind === 'Secret' ? { resource: secrets, cache: caches.secrets } : { resource: configMaps, cache: caches.configMaps }
 
-const read = async ({ context, signal }: Turn, id: string): Promise<Live | undefined> => {
+const read = async ({ context, signal }: TrustRun, id: string): Promise<Live | undefined> => {
   const { namespace, name } = nameOf(id)
   const { resource } = storeOf(context, kindOf(id))
   return ifFound(context.cluster.get(resource, { namespace, name }, { signal }))

@@ -10,7 +10,7 @@ import { certificateAuthorities, type CertificateAuthority } from '../resources/
 import { isReady } from '../resources/conditions.ts'
 import { listNumberOf } from '../resources/crl-number.ts'
 import type { ReconcileContext, Result } from '../runtime/controller.ts'
-import { storeOf, take, type Turn } from './act.ts'
+import { storeOf, take, type TrustRun } from './act.ts'
 import type { Sources } from './content.ts'
 import { type Cached, type Known, nameOf, plan, type Step } from './decide.ts'
 import { idOf } from './names.ts'
@@ -72,7 +72,7 @@ export class TrustReconciler {
     const terminating = (namespace: string): boolean => scope.seen?.get(namespace)?.terminating === true
     const steps = plan({ wanted, cached, present, known, terminating })
     const turn = steps.filter(({ id }) => this.#isDue(failed.get(id), scope)).slice(0, turnSize)
-    const context: Turn = {
+    const run: TrustRun = {
       context: this.#context,
       sources: this.#options,
       key,
@@ -81,7 +81,7 @@ export class TrustReconciler {
       contents: new Map(),
       signal,
     }
-    const { again, wrote } = await this.#work(context, turn, failed)
+    const { again, wrote } = await this.#work(run, turn, failed)
     const left = new Set([...wanted.placements.keys(), ...this.#present(key)])
     for (const map of [known, failed]) for (const id of map.keys()) if (!left.has(id)) map.delete(id)
     if (turn.length === turnSize) return { requeueAfterMs: 1 }
@@ -154,13 +154,13 @@ export class TrustReconciler {
   }
 
   /** Some at a time. `again`: one of them has to be looked at again at once. A server in trouble ends the turn. */
-  async #work(turn: Turn, steps: readonly Step[], failed: Map<string, Failure>) {
+  async #work(run: TrustRun, steps: readonly Step[], failed: Map<string, Failure>) {
     const queue = steps.values()
     let again = false
     let wrote = false
     const worker = async (): Promise<void> => {
       for (const step of queue) {
-        const outcome = await take(turn, step)
+        const outcome = await take(run, step)
         failed.delete(step.id)
         if (outcome.state === 'again') again = true
         if (outcome.state === 'done' && outcome.wrote) wrote = true

@@ -58,7 +58,7 @@ export type Step =
   /** Tell it, and ask. */
   | { readonly act: 'Tell'; readonly address: string }
 
-export interface Turn {
+export interface NextStep {
   /** Due now. */
   readonly step: Step | undefined
   /** ms until something is due where nothing is; undefined: only a change can make it so. */
@@ -89,7 +89,7 @@ export const wasTold = (server: ServerState, since: Instant): boolean =>
 export const isCurrent = (server: ServerState): boolean =>
   server.served !== undefined && !isStale(server) && !lacksTrust(server)
 
-export const decide = (servers: readonly ServerState[], now: Instant): Turn => {
+export const decide = (servers: readonly ServerState[], now: Instant): NextStep => {
   const lost = servers.filter((server) => attemptOf(server)?.lost === true && !isCurrent(server))
   const open = (lost.length > 0 ? lost : servers).filter(
     (server) => !isCurrent(server) && !(server.watched === true && server.served === undefined),
