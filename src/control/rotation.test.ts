@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { type CertificateAuthority, certificateAuthorityKind } from '../resources/certificate-authority.ts'
+import { objectSchema } from '../resources/structural.ts'
 import {
   isAbortRequested,
   isHeld,
   isRequested,
   pendingInWords,
   type Rotation,
+  rotationOf,
   type RotationPhase,
   soakEnd,
   underWay,
@@ -74,5 +76,31 @@ describe('a rotation', () => {
   })
   it('has none before everything else was seen', () => {
     expect(soakEnd(authority({ phase: 'TrustBoth' }, { trustSoak: '1h' }))).toBeUndefined()
+  })
+})
+
+describe('of a rotation that nothing is said of', () => {
+  const usual = {
+    ...{
+      onTrigger: 'NewKey',
+      onExpiry: 'ReuseKey',
+      trigger: '',
+      abort: '',
+      reason: '',
+      dropOld: 'AfterSoak',
+      holdAt: '',
+    },
+    ...{ trustSoak: '24h', dropSoak: '24h', maxParallel: 10, nextName: 'Same', crossSign: false },
+  }
+
+  it('the operator takes what is usual', () => {
+    expect(rotationOf({ spec: {} } as unknown as CertificateAuthority)).toEqual(usual)
+  })
+
+  it('the API server fills in the same', () => {
+    const { rotation } = objectSchema(certificateAuthorityKind).properties?.['spec']?.properties ?? {}
+    const defaults = Object.entries(rotation?.properties ?? {}).map(([name, field]) => [name, field.default])
+    expect(Object.fromEntries(defaults.filter(([, value]) => value !== undefined))).toEqual(usual)
+    expect(rotation?.default).toBeUndefined()
   })
 })

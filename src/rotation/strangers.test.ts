@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '../cluster/port.ts'
 import { stubContext } from '../control/testing.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
+import { aloneWith } from './alone.ts'
 import { behindOf } from './consumers.ts'
 import { familyOf, rotatingRelative } from './family.ts'
 import { beginsAt } from './observe.ts'
+import { observeBundle } from './observe-bundle.ts'
 import { serversOf } from './servers.ts'
 
 const object = (fields: object): KubeObject => fields as KubeObject
@@ -75,6 +77,30 @@ describe.each([
     )
     const consuming = { caches, namespaces: undefined, asksServers: true }
     expect(behindOf(consuming, familyOf(caches, authority))).toHaveLength(counts)
+  })
+
+  it('and a Secret that holds one CA alone', () => {
+    const { authority, stores, caches } = world(spec)
+    const secret = { name: 'lonely', items: [{ key: 'ca.crt', content: 'AuthorityCertificate' }] }
+    stores.certificates.set(
+      'away/lonely',
+      object({ metadata: { name: 'lonely', namespace: 'away' }, spec: { authorityRef, secret } }),
+    )
+    expect(aloneWith(caches, authority)).toHaveLength(counts)
+  })
+
+  it('and its servers that bring their own certificates', () => {
+    const { authority, stores, caches } = world({ ...spec, source: { trustOnly: {} } })
+    stores.profiles.set(
+      'away/orders',
+      object({
+        metadata: { name: 'orders', namespace: 'away' },
+        spec: { engine: 'External', authorityRef, probe: { endpoints: ['nowhere:3306'] } },
+      }),
+    )
+    const consuming = { caches, namespaces: undefined, asksServers: true }
+    const seen = { stage: 'Switched', former: 'F', bundle: 'B' } as const
+    expect(observeBundle(consuming, authority, seen, 0).notServing).toHaveLength(counts)
   })
 
   it('and how long its certificates are to last', () => {

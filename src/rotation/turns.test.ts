@@ -127,3 +127,22 @@ describe('the budget of a rotation', () => {
     }
   })
 })
+
+describe('a maintenance window of a certificate', () => {
+  const rotation = { windows: [{ cron: '0 3 * * *', duration: '1h' }] }
+  const opensIn = 15 * hour
+
+  it('is waited for, and holds up nobody else', () => {
+    const { deal, clock } = world(former('a', hour, {}, { rotation }), former('b'))
+    expect(deal()).toMatchObject({ told: ['data/b'], againMs: expect.any(Number) as number })
+    clock.setNow(start + opensIn - 1)
+    expect(deal()).toMatchObject({ told: [], againMs: 1 })
+    clock.setNow(start + opensIn)
+    expect(deal().told).toEqual(['data/a'])
+  })
+
+  it.each<readonly [string, KubeObject, object]>([
+    ['by the compromised', former('a', hour, {}, { rotation }), { urgent: true }],
+    ['where it would end before', former('a', hour, { notAfter: at(opensIn) }, { rotation }), {}],
+  ])('is not waited for %s', (_, one, how) => expect(world(one).deal(how).told).toEqual(['data/a']))
+})
