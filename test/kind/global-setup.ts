@@ -82,7 +82,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const parts = await partsOrReason()
   if (typeof parts === 'string') return without(project, parts)
   say('all parts are there')
-  const [started, built] = await Promise.allSettled([KindCluster.start(parts), buildImages()])
+  const start = (): Promise<KindCluster> => KindCluster.start(parts)
+  // A machine that is busy with something else may take longer than kubeadm waits.
+  const startOrAgain = start().catch((error: unknown) => {
+    say(`kind did not start, once more: ${String(error)}`)
+    return start()
+  })
+  const [started, built] = await Promise.allSettled([startOrAgain, buildImages()])
   if (started.status === 'rejected') {
     if (built.status === 'fulfilled') rmSync(built.value.folder, { recursive: true })
     throw started.reason

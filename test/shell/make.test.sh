@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 help=$(make help)
 failed=0
-for target in run test test-unit check bench generate plugin build image kind-e2e; do
+for target in run test test-unit check bench generate plugin build image image-archive e2e kind-e2e; do
   if echo "$help" | grep -Eq "^ +$target +[a-zA-Z]"; then
     echo "ok make help lists $target with a line of its own"
   else
