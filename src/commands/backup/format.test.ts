@@ -69,6 +69,12 @@ describe('the file of a backup', () => {
       .replace('"N":131072,"r":8', '"N":1048576,"r":32')
     await expect(openBackup(Buffer.from(text, 'latin1'), passphrase)).rejects.toThrow('second line')
   })
+  it('refuses costs that scrypt knows no way to bear', async () => {
+    const text = Buffer.from(await sealed)
+      .toString('latin1')
+      .replace('"N":131072', '"N":131073')
+    await expect(openBackup(Buffer.from(text, 'latin1'), passphrase)).rejects.toThrow('second line')
+  })
   it('accepts no change of any octet, and no end cut off', async () => {
     const file = Buffer.from(await sealed)
     const anyChange = fc.tuple(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }))

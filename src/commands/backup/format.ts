@@ -129,11 +129,14 @@ const derive = async (
   { N, r, p, salt }: Header['kdf'],
 ): Promise<{ readonly key: Uint8Array; readonly check: Uint8Array }> => {
   const options = { N, r, p, maxmem: memoryOf({ N, r, p }) + 1024 * 1024 }
+  // Costs that it cannot bear are thrown at once, all else is told later.
   const octets = await new Promise<Buffer>((resolve, reject) => {
     scrypt(passphrase.normalize('NFC'), Buffer.from(salt, 'base64'), 64, options, (error, derived) => {
       if (error === null) resolve(derived)
-      else reject(new BackupError('it is damaged: its second line is not that of a backup', { cause: error }))
+      else reject(error)
     })
+  }).catch((cause: unknown) => {
+    throw new BackupError('it is damaged: its second line is not that of a backup', { cause })
   })
   const check = createHmac('sha256', octets.subarray(32)).update('dbtls-backup passphrase').digest()
   return { key: octets.subarray(0, 32), check }
