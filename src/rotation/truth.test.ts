@@ -64,6 +64,23 @@ describe('certificates of the former CA', () => {
       expect(leavesOf(context.caches, behind, signer, 1)).toHaveLength(waiting)
     }
   })
+
+  it.each([true, false])(
+    'that cannot be read are replaced by any other that is reported (in the ledger: %s)',
+    (listed) => {
+      const { context, stores } = stubContext({})
+      const status = { serialNumber: '0B', notBefore: '2027-01-01T00:00:00Z' }
+      stores.certificates.set(
+        'data/server',
+        object({ metadata: { name: 'server', namespace: 'data' }, spec: { authorityRef: { name: 'ca' } }, status }),
+      )
+      const unread = { notBefore: Number.NaN, notAfter: Number.NaN, createdAt: Number.NaN }
+      const later = { metadata: { name: 'ca-0b', namespace: 'data' }, serialNumber: '0B', authorityKeyId: 'bb' }
+      stores.ledger.set('data/e', object({ ...entry('aa'), ...unread }))
+      if (listed) stores.ledger.set('data/ca-0b', object({ ...entry('bb'), ...later }))
+      expect(leavesOf(context.caches, authority({}), signer, 1)).toEqual([])
+    },
+  )
 })
 
 describe('what a profile reports of its reloads', () => {
