@@ -5,6 +5,7 @@
  */
 
 import type { BundleMaterial } from '../authority/rotate-bundle.ts'
+import { begun, ended } from './moves.ts'
 import { type PhaseRule, rules as standing, type Rules } from './phases.ts'
 import type { State, Step, World } from './state.ts'
 
@@ -40,12 +41,12 @@ export const bundleStep = (
 ): Step | undefined => {
   if (state === undefined || state.phase === 'Idle') return undefined
   // A crash came between the two.
-  if (stage === 'Plain') return { act: 'Report', state: ended(state, now), message: endOf(state) }
-  const begun = prepared(state, now)
-  if (stage === 'Next' && state.phase !== 'Prepared') return { act: 'Report', state: begun, message: begunMessage }
+  if (stage === 'Plain') return { act: 'Report', state: endedAs(state, now), message: endOf(state) }
+  const anew = prepared(state, now)
+  if (stage === 'Next' && state.phase !== 'Prepared') return { act: 'Report', state: anew, message: begunMessage }
   if (!rules.phases[state.phase].stages.includes(stage)) return undefined
-  if (change === 'Less') return { act: 'Prepare', state: begun, message: again }
-  if (change === 'All' && stage !== 'Dropped') return { act: 'Abandon', state: ended(state, now), message: back }
+  if (change === 'Less') return { act: 'Prepare', state: anew, message: again }
+  if (change === 'All' && stage !== 'Dropped') return { act: 'Abandon', state: endedAs(state, now), message: back }
   return undefined
 }
 
@@ -56,16 +57,11 @@ const done = 'What was taken out of the bundle is trusted no more.'
 
 const endOf = ({ phase }: State): string => (phase === 'Dropped' ? done : back)
 
-const prepared = ({ trigger, abort }: State, now: number): State => ({
-  ...{ phase: 'Prepared', mode: 'NewKey', cause: 'Replaced', startedAt: now, phaseStartedAt: now },
-  ...{ trigger, abort },
-})
+const prepared = ({ trigger, abort }: State, now: number): State =>
+  begun({ phase: 'Prepared', mode: 'NewKey', cause: 'Replaced', trigger, abort }, now)
 
-const ended = ({ soakStartedAt: _soak, ...state }: State, now: number): State => ({
-  ...state,
-  ...(state.phase === 'Dropped' ? {} : { cause: 'Abort' }),
-  ...{ phase: 'Idle', phaseStartedAt: now, finishedAt: now },
-})
+const endedAs = (state: State, now: number): State =>
+  ended(state.phase === 'Dropped' ? state : { ...state, cause: 'Abort' }, now)
 
 /** Of servers nothing is proved and of CAs nothing is used: that is left out of the table. */
 export const bundleRules = (base: Rules = standing): Rules => {

@@ -6,6 +6,7 @@
 import { toTimestamp } from '../control/schedule.ts'
 import { named, shutGates } from './gates.ts'
 import { idle, soakSpan, windowFor } from './idle.ts'
+import { begun, ended, entered, exchanged, soakingSince, withoutSoak } from './moves.ts'
 import { phaseFor, type PhaseRule, rules as standing, type Rules } from './phases.ts'
 import type { Pending, RunningPhase, State, Step, World } from './state.ts'
 
@@ -35,7 +36,7 @@ const firstLook = (world: World): Step => {
   const trigger = handled ?? wish.trigger
   return {
     act: 'Report',
-    state: { phase, mode: 'NewKey', startedAt: now, phaseStartedAt: now, trigger, abort, ...fingerprints(world) },
+    state: begun({ phase, mode: 'NewKey', trigger, abort, ...fingerprints(world) }, now),
     message: `A rotation goes on at ${phase}: its Secret says so, and there was no status of it.`,
   }
 }
@@ -71,10 +72,10 @@ const prepared = (state: State, world: World): Step => {
   const { trigger } = asked ? wish : state
   return {
     act: 'Report',
-    state: {
-      ...fingerprints(world),
-      ...{ phase: 'Prepared', mode: 'NewKey', cause, startedAt: now, phaseStartedAt: now, trigger, abort: state.abort },
-    },
+    state: begun(
+      { ...fingerprints(world), phase: 'Prepared', mode: 'NewKey', cause, trigger, abort: state.abort },
+      now,
+    ),
     message: 'The next CA is prepared.',
   }
 }
@@ -92,24 +93,8 @@ const switchedBack = (state: State, world: World): State => ({
   abort: world.wish.abort,
 })
 
-const withoutSoak = (state: State): State => {
-  const { soakStartedAt: _soakStartedAt, ...rest } = state
-  return rest
-}
-
-const entering = (phase: State['phase'], state: State, world: World): State => ({
-  ...withoutSoak(state),
-  ...fingerprints(world),
-  phase,
-  phaseStartedAt: world.now,
-})
-
-const ended = (state: State, now: number): State => ({
-  ...withoutSoak(state),
-  phase: 'Idle',
-  phaseStartedAt: now,
-  finishedAt: now,
-})
+const entering = (phase: State['phase'], state: State, world: World): State =>
+  entered(phase, { ...state, ...fingerprints(world) }, world.now)
 
 /** Somebody put another Secret or another status there. Nothing is guessed with a CA's key at stake. */
 const puzzled = (state: State, { stage, signer }: World): Step => ({
@@ -144,18 +129,12 @@ const aborted = (state: Running, rule: PhaseRule, world: World): Step | undefine
           : 'the former CA has ended or cannot sign'
   if (late !== undefined)
     return { act: 'Report', state: noted, message: `Too late to take this rotation back: ${late}.` }
-  const exchanged = { ...switchedBack(state, world), ...swapped(state) }
   return {
     act: 'SwitchBack',
-    state: exchanged,
+    state: exchanged(switchedBack(state, world)),
     message: 'Taken back (spec.rotation.abort): the former CA signs again.',
   }
 }
-
-const swapped = ({ from, to }: State): { from?: string; to?: string } => ({
-  ...(to === undefined ? {} : { from: to }),
-  ...(from === undefined ? {} : { to: from }),
-})
 
 /** An overlap with a CA that has ended, or that nobody may trust any longer, is worth nothing: no gate, soak, hold or window keeps it. */
 const urgent = (state: Running, { urgent: act }: PhaseRule, world: World): Step | undefined => {
@@ -220,7 +199,7 @@ const soaked = (state: Running, rule: PhaseRule, world: World, stay: Stay): Step
   if (span <= 0) return undefined
   const since = state.soakStartedAt
   if (since === undefined || since > now)
-    return { act: 'Report', state: { ...state, soakStartedAt: now }, message: `All is seen; ${soakSpan(state, span)}.` }
+    return { act: 'Report', state: soakingSince(state, now), message: `All is seen; ${soakSpan(state, span)}.` }
   if (since + span <= now) return undefined
   return stay([`All is seen; ${soakSpan(state, span)}, until ${toTimestamp(since + span)}.`], { wakeAt: since + span })
 }
@@ -240,8 +219,11 @@ const released = (state: Running, rule: PhaseRule, world: World, stay: Stay): St
   const phase = after.phase === 'DropSoak' && world.stage === 'Dropped' ? 'Dropped' : after.phase
   if (phase === 'Idle') return { act: after.act, state: ended(state, world.now), message: doneWith(state) }
   const next = entering(phase, state, world)
-  const soaks = phase === 'DropSoak' ? { soakStartedAt: world.now } : {}
-  return { act: after.act, state: { ...next, ...soaks }, message: begun[phase] }
+  return {
+    act: after.act,
+    state: phase === 'DropSoak' ? soakingSince(next, world.now) : next,
+    message: beginning[phase],
+  }
 }
 
 const doneWith = ({ cause }: State): string =>
@@ -249,7 +231,7 @@ const doneWith = ({ cause }: State): string =>
     ? 'The rotation is taken back; the CA that was given up is trusted no more, and its key is destroyed.'
     : 'The rotation has ended: the former CA is trusted no more, and its key is destroyed.'
 
-const begun: Readonly<Record<RunningPhase, string>> = {
+const beginning: Readonly<Record<RunningPhase, string>> = {
   Prepared: 'The next CA is prepared.',
   TrustBoth: 'Both CAs are published; the former one signs until everybody trusts the next.',
   Signing: 'The new CA signs; the certificates of the former one are replaced.',

@@ -1,6 +1,7 @@
 /** Whether a rotation begins, and when: no rotation is under way. Pure. */
 
 import { toTimestamp } from '../control/schedule.ts'
+import { begun } from './moves.ts'
 import type { Cause, Mode, State, Step, World } from './state.ts'
 
 export const idle = (state: State, world: World): Step => {
@@ -68,15 +69,14 @@ const keptBack = (state: State, world: World): { message: string; wakeAt?: numbe
 
 const prepare = (state: State, { now, wish }: World, { cause, mode }: Beginning): Step => ({
   act: 'Prepare',
-  state: {
-    phase: 'Prepared',
-    mode,
-    cause,
-    startedAt: now,
-    phaseStartedAt: now,
-    trigger: cause === 'Trigger' ? wish.trigger : state.trigger,
-    abort: state.abort,
-  },
+  state: begun(
+    {
+      ...{ phase: 'Prepared', mode, cause },
+      trigger: cause === 'Trigger' ? wish.trigger : state.trigger,
+      abort: state.abort,
+    },
+    now,
+  ),
   message: 'A rotation begins: the next CA is prepared.',
 })
 
@@ -86,16 +86,13 @@ const prepare = (state: State, { now, wish }: World, { cause, mode }: Beginning)
  */
 const intend = (state: State, { now, signer }: World): Step => ({
   act: 'Report',
-  state: {
-    phase: 'Idle',
-    mode: 'ReuseKey',
-    cause: 'Trigger',
-    startedAt: now,
-    phaseStartedAt: now,
-    from: signer.fingerprint,
-    trigger: state.trigger,
-    abort: state.abort,
-  },
+  state: begun(
+    {
+      ...{ phase: 'Idle', mode: 'ReuseKey', cause: 'Trigger' },
+      ...{ from: signer.fingerprint, trigger: state.trigger, abort: state.abort },
+    },
+    now,
+  ),
   message: '',
 })
 

@@ -5,6 +5,7 @@
 
 import { keyWanted } from '../authority/brought-record.ts'
 import type { BroughtMaterial } from '../authority/rotate-brought.ts'
+import { begun, ended, entered, exchanged } from './moves.ts'
 import { rules } from './phases.ts'
 import type { State, Step, World } from './state.ts'
 
@@ -55,39 +56,21 @@ export const ownerStep = (
   material: Owned,
 ): Step | undefined => {
   if (state === undefined || state.phase === 'Idle' || stage === 'Plain') return undefined
-  const begun = prepared(state, now)
+  const { trigger, abort } = state
+  const prepared = begun({ phase: 'Prepared', mode: 'NewKey', cause: 'Replaced', trigger, abort }, now)
+  const givenUp = { ...state, cause: 'Abort' } as const
+  const signsAgain = exchanged(entered('Signing', givenUp, now))
   // A crash came between the two, and nothing else leads there.
-  if (stage === 'Next' && state.phase !== 'Prepared') return { act: 'Report', state: begun, message: begunMessage }
+  if (stage === 'Next' && state.phase !== 'Prepared') return { act: 'Report', state: prepared, message: begunMessage }
   const isGivenBack = stage === 'Switched' && (state.phase === 'Prepared' || state.phase === 'TrustBoth')
-  if (isGivenBack && state.from === signer.fingerprint)
-    return { act: 'Report', state: exchanged(ended(state), now), message: back }
+  if (isGivenBack && state.from === signer.fingerprint) return { act: 'Report', state: signsAgain, message: back }
   if (!rules.phases[state.phase].stages.includes(stage) || isKept(material)) return undefined
-  if (material.owner === 'Stranger' || stage === 'Dropped') return { act: 'Prepare', state: begun, message: again }
-  if (stage !== 'Switched' && !material.trustsMore)
-    return {
-      act: 'Abandon',
-      state: { ...ended(state), phase: 'Idle', phaseStartedAt: now, finishedAt: now },
-      message: back,
-    }
-  return { act: 'SwitchBack', state: exchanged(ended(state), now), message: back }
+  if (material.owner === 'Stranger' || stage === 'Dropped') return { act: 'Prepare', state: prepared, message: again }
+  if (stage !== 'Switched' && !material.trustsMore) return { act: 'Abandon', state: ended(givenUp, now), message: back }
+  return { act: 'SwitchBack', state: signsAgain, message: back }
 }
 
 const begunMessage = 'A rotation begins: its owner has replaced the CA.'
 const again =
   'Its owner has replaced the CA once more: the rotation begins anew with that one. What was trusted stays trusted until it ends.'
 const back = 'Taken back: its owner has brought the CA back that signed before.'
-
-const prepared = ({ trigger, abort }: State, now: number): State => ({
-  ...{ phase: 'Prepared', mode: 'NewKey', cause: 'Replaced', startedAt: now, phaseStartedAt: now },
-  ...{ trigger, abort },
-})
-
-const ended = ({ soakStartedAt: _soak, ...state }: State): State => ({ ...state, cause: 'Abort' })
-
-const exchanged = ({ from, to, ...state }: State, now: number): State => ({
-  ...state,
-  phase: 'Signing',
-  phaseStartedAt: now,
-  ...(to === undefined ? {} : { from: to }),
-  ...(from === undefined ? {} : { to: from }),
-})
