@@ -4,7 +4,7 @@ import type { Connection } from '../../controlplane/harness/connection.ts'
 import { eventually } from '../../controlplane/harness/process.ts'
 import { installOperator, operatorNamespace, release } from '../harness/install.ts'
 import { during, restartApiServerWith } from '../harness/outages.ts'
-import { list, namespaceOf, resource } from '../harness/pods.ts'
+import { type CaseNamespace, list, namespaceOf, resource } from '../harness/pods.ts'
 import { cluster, clusterInfo } from '../harness/shared.ts'
 
 const intermediate = (namespace: string): object =>
@@ -14,7 +14,7 @@ const intermediate = (namespace: string): object =>
   })
 
 /** A root, an intermediate, a certificate, a profile, and a trust bundle in another namespace. */
-const everything = (namespace: string, trusting: string): object[] => [
+const everything = (namespace: CaseNamespace, trusting: CaseNamespace): object[] => [
   namespaceOf(namespace),
   { ...namespaceOf(trusting), ...{ metadata: { name: trusting, labels: { trusts: namespace } } } },
   resource('CertificateAuthority', namespace, 'root', {

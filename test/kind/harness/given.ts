@@ -7,6 +7,7 @@ import { Connection } from '../../controlplane/harness/connection.ts'
 import { connectionOf } from './cluster-info.ts'
 import type { ClusterInfo } from './cluster-info.ts'
 import { installOperator, operatorNamespace, release } from './install.ts'
+import { caseNamespaces } from './pods.ts'
 
 interface Nodes {
   readonly items: readonly {
@@ -14,7 +15,10 @@ interface Nodes {
   }[]
 }
 
-/** Throws where no pod could ever run, or where somebody's operator is at work: its objects would be this one's too. */
+/**
+ * Throws where no pod could ever run, where somebody's operator is at work (its objects would be this one's too), or where there is
+ * a namespace that is filled here and deleted at the end.
+ */
 const refuseUnusable = async (plane: Connection, kubeconfig: string): Promise<void> => {
   const { items } = await plane.getJson<Nodes>(['nodes'])
   const ready = items.filter(({ status }) =>
@@ -27,6 +31,12 @@ const refuseUnusable = async (plane: Connection, kubeconfig: string): Promise<vo
   const found = await plane.kubectlOk(['get', 'deployments', '-A', '-l', 'app.kubernetes.io/name=dbtls', '-o', 'name'])
   if (found.trim() !== '')
     throw new Error(`in the cluster of ${kubeconfig} dbtls is installed already; take another one`)
+  const own = [operatorNamespace, ...caseNamespaces]
+  const there = await plane.kubectlOk(['get', 'namespaces', ...own, '--ignore-not-found', '-o', 'name'])
+  if (there.trim() !== '')
+    throw new Error(
+      `the cluster of ${kubeconfig} has ${there.trim().split('\n').join(', ')} already, which would be deleted at the end; take another one`,
+    )
 }
 
 /** `image`: one that the cluster can pull. */
@@ -50,7 +60,7 @@ export const givenCluster = async (
   )
   const stop = async (): Promise<void> => {
     await plane.helm(['uninstall', release, '--namespace', operatorNamespace, '--wait'])
-    await plane.kubectl(['delete', 'namespace', operatorNamespace])
+    await plane.kubectl(['delete', 'namespaces', operatorNamespace, ...caseNamespaces, '--ignore-not-found'])
     rmSync(dir, { recursive: true })
   }
   try {

@@ -86,11 +86,21 @@ export const service = (namespace: string, name: string, app: string, port: numb
   spec: { selector: { app }, ports: [{ port }] },
 })
 
-export const namespaceOf = (name: string): object => ({
+/** Namespaces that the cases make and fill; they must not be there before (given.ts). */
+export const caseNamespaces = [
+  ...['data', 'databases', 'everyday', 'rotated'],
+  ...['gone', 'gone-trusting', 'left', 'left-trusting'],
+] as const
+
+export type CaseNamespace = (typeof caseNamespaces)[number]
+
+export const restrictedNamespace = (name: string): object => ({
   apiVersion: 'v1',
   kind: 'Namespace',
   metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
 })
+
+export const namespaceOf = (name: CaseNamespace): object => restrictedNamespace(name)
 
 /** One of the operator's kinds. */
 export const resource = (kind: string, namespace: string, name: string, spec: object): object => ({
