@@ -13,7 +13,7 @@ import { Connection } from '../controlplane/harness/connection.ts'
 import { missingPrivileges } from './cluster/box.ts'
 import { kindCache } from './cluster/cache.ts'
 import { KindCluster } from './cluster/cluster.ts'
-import { clusterParts } from './cluster/parts.ts'
+import { clusterParts, NotToBeHad } from './cluster/parts.ts'
 import type { Parts } from './cluster/parts.ts'
 import { givenCluster } from './harness/given.ts'
 import { installOperator } from './harness/install.ts'
@@ -68,7 +68,8 @@ const partsOrReason = async (): Promise<Parts | string> => {
   try {
     return await clusterParts()
   } catch (error) {
-    return `the parts of a cluster cannot be had: ${(error as Error).message}.`
+    if (error instanceof NotToBeHad) return `${error.message}.`
+    throw error
   }
 }
 

@@ -97,6 +97,7 @@ export class KindCluster {
 
   static async start(parts: Parts): Promise<KindCluster> {
     const box = await Box.start(parts.system, [parts.store])
+    let forwarded: Forward | undefined
     try {
       const audit = join(box.folder, 'audit')
       mkdirSync(audit)
@@ -104,7 +105,7 @@ export class KindCluster {
       const file = join(box.folder, 'kind.json')
       writeFileSync(file, configuration(audit))
       await box.run(join(parts.binaries, 'kind'), ['create', 'cluster', '--config', file, '--wait', '180s'])
-      const forwarded = await forward(box, apiPort)
+      forwarded = await forward(box, apiPort)
       const kubeconfig = join(box.folder, 'kubeconfig.host')
       const inBox = readFileSync(join(box.folder, 'kubeconfig'), 'utf8')
       writeFileSync(kubeconfig, inBox.replace(`:${apiPort}`, `:${forwarded.port}`), { mode: 0o600 })
@@ -112,7 +113,9 @@ export class KindCluster {
       await cluster.#addVolumes()
       return cluster
     } catch (error) {
-      if (process.env['KEEP'] !== '1') await box.stop()
+      // Nobody else holds it, and another try makes a box of its own.
+      await forwarded?.close()
+      await box.stop()
       throw error
     }
   }

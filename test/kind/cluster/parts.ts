@@ -36,21 +36,23 @@ export interface Parts {
   readonly store: string
 }
 
-const had = (isThere: boolean, what: string): void => {
-  if (!isThere) throw new Error(`${what} could not be made; the reason is above`)
+/** What comes from elsewhere cannot be had here. What is made here and breaks is another error. */
+export class NotToBeHad extends Error {
+  override readonly name = 'NotToBeHad'
 }
 
 export const clusterParts = async (): Promise<Parts> => {
   const controlPlane = await controlPlaneBinaries()
   const binaries = await nodeBinaries()
   const mmdebstrap = await debian('bookworm', ['mmdebstrap'])
-  if (mmdebstrap === undefined) throw new Error('mmdebstrap of Debian could not be had')
+  if (mmdebstrap === undefined) throw new NotToBeHad('mmdebstrap of Debian could not be had')
 
   const systemKey = keyOf(readFileSync(path('system.sh'), 'utf8'))
   const system = join(kindCache(), `system-${systemKey}`)
   const tool = join(mmdebstrap.root, 'usr/bin/mmdebstrap')
   const makeSystem = '"$2" "$3" "$1/root"'
-  had(await once(system, "a node's Debian (about 2 minutes)", makeSystem, path('system.sh'), tool), 'the system')
+  if (!(await once(system, "a node's Debian (about 2 minutes)", makeSystem, path('system.sh'), tool)))
+    throw new NotToBeHad("the packages of a node's Debian could not be had; the reason is above")
 
   const sources = ['node-image.ts', 'tags.ts', '../image/archive.ts'].map((name) => readFileSync(path(name), 'utf8'))
   const store = join(kindCache(), `node-${keyOf(...sources, systemKey, basename(binaries), basename(controlPlane))}`)
@@ -66,6 +68,7 @@ export const clusterParts = async (): Promise<Parts> => {
     controlPlane,
     module.stdout.trim(),
   ]
-  had(await once(store, "the node's image (about 1 minute)", makeNode, ...inputs), 'the image of the node')
+  if (!(await once(store, "the node's image (about 1 minute)", makeNode, ...inputs)))
+    throw new Error("the node's image could not be made; the reason is above")
   return { system: join(system, 'root'), binaries, controlPlane, store: join(store, 'store') }
 }

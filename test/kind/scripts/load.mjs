@@ -16,9 +16,10 @@ const once = () =>
     socket.on('data', (chunk) => (said += chunk))
     socket.once('error', reject)
     socket.once('end', () => {
-      servers.add(socket.getPeerCertificate().serialNumber)
-      if (said === '') reject(new Error('the server hung up'))
-      else resolve(undefined)
+      if (said === '') return reject(new Error('the server hung up'))
+      const { serialNumber } = socket.getPeerCertificate()
+      if (serialNumber !== undefined) servers.add(serialNumber)
+      resolve(undefined)
     })
   })
 
@@ -38,7 +39,10 @@ for (let number = 0; ; number++) {
     good++
   } catch (error) {
     // Of the volume, while it is changed: no connection was tried.
-    if (error.code === 'ENOENT') continue
+    if (error.code === 'ENOENT') {
+      await sleep(5)
+      continue
+    }
     failed++
     console.log(JSON.stringify({ failure: String(error), code: error.code }))
   }
