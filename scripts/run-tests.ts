@@ -70,11 +70,14 @@ const runVitest = (tally: Tally, args: readonly string[], env = process.env): vo
   tally.failed += report.numFailedTests
   tally.skipped += report.numPendingTests + report.numTodoTests
   tally.failures.push(...failuresOf(report))
-  // A file that does not load and an unhandled rejection fail the run without failing a test.
-  if (report.numFailedTests === 0 && (status !== 0 || !report.success)) tally.failed++
   const reason = existsSync(noCluster) ? readFileSync(noCluster, 'utf8').trim() : undefined
   if (reason !== undefined) tally.left.push(reason)
-  else if (report.numPassedTests === 0 && report.numFailedTests === 0) tally.failed++
+  if (report.numFailedTests > 0) return
+  // A file that does not load and an unhandled rejection fail the run without failing a test.
+  const isBroken = status !== 0 || !report.success
+  if (!isBroken && (report.numPassedTests > 0 || reason !== undefined)) return
+  tally.failed++
+  tally.failures.push(isBroken ? `vitest ended with ${status}, and no test had failed` : 'no test ran')
 }
 
 /** After all others, which it would slow down: a cluster of its own, a real kubelet, real pods. */

@@ -23,6 +23,7 @@ none*) report 3 0 0 true ;;
   bad) report 1 1 0 false && exit 1 ;;
   none) report 0 0 2 true && echo 'test/kind: no root' >build/test/no-cluster ;;
   empty) report 0 0 2 true ;;
+  unloaded) report 0 0 0 false && exit 1 ;;
   broken) exit 1 ;;
   esac
   ;;
@@ -48,7 +49,10 @@ expect 'cluster tests are counted' good 0 '5 passed, 0 failed'
 expect 'a cluster test that fails fails the run' bad 1 '4 passed, 1 failed'
 expect 'a cluster that cannot be had is told with its reason, and fails nothing' none 0 'SKIPPED test/kind: no root
 3 passed, 0 failed, 2 skipped'
-expect 'cluster tests that are all skipped without a reason fail the run' empty 1 '3 passed, 1 failed, 2 skipped'
+expect 'cluster tests that are all skipped without a reason fail the run' empty 1 'FAILED no test ran
+3 passed, 1 failed, 2 skipped'
+expect 'what does not load fails the run once' unloaded 1 'FAILED vitest ended with 1, and no test had failed
+3 passed, 1 failed'
 expect 'a cluster that breaks fails the run' broken 1 'FAILED vitest ended with 1 before it could report
 3 passed, 1 failed'
 expect 'DBTLS_E2E=0 leaves them out, and is told' bad 0 'SKIPPED test/kind: DBTLS_E2E=0
