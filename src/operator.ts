@@ -30,6 +30,7 @@ import { registerRevocationMetrics } from './revocation/metrics.ts'
 import { RevocationReconciler } from './revocation/reconcile.ts'
 import { RevocationLists } from './revocation/stored.ts'
 import { wakeRevocations } from './revocation/wakes.ts'
+import { rotatingRelative } from './rotation/family.ts'
 import type { Rules } from './rotation/phases.ts'
 import { RotationReconciler } from './rotation/reconcile.ts'
 import { wakeRotations } from './rotation/wakes.ts'
@@ -106,7 +107,9 @@ export class Operator {
     const keyring = new Keyring(context)
     this.trustOf = (authority) => keyring.trustOf(authority)
     const lists = new RevocationLists(cluster, this.caches, keyring)
-    const authorities = new AuthorityReconciler(context, keyring)
+    const authorities = new AuthorityReconciler(context, keyring, (authority) =>
+      rotatingRelative(this.caches, authority),
+    )
     const revocations = new RevocationReconciler(context, keyring)
     const rotations = new RotationReconciler(context, keyring, {
       lastWords: (authority, signal) => revocations.reconcile(keyOf(authority), { signal }),

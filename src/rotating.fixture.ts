@@ -98,7 +98,7 @@ const start = async (
   const keyring = new Keyring(context)
   const waiting = new Set<string>()
   const lists = new RevocationLists(seen.port, caches, keyring)
-  const authorities = new AuthorityReconciler(context, keyring)
+  const authorities = new AuthorityReconciler(context, keyring, () => undefined)
   const revocations = new RevocationReconciler(context, keyring)
   const certificates = new CertificateReconciler(context, keyring, {
     rsaKeys: 1,

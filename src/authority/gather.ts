@@ -2,8 +2,7 @@
 
 import { ApiError } from '../cluster/errors.ts'
 import { keyOf } from '../cluster/port.ts'
-import { type Caches, type Context, existing, marks } from '../control/context.ts'
-import { isRotating } from '../control/rotation.ts'
+import { type Context, existing, marks } from '../control/context.ts'
 import { dataOf, readSecret, readText } from '../control/secrets.ts'
 import { dataHash } from '../material/hash.ts'
 import { signatureVerifies } from '../pki/certificates/parse.ts'
@@ -13,7 +12,6 @@ import { isReady } from '../resources/conditions.ts'
 import type { Secret } from '../resources/core.ts'
 import { refusal } from './allowed.ts'
 import { type AuthorityMaterial, type Keyring, labelsOfNamespace } from './keyring.ts'
-import { lineage } from './lineage.ts'
 import { nameOf, parentOf, passphraseRefOf, signerOf } from './names.ts'
 import type { Observed, ParentSeen, SecretSeen } from './observed.ts'
 import { signingPolicyOf } from './policy.ts'
@@ -29,7 +27,7 @@ import {
   StoredAuthorityError,
 } from './stored.ts'
 import { trustHash } from './trust.ts'
-import { notImplementedFields, resolve, type Resolved, type Wanted } from './wanted.ts'
+import { notImplementedFields, resolve } from './wanted.ts'
 
 export const gather = async (
   context: Context,
@@ -38,7 +36,6 @@ export const gather = async (
   signal: AbortSignal,
 ): Promise<Observed> => {
   const namespace = authority.metadata.namespace ?? 'default'
-  const resolved = resolve(authority)
   const reference = passphraseRefOf(authority)
   const [passphrase, parent, secret] = await Promise.all([
     reference === undefined
@@ -55,7 +52,7 @@ export const gather = async (
     held: authority.metadata.annotations?.[marks.hold],
     revoked: isRevokedFor(context.caches, authority, authority.status?.certificate?.serialNumber),
     notImplemented: notImplementedFields(authority),
-    resolved: 'wanted' in resolved && isHeldUp(context.caches, authority) ? heldUp(resolved) : resolved,
+    resolved: resolve(authority),
     status: authority.status,
     passphrase,
     parent,
@@ -64,19 +61,6 @@ export const gather = async (
         ? { state: 'absent' }
         : await seeSecret(context, authority, secret, passphrases, parent, signal),
   }
-}
-
-const heldUp = ({ wanted }: Extract<Resolved, { readonly wanted: Wanted }>): Resolved => ({
-  wanted: { ...wanted, heldUp: true },
-})
-
-/** Whether a CA above or below it is in the middle of a rotation, so that its own cannot begin. */
-const isHeldUp = ({ authorities: { store } }: Caches, authority: CertificateAuthority): boolean => {
-  const own = keyOf(authority)
-  const below = new Set([own])
-  for (const key of below) for (const child of store.by('parent', key)) below.add(keyOf(child))
-  const above = lineage(own, (key) => store.get(key)).map(([key]) => key)
-  return [...above, ...below].some((key) => key !== own && isRotating(store.get(key)))
 }
 
 const seeParent = async (

@@ -23,11 +23,14 @@ import { isBrought } from './names.ts'
 import type { Look, Observed } from './observed.ts'
 import { type Bundle, bundleOf, contentOf } from './outputs.ts'
 import { reconcileBrought } from './reconcile-brought.ts'
-import { dueForRenewal } from './renewal.ts'
+import { dueForRenewal, isOver } from './renewal.ts'
 import { renewedRotation } from './rotation-facts.ts'
 import { factsOf, readyMessage } from './status.ts'
 import { Undelivered } from './undelivered.ts'
 import type { Wanted } from './wanted.ts'
+
+/** `namespace/name` of another CA whose rotation keeps that of this one from beginning. */
+type RotatingRelative = (authority: CertificateAuthority) => string | undefined
 
 export class AuthorityReconciler {
   readonly #context: Context
@@ -35,11 +38,14 @@ export class AuthorityReconciler {
   readonly #actor: Actor<CertificateAuthority, Observed>
   readonly #undelivered = new Undelivered()
 
-  constructor(context: Context, keyring: Keyring) {
+  constructor(context: Context, keyring: Keyring, rotatingRelative: RotatingRelative) {
     this.#context = context
     this.#keyring = keyring
     this.#actor = new Actor(context, certificateAuthorities, context.caches.authorities, {
-      gather: (authority, signal) => gather(context, keyring, authority, signal),
+      gather: async (authority, signal) => {
+        const seen = await gather(context, keyring, authority, signal)
+        return heldUp(seen, context.clock.now(), () => rotatingRelative(authority) !== undefined)
+      },
       decide: (seen, now) => inStep(decide(seen, now)),
       issue: (look, why) => this.#actor.attempt(look, () => this.#issue(look, why)),
       encode: (look, why) => this.#encode(look, why),
@@ -122,6 +128,16 @@ const inStep = (decision: Decision): Decision => {
   const [first] = decision.acting
   if (decision.cure === 'Wait' && first?.reason === 'Rotating') throw new NotReady(first.reason, first.message, 1000)
   return decision
+}
+
+/** Looks for relatives only where something hangs on them. */
+const heldUp = (seen: Observed, now: number, isSo: () => boolean): Observed => {
+  const { resolved, secret } = seen
+  if (!('wanted' in resolved) || secret.state === 'absent' || secret.stored === undefined) return seen
+  const { wanted } = resolved
+  return isOver(wanted, secret.stored, now) && isSo()
+    ? { ...seen, resolved: { wanted: { ...wanted, heldUp: true } } }
+    : seen
 }
 
 const wantedOf = ({ resolved }: Observed): Wanted => {

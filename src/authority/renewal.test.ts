@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { dueForRenewal } from './renewal.ts'
+import { dueForRenewal, isOver } from './renewal.ts'
 import { stages } from './stage.ts'
 
 const day = 24 * 3_600_000
@@ -29,6 +29,16 @@ describe('the renewal of a CA with the same key', () => {
   it('is made up for where what is to follow cannot come yet, and others may need this one', () => {
     expect(dueForRenewal({ ...rule(true), heldUp: true }, of('Plain'), 'u', 30 * day)).toBe(29 * day)
     expect(dueForRenewal({ ...rule(true), heldUp: true }, of('Next'), 'u', 30 * day)).toBe(Infinity)
+  })
+
+  it('looks for those only where one has ended at rest, and another one is to come', () => {
+    const { certificate } = of('Plain')
+    for (const stage of stages)
+      for (const replaced of [true, false])
+        for (const now of [certificate.notAfter - 1, certificate.notAfter]) {
+          const isSo = stage === 'Plain' && replaced && now === certificate.notAfter
+          expect(isOver({ replaced }, of(stage), now)).toBe(isSo)
+        }
   })
 
   it.each(['Switched', 'Dropped'] as const)('is made up for by what signs already: nobody else could: %s', (stage) =>

@@ -11,21 +11,31 @@ type Rotating = Pick<StoredAuthority, 'stage'> & {
 /** This share of the renewal window is left for a rotation that has not come about in time. */
 const lastShare = 0.1
 
+/** Whether it has ended, and another one is to come in its place. */
+export const isOver = (
+  { replaced }: Pick<Wanted, 'replaced'>,
+  { stage, certificate: { notAfter } }: Rotating,
+  now: number,
+): boolean => stage === 'Plain' && now >= notAfter && replaced
+
 /**
  * ms; Infinity where it is not. While another CA is to follow this one, or does already, the key is used again only before
  * the certificate would end: a rotation that waits must not cost the CA. One that has ended is followed by the other one, as
  * long as another one comes after it: what signs already has nobody but itself, and one that rotates meanwhile may need this one.
  */
 export const dueForRenewal = (
-  { renewal, replaced, heldUp }: Pick<Wanted, 'renewal' | 'replaced' | 'heldUp'>,
-  { stage, certificate: { notBefore, notAfter } }: Rotating,
+  wanted: Pick<Wanted, 'renewal' | 'replaced' | 'heldUp'>,
+  rotating: Rotating,
   uid: string,
   now: number,
 ): number => {
+  const { renewal, replaced, heldUp } = wanted
+  const { stage, certificate } = rotating
+  const { notBefore, notAfter } = certificate
   const due = renewalTime(renewal, notBefore, notAfter, uid)
   if (stage === 'Plain' && !replaced) return due
-  const isFollowed = stage === 'Next' || stage === 'Both' || (stage === 'Plain' && heldUp !== true)
-  if (now >= notAfter && isFollowed) return Infinity
+  if (isOver(wanted, rotating, now) && heldUp !== true) return Infinity
+  if (now >= notAfter && (stage === 'Next' || stage === 'Both')) return Infinity
   const window = Math.min(renewalWindow(renewal, notAfter - notBefore), notAfter - notBefore)
   return Math.max(due, Math.floor(notAfter - window * lastShare))
 }

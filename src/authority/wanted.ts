@@ -20,7 +20,7 @@ export interface Wanted {
   readonly renewal: RenewalRule
   /** Whether it is another CA that follows it before it ends, or now, and not the same key. */
   readonly replaced: boolean
-  /** That one has to wait for a rotation of another CA. */
+  /** Of one that is over (renewal.ts): that one has to wait for a rotation of another CA. */
   readonly heldUp?: true
   /** undefined: no limit. */
   readonly maxPathLength: number | undefined
