@@ -67,6 +67,21 @@ describe('a trigger', () => {
     },
   )
 
+  it('that waits for its window postpones no renewal meanwhile', async () => {
+    const { cluster, clock } = await atRest({ duration: '1460d', renewBefore: '800d' })
+    const before = (await getAuthority(cluster)).status?.certificate
+    // The renewal is due in the autumn of 2027.
+    await ask(cluster, { trigger: 'one', windows: [{ cron: '0 3 29 2 *', duration: '1h' }] })
+    await until('it to wait', async () => (await rotationOf(cluster)).message?.includes('2028-02-29T03:00:00Z'))
+    await pass(clock, 665 * day)
+    const after = await until('another certificate of the CA', async () => {
+      const { certificate: made } = (await getAuthority(cluster)).status ?? {}
+      return made?.fingerprint !== before?.fingerprint && made
+    })
+    expect(after.publicKeyHash).toBe(before?.publicKeyHash)
+    expect((await rotationOf(cluster)).phase).toBe('Idle')
+  })
+
   it('renews with the same key where onTrigger says so, and leaves every certificate as it is', async () => {
     const running = await atRest({}, { onTrigger: 'ReuseKey' })
     const { cluster, operator, clock } = running

@@ -20,6 +20,7 @@ const wanted: Wanted = {
   duration: 3650 * day,
   renewal: { renewBefore: 365 * day },
   replaced: false,
+  asked: false,
   maxPathLength: 0,
   nameConstraints: undefined,
   parent: undefined,

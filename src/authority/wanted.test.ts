@@ -33,6 +33,7 @@ describe('what an authority asks for', () => {
       duration: 3650 * day,
       renewal: { renewBefore: undefined },
       replaced: false,
+      asked: false,
       maxPathLength: undefined,
       nameConstraints: undefined,
       parent: undefined,
@@ -94,6 +95,20 @@ describe('what an authority asks for', () => {
   it('names every problem', () => {
     const resolved = resolve(authority({ duration: 'x', renewBefore: 'y' }))
     expect('problems' in resolved && resolved.problems).toHaveLength(2)
+  })
+})
+
+describe('another key', () => {
+  it.each([
+    [{}, undefined, { replaced: false, asked: false }],
+    [{ onExpiry: 'NewKey' }, undefined, { replaced: true, asked: false }],
+    [{ trigger: 'one', onTrigger: 'NewKey' }, undefined, { replaced: false, asked: true }],
+    [{ trigger: 'one', onTrigger: 'NewKey' }, 'one', { replaced: false, asked: false }],
+    [{ trigger: 'one', onTrigger: 'ReuseKey' }, undefined, { replaced: false, asked: false }],
+    [{ trigger: 'one', onTrigger: 'ReuseKey', reason: 'Compromised' }, undefined, { replaced: false, asked: true }],
+  ])('is to come at the end, or is asked for: %o, acted on %s', (rotation, trigger, asksFor) => {
+    const resolved = resolve({ ...authority({ rotation }), status: { rotation: { phase: 'Idle', trigger } } } as never)
+    expect(resolved).toMatchObject({ wanted: asksFor })
   })
 })
 

@@ -18,8 +18,10 @@ export interface Wanted {
   /** ms */
   readonly duration: number
   readonly renewal: RenewalRule
-  /** Whether it is another CA that follows it before it ends, or now, and not the same key. */
+  /** Whether it is another CA that follows it before it ends, and not the same key. */
   readonly replaced: boolean
+  /** Whether somebody has asked for another one, and nobody has acted on it: it may come at once, or in months. */
+  readonly asked: boolean
   /** Of one that is over (renewal.ts): that one has to wait for a rotation of another CA. */
   readonly heldUp?: true
   /** undefined: no limit. */
@@ -66,7 +68,8 @@ export const resolve = (authority: CertificateAuthority): Resolved => {
       keyAlgorithm: keyAlgorithmOf(spec.privateKey),
       duration,
       renewal: { renewBefore },
-      replaced: spec.rotation?.onExpiry === 'NewKey' || isNewKeyRequested(authority),
+      replaced: spec.rotation?.onExpiry === 'NewKey',
+      asked: isNewKeyRequested(authority),
       maxPathLength: spec.maxPathLength ?? (parent === undefined ? undefined : 0),
       nameConstraints: constraints,
       parent,
