@@ -85,9 +85,9 @@ const byRedis: Attempt = async ({ host }, port, pem) => {
   }
 }
 
-const byHttp: Attempt = ({ host }, port, pem) =>
+const byHttp = (path: string, { host }: Pick<Settings, 'host'>, port: number, pem: Pem): Promise<void> =>
   new Promise<void>((resolve, reject) => {
-    const request = get({ host, port, path: '/health', agent: false, timeout: patienceMs, ...pem }, (response) => {
+    const request = get({ host, port, path, agent: false, timeout: patienceMs, ...pem }, (response) => {
       response.resume()
       response.on('end', () =>
         response.statusCode === 200 ? resolve() : reject(new Error(`HTTP ${response.statusCode}`)),
@@ -112,10 +112,15 @@ const attempts: Readonly<Record<Protocol, Attempt>> = {
   mysql: byMysql,
   postgresql: byPostgresql,
   redis: byRedis,
-  http: byHttp,
+  // Any member answers this: they elect another leader when theirs is restarted, and until then none of them is healthy.
+  http: (settings, port, pem) => byHttp('/version', settings, port, pem),
   kafka: byProbe,
   cassandra: byProbe,
 }
+
+/** Whether a member of etcd is one of a cluster that has a leader; rejects where it is not. */
+export const isHealthy = ({ host, folder }: Pick<Settings, 'host' | 'folder'>, port: number): Promise<void> =>
+  byHttp('/health', { host }, port, read(folder))
 
 /** Rejects with what the driver says. */
 export const connect = async (settings: Settings, port: number): Promise<void> => {

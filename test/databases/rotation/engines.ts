@@ -14,7 +14,7 @@ import { Database } from '../harness/database.ts'
 import { install, type Product } from '../harness/install.ts'
 import { installKafka, kafkaTools, startBroker } from '../harness/kafka.ts'
 import { serverFolder } from '../harness/server.ts'
-import { connect, type Protocol } from './attempt.ts'
+import { isHealthy, type Protocol } from './attempt.ts'
 import type { Deployed } from './deployed.ts'
 import { EtcdMembers } from './etcd-members.ts'
 import type { MountedPod } from './kubelet.ts'
@@ -183,13 +183,13 @@ const etcd: Engine['start'] = async ({ site, deployed, host, ports, folder, port
       return { pod, configuration, port, peerPort: await freePort() }
     }),
   )
-  const isHealthy = (port: number) => connect({ protocol: 'http', host, folder: client.volume.folder }, port)
+  const isUp = (port: number) => isHealthy({ host, folder: client.volume.folder }, port)
   const answers = async (port: number): Promise<void> => {
     const { fault } = await probe({ address: '127.0.0.1', port, dialect: 'http' }, { clock: systemClock() })
     if (fault !== undefined) throw new Error(fault.message)
   }
   const about = { installation, members, folder, portsFile, reaper }
-  const running = await EtcdMembers.start({ ...about, isHealthy, drained, answers })
+  const running = await EtcdMembers.start({ ...about, isHealthy: isUp, drained, answers })
   await running.manage(site.cluster, site.namespace)
   return {
     ...{ pods: members.map(({ pod }) => pod), reload: () => running.restart(), logs: () => running.logs() },
