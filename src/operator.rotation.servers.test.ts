@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import type { Cluster, KubeObject } from './cluster/port.ts'
+import type { Cluster } from './cluster/port.ts'
 import { Session } from './commands/embedded/session.ts'
 import { opensslServer, serve } from './database/connect/testing.ts'
 import { opensslVersion } from './pki/testing.ts'
@@ -15,7 +15,7 @@ import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/databa
 import { systemClock } from './runtime/clock.ts'
 import { silentLogger } from './runtime/log.ts'
 import { createMetrics } from './runtime/metrics.ts'
-import { authority, getAuthority, getSecret, leafOf, namespace, person, text } from './testing.ts'
+import { authority, getAuthority, getSecret, leafOf, namespace, person, profile, text } from './testing.ts'
 
 const sessions: Session[] = []
 afterEach(async () => {
@@ -28,8 +28,8 @@ const soaks = { trustSoak: '0s', dropSoak: '0s' }
 const applyAuthority = (cluster: Cluster, name: string, spec: object) =>
   cluster.apply(certificateAuthorities, authority(spec, name) as never, person)
 
-/** As `dbtls run` has it, on a real clock, for servers know no other. `above`: the CA of the profile hangs under a root of this name. */
-const started = async (above: string | undefined) => {
+/** As `dbtls run` has it, on a real clock, for servers know no other. `above`: names of the CAs over that of the profile, the root first. */
+const started = async (above: readonly string[]) => {
   const session = new Session({
     ...{ state: undefined, clock: systemClock(), log: silentLogger(), metrics: createMetrics(), workers: 4 },
     ...{ namespaces: undefined, events: { record: () => undefined }, asksServers: true },
@@ -37,9 +37,11 @@ const started = async (above: string | undefined) => {
   sessions.push(session)
   await session.start()
   const { cluster } = session
-  if (above !== undefined) await applyAuthority(cluster, above, { rotation: soaks })
-  const source = above === undefined ? {} : { source: { intermediate: { authorityRef: { name: above } } } }
-  await applyAuthority(cluster, 'ca', { ...source, rotation: soaks })
+  for (const [depth, name] of [...above, 'ca'].entries()) {
+    const parent = above[depth - 1]
+    const source = parent === undefined ? {} : { source: { intermediate: { authorityRef: { name: parent } } } }
+    await applyAuthority(cluster, name, { ...source, maxPathLength: above.length - depth, rotation: soaks })
+  }
   return cluster
 }
 
@@ -54,6 +56,17 @@ const until = async <T>(what: string, look: () => Promise<T | undefined | false>
 
 const profileOf = (cluster: Cluster): Promise<DatabaseTLSProfile> =>
   cluster.get(databaseTLSProfiles, { namespace, name: 'orders' })
+
+/** One server, that is asked at this address; ends when there are files for it. */
+const applyProfile = async (cluster: Cluster, address: string): Promise<void> => {
+  const spec = {
+    ...{ engine: 'Redis', authorityRef: { name: 'ca' }, clients: [{ name: 'app' }] },
+    topology: { services: ['orders'], extraIPAddresses: ['127.0.0.1'] },
+    probe: { interval: '1s', endpoints: [address] },
+  }
+  await cluster.apply(databaseTLSProfiles, profile(spec) as never, person)
+  await until('the profile to be Ready', async () => isReady(await profileOf(cluster)))
+}
 
 /** A server behind one address that reads its files when it is restarted. */
 const server = async (cluster: Cluster) => {
@@ -97,24 +110,11 @@ describe.skipIf(opensslVersion === undefined)('a rotation', () => {
   ])(
     '%s goes on when live servers have proved that they trust the next one, and serve what it signed',
     async (_, above) => {
-      const cluster = await started(above)
+      const cluster = await started(above === undefined ? [] : [above])
       const rotating = above ?? 'ca'
       await using live = await server(cluster)
       const address = `127.0.0.1:${live.port}`
-      const spec = {
-        ...{ engine: 'Redis', authorityRef: { name: 'ca' }, clients: [{ name: 'app' }] },
-        topology: { services: ['orders'], extraIPAddresses: ['127.0.0.1'] },
-        probe: { interval: '1s', endpoints: [address] },
-      }
-      await cluster.apply(
-        databaseTLSProfiles,
-        {
-          ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseTLSProfile', metadata: { name: 'orders', namespace } },
-          spec,
-        } as unknown as KubeObject as never,
-        person,
-      )
-      await until('the profile to be Ready', async () => isReady(await profileOf(cluster)))
+      await applyProfile(cluster, address)
       const former = await live.restart()
       const row = (standing: string, trustProof: string) =>
         until(`a row that says ${standing} and ${trustProof}`, async () => {
@@ -189,4 +189,30 @@ describe.skipIf(opensslVersion === undefined)('a rotation', () => {
       expect(last.trusts).toEqual([(await getAuthority(cluster)).status?.certificate?.fingerprint])
     },
   )
+
+  it('of a CA between the root and that of a server waits for no chain: whoever trusts the root takes the former one', async () => {
+    const cluster = await started(['root', 'middle'])
+    await using live = await server(cluster)
+    await applyProfile(cluster, `127.0.0.1:${live.port}`)
+    const served = await live.restart()
+    const row = async () => (await profileOf(cluster)).status?.endpoints?.[0]
+    await until('it to be served', async () => (await row())?.trustProof === 'Proved')
+    const chain = async () => text(await getSecret(cluster, 'orders-server-tls'), 'tls.crt')
+    const [before, former] = [await chain(), (await getAuthority(cluster, 'middle')).status?.certificate?.fingerprint]
+    const said = new Set<string>()
+    await applyAuthority(cluster, 'middle', {
+      ...{ source: { intermediate: { authorityRef: { name: 'root' } } }, maxPathLength: 1 },
+      rotation: { ...soaks, trigger: 'one' },
+    })
+    await until('the end of it', async () => {
+      const { message = '', standing } = (await row()) ?? {}
+      said.add(`${standing}: ${message.replace(/valid until .*/, '')}`)
+      const { phase, trigger } = (await getAuthority(cluster, 'middle')).status?.rotation ?? {}
+      return phase === 'Idle' && trigger === 'one'
+    })
+    expect((await getAuthority(cluster, 'middle')).status?.certificate?.fingerprint).not.toBe(former)
+    expect(await chain(), 'delivered').not.toBe(before)
+    expect((await row())?.servedSerial, 'never told to read it').toBe(served)
+    expect([...said].filter((one) => /^Old|former|is being replaced/.test(one))).toEqual([])
+  })
 })

@@ -2,7 +2,7 @@
 
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type FindAuthority, lineage } from './lineage.ts'
-import { isBundle } from './names.ts'
+import { isBundle, parentOf } from './names.ts'
 
 const leaving: ReadonlySet<string> = new Set(['TrustBoth', 'Signing', 'DropSoak'])
 
@@ -20,11 +20,13 @@ export interface Exchanged {
 
 const exchanging: ReadonlySet<string> = new Set(['Signing', 'DropSoak'])
 
-/** The CA, or the highest above it, whose former key signs no more and is trusted still. `key`: `namespace/name`. */
-export const exchangedAt = (key: string, find: FindAuthority): Exchanged | undefined =>
-  lineage(key, find)
-    .flatMap(([, authority]) => {
-      const { phase = 'Idle', to } = authority.status?.rotation ?? {}
-      return exchanging.has(phase) && to !== undefined && !isBundle(authority) ? [{ authority, to }] : []
-    })
-    .at(-1)
+/**
+ * The root that the CA hangs under, when its former key signs no more and is trusted still. What goes with the former key of a CA
+ * below a root is trusted by nobody on its own, and verifies as before. `key`: `namespace/name`.
+ */
+export const exchangedAt = (key: string, find: FindAuthority): Exchanged | undefined => {
+  const authority = lineage(key, find).at(-1)?.[1]
+  if (authority === undefined || isBundle(authority) || parentOf(authority) !== undefined) return undefined
+  const { phase = 'Idle', to } = authority.status?.rotation ?? {}
+  return exchanging.has(phase) && to !== undefined ? { authority, to } : undefined
+}

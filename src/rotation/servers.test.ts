@@ -5,10 +5,10 @@ import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { serversOf } from './servers.ts'
 
-const ca = (rotation: object = { phase: 'TrustBoth' }): CertificateAuthority =>
+const ca = (rotation: object = { phase: 'TrustBoth' }, source: object = { selfSigned: {} }): CertificateAuthority =>
   ({
     metadata: { name: 'ca', namespace: 'data' },
-    spec: { source: { selfSigned: {} } },
+    spec: { source },
     status: { trustBundleHash: 'T', rotation: { formerTrustBundleHash: 'F', ...rotation } },
   }) as unknown as CertificateAuthority
 
@@ -24,10 +24,12 @@ interface Case {
   readonly spec?: object
   readonly rotation?: object
   readonly signs?: boolean
+  /** Of the CA. */
+  readonly source?: object
 }
 
-const look = ({ row, reload, spec = {}, rotation, signs = false }: Case) => {
-  const authority = ca(rotation)
+const look = ({ row, reload, spec = {}, rotation, signs = false, source }: Case) => {
+  const authority = ca(rotation, source)
   const profile = {
     metadata: { name: 'orders', namespace: 'data' },
     spec: { engine: 'MySQL', authorityRef: { name: 'ca' }, clients: [{ name: 'app' }], ...spec },
@@ -53,6 +55,7 @@ const look = ({ row, reload, spec = {}, rotation, signs = false }: Case) => {
   return { reloads: counts[0], unproved: counts[1], notProvable: counts[2], proved, notServing: counts[3] }
 }
 
+const below = { intermediate: { authorityRef: { name: 'root' } } }
 const none = { reloads: 0, unproved: 0, notProvable: 0, proved: 0, notServing: 0 }
 
 describe('a server', () => {
@@ -116,13 +119,24 @@ describe('a server, when the next CA signs,', () => {
     { name: 'that has no TLS', row: { standing: 'NoTLS', servedSerial: undefined }, is: 0 },
     { name: 'that is not asked', row: { standing: 'NotAsked', servedSerial: undefined }, is: 0 },
     { name: 'that is managed by others', row: {}, spec: { engine: 'External' }, is: 0 },
+    { name: 'of a CA below a root, with the former chain', row: {}, source: below, is: 0 },
+    { name: 'of a CA below a root, with a former certificate', row: { servedSerial: 'BB' }, source: below, is: 1 },
+    { name: 'that was listed a moment ago', spec: { probe: { endpoints: ['orders:3306'] } }, is: 1 },
+    {
+      name: 'that was listed a moment ago and is managed by others',
+      ...{ spec: { engine: 'External', probe: { endpoints: ['orders:3306'] } }, is: 0 },
+    },
+    { name: 'at an address that nobody can read', spec: { probe: { endpoints: ['orders'] } }, is: 0 },
   ])('$name', ({ is, ...one }) => {
     expect(look({ ...one, signs: true }).notServing).toBe(is)
   })
 })
 
 describe('a profile with more servers than are asked', () => {
-  const proved = (at: number) => ({ trustProof: 'Proved', trusts: ['N'], address: `${at}:3306`, servedSerial: 'AA' })
+  const proved = (at: number) => ({
+    ...{ trustProof: 'Proved', trusts: ['N'], address: `${at}:3306` },
+    ...{ servedSerial: 'AA', verifiesUnder: 'N' },
+  })
   const rows = (addresses: readonly string[]) => addresses.map((address, at) => ({ ...proved(at), address }))
   const seen = (spec: object, addresses: readonly string[]) => {
     const authority = ca()
@@ -139,6 +153,7 @@ describe('a profile with more servers than are asked', () => {
     } as unknown as Caches
     return serversOf(caches, [{ authority, parent: undefined, isStranger: () => false }], {
       to: 'N',
+      signs: true,
       asksServers: true,
     })
   }
@@ -146,9 +161,11 @@ describe('a profile with more servers than are asked', () => {
   it('counts the others among those that cannot be asked, and names them', () => {
     const all = Array.from({ length: 300 }, (_, at) => `10.0.${at >> 8}.${at & 255}:3306`)
     for (const count of [1, 255, 256, 300]) {
-      const { proved: sure, unproved, notProvable } = seen({ probe: { endpoints: all } }, all.slice(0, count))
-      expect([sure, unproved.length, notProvable.length]).toEqual([
+      const { proved: sure, ...others } = seen({ probe: { endpoints: all } }, all.slice(0, count))
+      const { unproved, notServing, notProvable } = others
+      expect([sure, unproved.length, notServing.length, notProvable.length]).toEqual([
         count,
+        count < 256 ? 300 - count : 0,
         count < 256 ? 300 - count : 0,
         count < 256 ? 0 : 300 - count,
       ])

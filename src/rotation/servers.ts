@@ -3,6 +3,7 @@
  * whom they trust, and serve what they should. From status of the profiles alone, so that a restart knows the same.
  */
 
+import { parentOf } from '../authority/names.ts'
 import { isReordered } from '../authority/reordered.ts'
 import { keyOf } from '../cluster/port.ts'
 import { type Caches, existing } from '../control/context.ts'
@@ -31,7 +32,7 @@ export interface ServersSeen {
 interface Question {
   /** Fingerprint of the CA that servers have to prove to trust. */
   readonly to: string | undefined
-  /** It signs by now: what they show must not hang on the former one. */
+  /** It signs by now: what they show must not hang on the former one, where that is a root that is about to go. */
   readonly signs?: boolean
   /** Whether this operator asks any. */
   readonly asksServers: boolean
@@ -48,6 +49,8 @@ export const serversOf = (
   const notProvable: Waiting[] = []
   const notServing: Waiting[] = []
   let proved = 0
+  // Whoever trusts the root takes the former certificate of a CA below it, too.
+  const without = signs && isRoot(family) ? to : undefined
   for (const profile of profilesOf(caches, family)) {
     reloads.push(...reloadsOf(caches, profile, keys))
     const rows = rowsFor(profile, keys)
@@ -62,8 +65,9 @@ export const serversOf = (
     notProvable.push(...beyond)
     const takesClients = !engineOf(profile.spec).managed && keys.has(clientAuthorityOf(profile))
     if (asksServers && takesClients && beyond.length === 0) unproved.push(...unaskedOf(profile))
-    if (keys.has(authorityOf(profile)))
-      notServing.push(...rowsNotServing(caches, profile, signs ? to : undefined).map(([row]) => waiting(profile, row)))
+    if (!keys.has(authorityOf(profile))) continue
+    notServing.push(...rowsNotServing(caches, profile, without).map(([row]) => waiting(profile, row)))
+    if (asksServers && signs) notServing.push(...comingOf(profile))
   }
   return { reloads, unproved, notProvable, proved, notServing }
 }
@@ -84,6 +88,12 @@ export const unaskedOf = (profile: DatabaseTLSProfile): Waiting[] => {
     asked.has(address) ? [] : [{ name: `${keyOf(profile)}: ${address}`, why: unasked, passing: true as const }],
   )
 }
+
+/** Of servers that are given certificates: those that will be asked soon. One beyond the number that is asked never is. */
+const comingOf = (profile: DatabaseTLSProfile): Waiting[] =>
+  engineOf(profile.spec).managed || (profile.status?.endpoints ?? []).length >= mostEndpoints ? [] : unaskedOf(profile)
+
+const isRoot = ([head]: readonly Member[]): boolean => head !== undefined && parentOf(head.authority) === undefined
 
 const why = `only ${mostEndpoints} servers of one profile are asked; make one for each part of them`
 
