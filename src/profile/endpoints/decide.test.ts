@@ -186,16 +186,24 @@ describe('what is said of an endpoint', () => {
     const hanging = { without: { hash: 'N', same: false } }
     const says = (visits: readonly Visited[], more: Partial<Wish> = {}) => judge(look(visits, hanging), wish(more))
     it('is old where the chain is the former one, once the other was delivered', () => {
-      const judged = says([visit()], { hasPresentChain: true })
+      const judged = says([visit()], { hasPresentChain: () => true })
       expect(judged).toMatchObject({ standing: 'Old', servedSerial: '0B' })
       expect(judged.message).toMatch(/certificate of orders-server with the chain of the former CA.*Let it reload/)
       expect(judged.verifiesUnder).toBeUndefined()
       expect(
-        judge(look([visit()], { without: { hash: 'N', same: true } }), wish({ hasPresentChain: true })),
+        judge(look([visit()], { without: { hash: 'N', same: true } }), wish({ hasPresentChain: () => true })),
       ).toMatchObject({ standing: 'Serving', verifiesUnder: 'N' })
     })
+    it('asks what was delivered only where the chain is the former one', () => {
+      const hasPresentChain = () => {
+        throw new Error('asked')
+      }
+      const calm = [look([visit()]), look([visit()], { without: { hash: 'N', same: true } })]
+      for (const one of calm) expect(judge(one, wish({ hasPresentChain })).standing).toBe('Serving')
+      expect(() => says([visit()], { hasPresentChain })).toThrow('asked')
+    })
     it.each<[string, readonly Visited[], Partial<Wish>, string]>([
-      ['the other was not delivered yet', [visit()], { hasPresentChain: false }, 'Serving'],
+      ['the other was not delivered yet', [visit()], { hasPresentChain: () => false }, 'Serving'],
       ['it shows a former certificate', [visit({ served: old })], {}, 'Old'],
       [
         'it shows the certificate of others',

@@ -52,7 +52,7 @@ export interface Look {
   /** Addresses behind the name that were left out, because there are too many. */
   readonly leftOut?: number
   readonly trust?: TrustSeen
-  /** Whether clients would see the same if they trusted only what remains when something goes; `hash` is that of it. */
+  /** Whether clients were seen to see the same if they trusted only what remains when something goes; `hash` is that of it. */
   readonly without?: { readonly hash: string; readonly same: boolean }
   /** What a server that wants a client certificate could be shown. */
   readonly client: 'Shown' | 'NotNeeded' | 'None' | 'Unreadable'
@@ -81,8 +81,8 @@ export interface Wish {
   readonly client?: string
   /** Whether a serial number is of a certificate that the expected ones came after. */
   readonly wasOurs: (serialNumber: string) => boolean
-  /** While a CA above them is replaced: the expected ones were delivered with the chain of the one that takes its place. */
-  readonly hasPresentChain?: boolean
+  /** While a root above them is replaced: the expected ones were delivered with the chain of the one that takes its place. */
+  readonly hasPresentChain?: () => boolean
 }
 
 /** From what troubles clients most. */
@@ -152,7 +152,8 @@ export const judge = (look: Look, wish: Wish): Judged => {
   const [worst] = all.toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
   if (worst === undefined) return { standing: 'Unreachable', message: nameless, ...proof }
   const { visit } = worst
-  const { standing, sentence, hangs } = withChain(worst, look, wish)
+  const isSeen = visits.every(({ served: shown }) => shown !== undefined)
+  const { standing, sentence, hangs } = withChain(worst, look, wish, isSeen)
   const served = visit.served ?? all.find((one) => one.visit.served !== undefined)?.visit.served
   const troubled = all.filter((one) => one.standing !== 'Serving').length
   const where = visits.length > 1 && troubled > 0 ? `${troubled} of ${visits.length} addresses, ${visit.address}: ` : ''
@@ -175,10 +176,13 @@ const withChain = (
   { standing, sentence }: Said,
   { without }: Look,
   { managed, expected: [first], hasPresentChain }: Wish,
+  isSeen: boolean,
 ): Said & { readonly hangs: readonly string[] } => {
   if (without === undefined || without.same) return { standing, sentence, hangs: [] }
   if (managed) return { standing, sentence, hangs: standing === 'Serving' ? [leansOnWhatGoes] : [] }
-  if (standing !== 'Serving' || hasPresentChain !== true || first === undefined)
+  // Of an address that shows nothing this cannot be said, and that it does not is said already.
+  if (!isSeen) return { standing, sentence, hangs: [] }
+  if (standing !== 'Serving' || first === undefined || hasPresentChain?.() !== true)
     return { standing, sentence, hangs: [hangsOnFormerChain] }
   const old = `It serves the current certificate of ${first.certificate} with the chain of the former CA, and has not loaded the one that is in its Secret. Let it reload or restart, or set spec.reload.`
   return { standing: 'Old', sentence: cut(old), hangs: [] }

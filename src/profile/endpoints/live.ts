@@ -159,7 +159,7 @@ export class LiveEndpoints implements Endpoints {
     const { certificates } = this.#context.caches
     return {
       ...wish,
-      hasPresentChain: [...holders].every((holder) => this.#hasPresentChain(certificates.store.get(holder))),
+      hasPresentChain: () => [...holders].every((holder) => this.#hasPresentChain(certificates.store.get(holder))),
       wasOurs: (serialNumber) =>
         [...holders].some((holder) => {
           const certificate = certificates.store.get(holder)

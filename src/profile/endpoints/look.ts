@@ -114,8 +114,12 @@ const lookWithout = async (
   { visits, shown }: { readonly visits: readonly Visited[]; readonly shown: readonly Served[] },
   { clock, signal }: LookOptions,
 ): Promise<Look['without']> => {
-  if ('next' in roots) return { hash, same: !shown.some((served) => hangsOnFormer(served, roots)) }
   const asked = withoutOtherFamily(visits)
+  if ('next' in roots) {
+    // What did not answer may show anything when it is back.
+    const isSeen = asked.length > 0 && asked.every(({ served }) => served !== undefined)
+    return { hash, same: isSeen && !shown.some((served) => hangsOnFormer(served, roots)) }
+  }
   for (const { address, served, problems } of asked) {
     if (served === undefined) return { hash, same: false }
     const sight = await probe({ address, port, dialect, serverName, roots }, { clock, signal, ...patience })
