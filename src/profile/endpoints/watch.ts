@@ -52,7 +52,7 @@ interface State {
   endpoint: PlannedEndpoint
   /** Undefined until it was asked since it should serve what it should serve now. */
   look: Look | undefined
-  /** When what it should serve changed, ms on a clock that never jumps; absent for what was so at the first sight of it. */
+  /** When what it should serve changed, or the chain that comes along, ms on a clock that never jumps; absent for what was so at the first sight of it. */
   changedAt: number | undefined
   wants: boolean
   served: Served | undefined
@@ -104,10 +104,19 @@ export class EndpointWatch {
     const before = this.#profiles.get(profile)
     this.#profiles.set(profile, { ...followed, keys })
     for (const endpoint of endpoints) this.#followOne(profile, `${profile} ${endpoint.address}`, endpoint, intervalMs)
+    if (before === undefined) return
+    // Another chain is on its way to them, as another certificate is after a renewal.
+    const isExchanged = followed.remaining !== undefined && before.remaining?.hash !== followed.remaining.hash
+    for (const key of isExchanged ? keys : []) this.#expectNew(key)
     // What is seen of them hangs on what they are shown.
     const isAnother = ({ plan, remaining }: Followed): boolean =>
       plan.client?.fingerprint !== followed.plan.client?.fingerprint || remaining?.hash !== followed.remaining?.hash
-    if (before !== undefined && isAnother(before)) for (const key of keys) this.#patrol.soon(key)
+    if (isAnother(before)) for (const key of keys) this.#patrol.soon(key)
+  }
+
+  #expectNew(key: string): void {
+    const state = this.#states.get(key)
+    if (state !== undefined) state.changedAt = this.#options.clock.monotonic()
   }
 
   #followOne(profile: string, key: string, endpoint: PlannedEndpoint, intervalMs: number): void {
@@ -205,7 +214,9 @@ export class EndpointWatch {
     if (state.endpoint !== endpoint && question(state.endpoint) !== question(endpoint)) return isAnswer
     const isNew = state.look === undefined || digest(state.look) !== digest(look)
     state.look = look
-    if (this.#waiting(state) === undefined) state.changedAt = undefined
+    // A look that began before says nothing of the chain.
+    const isOfNow = this.#profiles.get(state.profile)?.remaining?.hash === followed.remaining?.hash
+    if (isOfNow && this.#waiting(state) === undefined) state.changedAt = undefined
     this.#patrol.set(key, this.#untilNext(key, state, followed.plan.intervalMs))
     if (isNew) this.#options.changed(state.profile)
     return isAnswer
@@ -260,7 +271,8 @@ export class EndpointWatch {
     const isServed = look?.visits.every(
       ({ served }) => served === undefined || expected.some(({ fingerprint }) => fingerprint === served.fingerprint),
     )
-    return isServed === true ? undefined : this.#options.clock.monotonic() - changedAt
+    const isWhole = isServed === true && look?.without?.same !== false
+    return isWhole ? undefined : this.#options.clock.monotonic() - changedAt
   }
 }
 
