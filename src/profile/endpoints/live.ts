@@ -25,6 +25,7 @@ import {
 import { authorityOf, keyOfAuthority } from '../names.ts'
 import { readClient } from './client.ts'
 import { type Judged, judge, servingOf, type Wish } from './decide.ts'
+import { KnownRoots } from './known-roots.ts'
 import type { Remaining, ShownCertificate } from './look.ts'
 import { registerEndpointMetrics } from './metrics.ts'
 import { offersFor, strangerTo } from './offers.ts'
@@ -47,14 +48,6 @@ export interface LiveOptions {
 
 type Row = NonNullable<DatabaseTLSProfileStatus['endpoints']>[number]
 
-interface Roots {
-  readonly hash: string
-  /** Profiles that wait for them. */
-  readonly waiting: Set<string>
-  /** Undefined while they are being read. */
-  roots?: readonly Uint8Array[]
-}
-
 const usualShortestMs = 10_000
 
 export class LiveEndpoints implements Endpoints {
@@ -62,14 +55,14 @@ export class LiveEndpoints implements Endpoints {
   readonly #options: LiveOptions
   readonly #watch: EndpointWatch
   readonly #plans = new Map<string, Plan>()
-  /** Of CAs, by `namespace/name`. */
-  readonly #roots = new Map<string, Roots>()
+  readonly #roots: KnownRoots
 
   constructor(context: Context, options: LiveOptions) {
     this.#context = context
     this.#options = options
     const { keyring, lookup, random, registry, rules, wake } = options
     const { clock, crypto, log } = context
+    this.#roots = new KnownRoots({ clock, log, wake })
     this.#watch = new EndpointWatch({
       ...{ clock, log, random, lookup, permits: new Permission(rules), changed: wake },
       read: async ({ key }, signal): Promise<ShownCertificate | undefined> => {
@@ -121,6 +114,7 @@ export class LiveEndpoints implements Endpoints {
 
   /** Calls off what is under way. */
   stop(): Promise<void> {
+    this.#roots.stop()
     return this.#watch.stop()
   }
 
@@ -187,7 +181,7 @@ export class LiveEndpoints implements Endpoints {
     const authority = this.#authorityOf(profile)
     const hash = authority?.status?.trustBundleHash
     if (authority === undefined || hash === undefined) return undefined
-    return this.#known(key, keyOf(authority), hash, () => this.#options.keyring.trustOf(authority))
+    return this.#roots.of(key, keyOf(authority), hash, () => this.#options.keyring.trustOf(authority))
   }
 
   /** What clients will trust when what is on its way out of their bundle is gone. */
@@ -198,49 +192,19 @@ export class LiveEndpoints implements Endpoints {
       if (exchanged === undefined) return undefined
       const { authority, to } = exchanged
       const slot = `${keyOf(authority)} exchanged`
-      const [next, former] = this.#known(key, slot, to, () => keyring.exchangedOf(authority)) ?? []
+      const [next, former] = this.#roots.of(key, slot, to, () => keyring.exchangedOf(authority)) ?? []
       return next === undefined || former === undefined ? undefined : { hash: to, of: { next, former } }
     }
     const authority = this.#authorityOf(profile)
     const hash = authority === undefined ? undefined : remainingHash(authority)
     if (authority === undefined || hash === undefined) return undefined
     const slot = `${keyOf(authority)} remaining`
-    const roots = this.#known(key, slot, hash, () => keyring.remainingOf(authority))
+    const roots = this.#roots.of(key, slot, hash, () => keyring.remainingOf(authority))
     return roots === undefined ? undefined : { hash, of: roots }
   }
 
   #authorityOf(profile: ProfileView['profile']): CertificateAuthority | undefined {
     return this.#context.caches.authorities.store.get(authorityOf(profile))
-  }
-
-  /** What `read` answers, the same array as long as `hash` is the same; undefined while it is being read. */
-  #known(
-    profile: string,
-    slot: string,
-    hash: string,
-    read: () => Promise<readonly Uint8Array[]>,
-  ): readonly Uint8Array[] | undefined {
-    const known = this.#roots.get(slot)
-    if (known?.hash === hash) {
-      if (known.roots === undefined) known.waiting.add(profile)
-      return known.roots
-    }
-    const fresh: Roots = { hash, waiting: new Set([profile]) }
-    this.#roots.set(slot, fresh)
-    void this.#readRoots(slot, fresh, read)
-    return undefined
-  }
-
-  async #readRoots(slot: string, into: Roots, read: () => Promise<readonly Uint8Array[]>): Promise<void> {
-    try {
-      into.roots = await read()
-    } catch (error) {
-      this.#context.log.debug('the roots of a CA cannot be had yet', { authority: slot, error: String(error) })
-      if (this.#roots.get(slot) === into) this.#roots.delete(slot)
-      return
-    }
-    for (const profile of into.waiting) this.#options.wake(profile)
-    into.waiting.clear()
   }
 
   *#figures() {
