@@ -1,5 +1,6 @@
 /** What is about to be trusted no more, as status says it. Pure. */
 
+import { phaseOf } from '../control/rotation.ts'
 import type { CertificateAuthority } from '../resources/certificate-authority.ts'
 import { type FindAuthority, lineage } from './lineage.ts'
 import { isBundle, parentOf } from './names.ts'
@@ -7,10 +8,11 @@ import { isBundle, parentOf } from './names.ts'
 const leaving: ReadonlySet<string> = new Set(['TrustBoth', 'Signing', 'DropSoak'])
 
 /** Hash of what will be left of a bundle that is only trusted; undefined where nothing goes. */
-export const remainingHash = (authority: CertificateAuthority): string | undefined => {
-  const { phase = 'Idle', to } = authority.status?.rotation ?? {}
-  return isBundle(authority) && leaving.has(phase) ? to : undefined
-}
+export const remainingHash = (authority: CertificateAuthority): string | undefined =>
+  isBundle(authority) ? toDuring(leaving, authority) : undefined
+
+const toDuring = (phases: ReadonlySet<string>, authority: CertificateAuthority): string | undefined =>
+  phases.has(phaseOf(authority)) ? authority.status?.rotation?.to : undefined
 
 export interface Exchanged {
   readonly authority: CertificateAuthority
@@ -27,6 +29,6 @@ const exchanging: ReadonlySet<string> = new Set(['Signing', 'DropSoak'])
 export const exchangedAt = (key: string, find: FindAuthority): Exchanged | undefined => {
   const authority = lineage(key, find).at(-1)?.[1]
   if (authority === undefined || isBundle(authority) || parentOf(authority) !== undefined) return undefined
-  const { phase = 'Idle', to } = authority.status?.rotation ?? {}
-  return exchanging.has(phase) && to !== undefined ? { authority, to } : undefined
+  const to = toDuring(exchanging, authority)
+  return to === undefined ? undefined : { authority, to }
 }
