@@ -1,15 +1,14 @@
 /** Whatever comes to pass in rotations, nobody is told of a key or a password: searched is all that the operator says anywhere. */
-import { connect, type Socket } from 'node:net'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Cluster, Resource } from './cluster/port.ts'
+import type { Resource } from './cluster/port.ts'
 import { Session } from './commands/embedded/session.ts'
-import { opensslServer, serve } from './database/connect/testing.ts'
 import { ask, rotationOf } from './operator.rotation.fixture.ts'
+import { profileServer } from './operator.servers.fixture.ts'
 import { overviewHandler } from './overview/handler.ts'
 import { encodePem } from './pki/encoding/pem.ts'
 import { makeRoot, opensslVersion } from './pki/testing.ts'
@@ -89,32 +88,6 @@ const readyOf = ({
   status?: { conditions?: Condition[] | undefined } | undefined
 }): Condition | undefined => findCondition(status?.conditions, 'Ready')
 
-/** A server that trusts what it was given when it was started last, and refuses everybody else. */
-const server = async (cluster: Cluster) => {
-  let running: Awaited<ReturnType<typeof opensslServer>> | undefined
-  const front = await serve((socket: Socket) => {
-    if (running === undefined) return socket.destroy()
-    const behind = connect(running.port, '127.0.0.1')
-    behind.on('error', () => socket.destroy())
-    socket.on('close', () => behind.destroy())
-    return socket.pipe(behind).pipe(socket)
-  })
-  const restart = async (): Promise<void> => {
-    const secret = await getSecret(cluster, 'orders-server-tls')
-    for (const key of ['tls.crt', 'tls.key', 'ca.crt']) writeFileSync(join(folder, key), text(secret, key))
-    await running?.[Symbol.asyncDispose]()
-    const files = ['-cert_chain', 'tls.crt', '-cert', 'tls.crt', '-key', 'tls.key', '-CAfile', 'ca.crt']
-    running = await opensslServer(folder, [...files, '-Verify', '3', '-verify_return_error'])
-  }
-  return {
-    ...{ port: front.port, restart },
-    [Symbol.asyncDispose]: async () => {
-      await running?.[Symbol.asyncDispose]()
-      await front[Symbol.asyncDispose]()
-    },
-  }
-}
-
 const items = ['CertificateChain', 'PrivateKey', 'TrustBundle', 'PKCS12Keystore', 'JKSKeystore', 'EncryptedPrivateKey']
 const keystores = {
   secret: { name: 'client-tls', items: items.map((content, at) => ({ key: `file${at}.pem`, content })) },
@@ -126,7 +99,7 @@ describe.skipIf(opensslVersion === undefined)('in rotations that meet every trou
   it('no key and no password is said in logs, events, objects, metrics or on the page', async () => {
     const { session, cluster, canaries, all, until, log, events } = await started()
     await using _ = { [Symbol.asyncDispose]: () => session.stop() }
-    await using live = await server(cluster)
+    await using live = await profileServer(cluster, folder)
     const keep = (name: string, data: Record<string, string>) => cluster.apply(secrets, secretOf(name, data), person)
     const passphrase = (value: string) => keep('p', { passphrase: value })
     await passphrase(passphrases.first)

@@ -1,13 +1,12 @@
 /** A rotation and the servers of a profile: what live servers show moves it, and nothing else does. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Cluster } from './cluster/port.ts'
 import { Session } from './commands/embedded/session.ts'
-import { opensslServer, serve } from './database/connect/testing.ts'
+import { profileServer } from './operator.servers.fixture.ts'
 import { opensslVersion } from './pki/testing.ts'
 import { certificateAuthorities, type CertificateAuthority } from './resources/certificate-authority.ts'
 import { isReady } from './resources/conditions.ts'
@@ -15,7 +14,7 @@ import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/databa
 import { systemClock } from './runtime/clock.ts'
 import { silentLogger } from './runtime/log.ts'
 import { createMetrics } from './runtime/metrics.ts'
-import { authority, getAuthority, getSecret, leafOf, namespace, person, profile, text } from './testing.ts'
+import { authority, getAuthority, getSecret, namespace, person, profile, text } from './testing.ts'
 
 const sessions: Session[] = []
 afterEach(async () => {
@@ -68,41 +67,6 @@ const applyProfile = async (cluster: Cluster, address: string): Promise<void> =>
   await until('the profile to be Ready', async () => isReady(await profileOf(cluster)))
 }
 
-/** A server behind one address that reads its files when it is restarted. */
-const server = async (cluster: Cluster) => {
-  let running: Awaited<ReturnType<typeof opensslServer>> | undefined
-  const front = await serve((socket: Socket) => {
-    if (running === undefined) return socket.destroy()
-    const behind = connect(running.port, '127.0.0.1')
-    behind.on('error', () => socket.destroy())
-    socket.on('close', () => behind.destroy())
-    return socket.pipe(behind).pipe(socket)
-  })
-  const restart = async (): Promise<string> => {
-    const secret = await getSecret(cluster, 'orders-server-tls')
-    for (const key of ['tls.crt', 'tls.key', 'ca.crt']) writeFileSync(join(folder, key), text(secret, key))
-    await running?.[Symbol.asyncDispose]()
-    const verifying = ['-Verify', '3', '-verify_return_error', '-CAfile', 'ca.crt']
-    running = await opensslServer(folder, [
-      '-cert_chain',
-      'tls.crt',
-      '-cert',
-      'tls.crt',
-      '-key',
-      'tls.key',
-      ...verifying,
-    ])
-    return leafOf(secret).serialNumber
-  }
-  return {
-    ...{ port: front.port, restart },
-    [Symbol.asyncDispose]: async () => {
-      await running?.[Symbol.asyncDispose]()
-      await front[Symbol.asyncDispose]()
-    },
-  }
-}
-
 describe.skipIf(opensslVersion === undefined)('a rotation', () => {
   it.each([
     ['of the CA of clients', undefined],
@@ -112,7 +76,7 @@ describe.skipIf(opensslVersion === undefined)('a rotation', () => {
     async (_, above) => {
       const cluster = await started(above === undefined ? [] : [above])
       const rotating = above ?? 'ca'
-      await using live = await server(cluster)
+      await using live = await profileServer(cluster, folder)
       const address = `127.0.0.1:${live.port}`
       await applyProfile(cluster, address)
       const former = await live.restart()
@@ -192,7 +156,7 @@ describe.skipIf(opensslVersion === undefined)('a rotation', () => {
 
   it('of a CA between the root and that of a server waits for no chain: whoever trusts the root takes the former one', async () => {
     const cluster = await started(['root', 'middle'])
-    await using live = await server(cluster)
+    await using live = await profileServer(cluster, folder)
     await applyProfile(cluster, `127.0.0.1:${live.port}`)
     const served = await live.restart()
     const row = async () => (await profileOf(cluster)).status?.endpoints?.[0]
