@@ -76,7 +76,9 @@ const runVitest = async (tally: Tally, name: string, args: readonly string[], en
   const isBroken = status !== 0 || !report.success
   if (!isBroken && (report.numPassedTests > 0 || reason !== undefined)) return
   tally.failed++
-  tally.failures.push(isBroken ? `vitest ${args.join(' ')} ended with ${status}, and no test had failed` : 'no test ran')
+  tally.failures.push(
+    isBroken ? `vitest ${args.join(' ')} ended with ${status}, and no test had failed` : 'no test ran',
+  )
 }
 
 /** Live databases are waited for most of the time, so their tests go on beside all others, which need the processors. */
