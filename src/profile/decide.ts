@@ -8,6 +8,7 @@
 import { marks } from '../control/context.ts'
 import { type Finding, stall, wait } from '../control/decision.ts'
 import { maxSecretBytes } from '../control/write-secret.ts'
+import { shapeOf } from '../database/layouts/shape.ts'
 import { dataHash } from '../material/hash.ts'
 import type { ConfigMap } from '../resources/core.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
@@ -147,12 +148,15 @@ const withoutVainMoves = (expanded: Expanded, parts: readonly Part[]): Part[] =>
   for (let settled = false; !settled;) {
     settled = true
     for (const [at, { step }] of kept.entries()) {
-      const holder = step && waitsFor[at]?.find((other) => kept[other]?.step === undefined)
+      const staying = step === undefined ? [] : (waitsFor[at] ?? []).filter((other) => kept[other]?.step === undefined)
+      const [holder] = staying
       if (holder === undefined) continue
       settled = false
+      // At the end of its chain somebody goes, who would not while anybody waits for another reason.
+      const awaitsRemoval = staying.every((other) => kept[other]?.awaitsRemoval === true)
       const [mover, stays] = [expansion.certificates[at], expansion.certificates[holder]]
       const message = `Secret "${mover?.spec.secret.name}", which DatabaseCertificate "${mover?.name}" is to write, stays the one of DatabaseCertificate "${stays?.name}" until that can have another.`
-      kept[at] = { finding: wait('SecretInTheWay', message) }
+      kept[at] = { finding: wait('SecretInTheWay', message), ...(awaitsRemoval && { awaitsRemoval }) }
     }
   }
   return kept
@@ -182,6 +186,8 @@ const secretInTheWay = (
   }
   const foreign = others.find((holder) => !leaves(holder) && !stays(holder))
   if (foreign !== undefined) return { finding: heldByAnother(profile, name, metadata.name, foreign) }
+  const unlike = others.find((holder) => stays(holder) && typeOf(holder.spec) !== typeOf(spec))
+  if (unlike !== undefined) return { finding: heldAsAnotherType(name, metadata.name, unlike, typeOf(spec)) }
   const leaving = others.find(leaves)
   if (leaving === undefined) return undefined
   const message = `Secret "${name}" is still the one of DatabaseCertificate "${leaving.metadata.name}", which goes first.`
@@ -201,6 +207,24 @@ const heldByAnother = (
     `Secret "${secret}", which DatabaseCertificate "${certificate}" is to write, is the one of DatabaseCertificate "${holder.metadata.name}"${of}. Choose another secretName for it in this profile.`,
   )
 }
+
+/** Undefined where the layout is not known; then its certificate is Stalled for that. */
+const typeOf = (spec: DatabaseCertificate['spec']): string | undefined => {
+  const shaped = shapeOf(spec)
+  return 'shape' in shaped ? shaped.shape.type : undefined
+}
+
+/** It would stay as it is, and nobody would renew it. */
+const heldAsAnotherType = (
+  secret: string,
+  certificate: string,
+  { metadata, spec }: DatabaseCertificate,
+  type: string | undefined,
+): Finding =>
+  stall(
+    'SecretInTheWay',
+    `Secret "${secret}", which DatabaseCertificate "${certificate}" is to write as ${type}, is of type ${typeOf(spec)} for DatabaseCertificate "${metadata.name}", and Kubernetes cannot change that. Choose another secretName for it in this profile.`,
+  )
 
 /** One that came back changed from its own apply is not applied again before somebody changes it, or the wish. */
 export const refusedKey = ({ metadata }: DatabaseCertificate, wanted: DatabaseCertificate): string =>
