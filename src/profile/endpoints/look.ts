@@ -16,6 +16,8 @@ import { type Look, type TrustSeen, type Visited, withoutOtherFamily } from './d
 export const mostAddresses = 8
 /** Databases answer within milliseconds; places for the living are few. */
 export const patience = { connectMs: 2000, totalMs: 6000 } as const
+/** The next address is asked only before this, ms: eight that keep us waiting would hold a place for minutes. */
+const longestMs = 30_000
 
 export interface Asking extends Endpoint, Place {
   readonly dialect: DialectName
@@ -94,6 +96,10 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
     const refusal = options.permits.refusal(address)
     if (refusal !== undefined) {
       visits.push({ address, refusal, problems: [], refused: false, sent: false })
+      continue
+    }
+    if (options.clock.monotonic() - began >= longestMs) {
+      visits.push({ address, fault: 'NoAnswer', problems: [], refused: false, sent: false })
       continue
     }
     const sight = await turn.visit(address)

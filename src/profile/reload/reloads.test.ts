@@ -55,6 +55,21 @@ describe('a profile with strategy SQL', () => {
     expect(findings[0]?.message).toContain('it keeps what it had')
     expect(facts.reload?.pending).toMatchObject([{ reason: 'KeptOld' }])
   })
+  it('gives one that keeps it waiting a minute, says so, and goes on with the next', async () => {
+    const { reloads, deliver, shown, run, answers, clock } = world(sql)
+    reloads.look(deliver('B'), shown('A', 'A'))
+    answers(({ server, signal }) =>
+      server.address.startsWith('db-1')
+        ? { served: 'B', told: true, lost: false }
+        : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+    )
+    const running = run()
+    await clock.advance(60_000)
+    await running
+    const pending = reloads.look(deliver('B'), shown('A', 'A')).facts.reload?.pending
+    expect(pending).toMatchObject([{ reason: 'TimedOut', message: expect.stringContaining('not done within 60 s') }])
+    expect(pending?.[0]?.name).toContain('db-0')
+  })
   it.each([
     ['LoginRefused', 'nobody may log in', 'ReloadRefused', /Nobody may log in\. Correct username and password/],
     ['PrivilegeMissing', 'the account may not run it', 'ReloadRefused', /grant it CONNECTION_ADMIN/],

@@ -23,7 +23,7 @@ import { isProved, type Memory, noticeAccount, recordedOf, servedOf, statesOf } 
 import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
 import { Restarts } from './restarts.ts'
 import { type Came, type Visit, visit } from './server.ts'
-import { Slowness } from './slowness.ts'
+import { Slowness, TooLong } from './slowness.ts'
 import { type Change, type Loaded, noticeTrust, recordOf } from './trust-loaded.ts'
 import { judge } from './verdict.ts'
 
@@ -98,9 +98,10 @@ export class ProfileReloads implements Reloads {
     if (plan.strategy === 'None') return {}
     noticeAccount(memory, this.#accountOf(memory))
     // What does not answer takes all of a timeout, and must not hold up those that do.
-    const result = await this.#slowness.within(key, () =>
-      plan.strategy === 'Rollout' ? this.#restart(memory, signal) : this.#server(memory, signal),
-    )
+    const result =
+      plan.strategy === 'Rollout'
+        ? await this.#slowness.within(key, signal, (patience) => this.#restart(memory, { patience, signal }))
+        : await this.#server(memory, signal)
     if (result === undefined) return { requeueAfterMs: this.#slowness.againMs }
     this.#noticeTrust(memory)
     // Said anew by the profile's own controller, which alone writes its status.
@@ -200,7 +201,8 @@ export class ProfileReloads implements Reloads {
     return judge(memory, () => this.#restarts.told(view.key, plan), this.#context.clock.now())
   }
 
-  async #server(memory: Memory, signal: AbortSignal): Promise<Result> {
+  /** undefined: there is no place for it now. */
+  async #server(memory: Memory, signal: AbortSignal): Promise<Result | undefined> {
     const { clock } = this.#context
     const { plan } = memory
     const states = statesOf(memory)
@@ -210,10 +212,14 @@ export class ProfileReloads implements Reloads {
     if (plan.strategy !== 'SQL' || step === undefined || server === undefined || state === undefined)
       return this.#next(memory)
     const former = attemptOf(state)
-    const came = await this.#visited(memory, server, step.act === 'Tell', signal)
+    const place = placeFor(memory, server)
+    const came = await this.#slowness.within(place, signal, (patience) =>
+      this.#visited(memory, server, step.act === 'Tell', patience),
+    )
+    if (came === undefined) return undefined
     const now = clock.now()
     if (came.served !== undefined) memory.served.set(server.address, { serial: came.served, at: now })
-    if (came.served === undefined || came.lost) this.#slowness.note(memory.view.key)
+    if (came.served === undefined || came.lost) this.#slowness.note(place)
     if (came.told) this.#options.told?.(memory.view.key)
     if (step.act === 'Tell') memory.barred = barredAfter(memory.barred, came, now)
     // What was told and is gone stays so until it is seen again.
@@ -251,6 +257,9 @@ export class ProfileReloads implements Reloads {
           : { tell: { account, statements: plan.reload.statements, always: memory.trust.changes.size > 0 } }),
       })
     } catch (error) {
+      const { reason: called } = signal as { readonly reason: unknown }
+      if (called instanceof TooLong)
+        return { told: false, lost: false, failure: { reason: 'TimedOut', message: called.message } }
       if (!(error instanceof AccountProblem)) throw error
       return { told: false, lost: false, failure: { reason: error.reason, message: error.message } }
     }
@@ -280,7 +289,11 @@ export class ProfileReloads implements Reloads {
     return waitMs === undefined ? {} : { requeueAfterMs: Math.max(waitMs, 1) }
   }
 
-  async #restart(memory: Memory, signal: AbortSignal): Promise<Result> {
+  /** `patience`: how long servers are waited for. */
+  async #restart(
+    memory: Memory,
+    { patience, signal }: { readonly patience: AbortSignal; readonly signal: AbortSignal },
+  ): Promise<Result> {
     const { view, plan } = memory
     const { clock } = this.#context
     // Servers are asked first: one that shows what was delivered needs no restart.
@@ -289,11 +302,11 @@ export class ProfileReloads implements Reloads {
       return known === undefined || !delivered.some(({ serial }) => serial === known.serial)
     })
     const askOne = async (server: PlannedServer): Promise<void> => {
-      const came = await this.#visited(memory, server, false, signal)
+      const came = await this.#visited(memory, server, false, patience)
       if (came.served !== undefined) memory.served.set(server.address, { serial: came.served, at: clock.now() })
     }
     // Side by side: those that do not answer together take no longer than one.
-    for (let at = 0; at < unknown.length; at += mostAsked)
+    for (let at = 0; at < unknown.length && !patience.aborted; at += mostAsked)
       await Promise.all(unknown.slice(at, at + mostAsked).map(askOne))
     return this.#restarts.step({ view, plan, served: servedOf(memory), recorded: recordedOf(memory), signal })
   }
@@ -304,6 +317,9 @@ export class ProfileReloads implements Reloads {
     return Number.isNaN(at) ? undefined : at
   }
 }
+
+/** One that does not answer is slow by itself, not its neighbours. */
+const placeFor = ({ view }: Memory, { address }: { readonly address: string }): string => `${view.key} ${address}`
 
 /** When it is looked at again is nothing that is said. */
 const saidBy = ({ facts, findings, notes }: Verdict): string => JSON.stringify([facts, findings, notes])

@@ -57,7 +57,7 @@ export const world = (spec: object, options: WorldOptions = {}) => {
     } as unknown as CertificateAuthority)
   authority('ca')
   const expansion = expand(profile)
-  let answer: (visit: Visit) => Came = () => ({ told: false, lost: false })
+  let answer: (visit: Visit) => Came | Promise<Came> = () => ({ told: false, lost: false })
   const reloads = new ProfileReloads(context, {
     trustOf: () => Promise.resolve([]),
     wake: (one) => void woken.push(one),
@@ -97,7 +97,7 @@ export const world = (spec: object, options: WorldOptions = {}) => {
   }
   return {
     ...{ reloads, deliver, shown, proving, run, woken, queued, visits, logins, clock, events, expansion, authority },
-    answers: (next: (visit: Visit) => Came) => void (answer = next),
+    answers: (next: (visit: Visit) => Came | Promise<Came>) => void (answer = next),
     /** Which version of the account's Secret the cache has. */
     secretIs: (resourceVersion: string, offered = offeredTo) => {
       offeredTo = offered
