@@ -48,6 +48,8 @@ export interface EndpointSeen {
   readonly servedSerial?: string | undefined
   /** When it showed it, ms since the epoch. */
   readonly seenAt?: number | undefined
+  /** It shows the certificate that it should with the chain of a CA that is being replaced, and was given the other one. */
+  readonly formerChain?: boolean | undefined
   /** Why it could not be asked the last time. */
   readonly problem?: string | undefined
   /** While the CA of clients is replaced. */

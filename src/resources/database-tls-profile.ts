@@ -303,7 +303,10 @@ export const databaseTLSProfileStatus = z.object({
     .array(
       z.object({
         address: text(300, 'HOST:PORT.'),
-        servedSerial: text(40, 'Serial number of the certificate the server showed.').optional(),
+        servedSerial: text(
+          40,
+          'Serial number of the certificate the server showed; absent while more addresses are behind its name than are asked.',
+        ).optional(),
         trusts: z
           .array(fingerprint('A CA.'))
           .max(16)

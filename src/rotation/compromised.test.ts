@@ -41,11 +41,12 @@ interface Case {
   readonly reports?: string
   /** What its server shows; undefined where nobody asks any. */
   readonly shows?: string
+  readonly standing?: string
   readonly phase?: Revoking['phase']
   readonly stage?: Revoking['material']['stage']
 }
 
-const world = ({ reports = '0B', shows, phase = 'Signing', stage = 'Switched' }: Case) => {
+const world = ({ reports = '0B', shows, standing = 'Serving', phase = 'Signing', stage = 'Switched' }: Case) => {
   const revoked: unknown[] = []
   const { context, stores, clock } = stubContext({
     apply: (_: unknown, object: KubeObject & { readonly spec: object }) => {
@@ -62,7 +63,7 @@ const world = ({ reports = '0B', shows, phase = 'Signing', stage = 'Switched' }:
     stores.profiles.set('data/orders', {
       metadata: { name: 'orders', namespace: 'data' },
       spec: { engine: 'MySQL', authorityRef: { name: 'ca' } },
-      status: { endpoints: [{ address: 'orders:3306', servedSerial: shows, standing: 'Serving' }] },
+      status: { endpoints: [{ address: 'orders:3306', servedSerial: shows, standing }] },
     } as unknown as KubeObject)
   const material = { stage, certificate: parsed(0xbb, 'CB'), other: parsed(0xaa, 'CA') }
   const look = () => revokeFormer(context, { authority, phase, material, signal: never, namespaces: undefined })
@@ -90,8 +91,11 @@ describe('what a known key has signed', () => {
     expect(revoked).toEqual(expected)
   })
 
-  it('and nobody looks after is given the time that its successor takes to its server', async () => {
-    const { look, clock, revoked } = world({})
+  it.each<readonly [string, Case]>([
+    ['nobody looks after', {}],
+    ['has an address that may not be asked', { shows: '0B', standing: 'NotAsked' }],
+  ])('and %s is given the time that its successor takes to its server', async (_, one) => {
+    const { look, clock, revoked } = world(one)
     expect(await look()).toBe(supersedeGraceMs)
     clock.setNow(start + supersedeGraceMs - 1)
     expect(await look()).toBe(1)

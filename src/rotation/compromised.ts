@@ -53,14 +53,17 @@ export const revokeFormer = async (
   return later.length === 0 ? undefined : Math.min(...later)
 }
 
-/** When its server no longer shows it: as was seen, or, where nobody looks, after the time that a Secret takes to its pod. */
+/** When its server no longer shows it: as was seen, or, where one cannot be looked at, after the time that a Secret takes to its pod. */
 const safeAt = (caches: Caches, entry: LedgerEntry, now: number, isServed: ReturnType<typeof servedBy>): number => {
   const certificate = caches.certificates.store.get(entry.holderKey ?? '')
   if (certificate === undefined || entry.isCa) return now
   const [key] = byProfile(certificate)
   const profile = key === undefined ? undefined : caches.profiles.store.get(key)
-  if (profile !== undefined && (profile.status?.endpoints ?? []).length > 0)
-    return isServed(certificate, profile) ? now : Number.POSITIVE_INFINITY
+  const rows = profile?.status?.endpoints ?? []
+  if (profile !== undefined && rows.length > 0) {
+    if (!isServed(certificate, profile)) return Number.POSITIVE_INFINITY
+    if (rows.every(({ standing }) => standing !== 'NotAsked')) return now
+  }
   const successor = findEntryOf(caches, certificate, certificate.status?.serialNumber ?? '')
   return (successor === undefined ? now : issuedAt(successor)) + supersedeGraceMs
 }

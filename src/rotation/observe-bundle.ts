@@ -10,7 +10,7 @@ import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/
 import { behindOf, type Consuming } from './consumers.ts'
 import { isGoing, type Member } from './family.ts'
 import { wishOf } from './observe.ts'
-import { serversOf, unasked, unaskedOf } from './servers.ts'
+import { isUnasked, serversOf, unasked, unaskedOf } from './servers.ts'
 import type { Waiting, World } from './state.ts'
 import { strangersTo } from './strangers.ts'
 
@@ -52,8 +52,10 @@ const needsOf = ({ caches, asksServers }: Consuming, head: Member, bundle: strin
   for (const profile of profilesOf(caches, head)) {
     for (const row of profile.status?.endpoints ?? []) {
       const waiting = { name: `${keyOf(profile)}: ${row.address}`, why: row.message ?? '' }
-      if (row.verifiesUnder === bundle) proved += 1
-      else (isBeyond(row) ? notProvable : notServing).push(waiting)
+      const isSeen = row.verifiesUnder === bundle
+      // With an address that may not be asked the others are seen, and it is not.
+      if (isSeen && row.standing !== 'NotAsked') proved += 1
+      else (isSeen || isBeyond(row) ? notProvable : notServing).push(waiting)
     }
     if (asksServers) notServing.push(...unaskedByBundle(profile))
   }
@@ -61,7 +63,7 @@ const needsOf = ({ caches, asksServers }: Consuming, head: Member, bundle: strin
 }
 
 /** It is not asked, or has no TLS: what it needs cannot be seen, or is nothing. One that cannot be reached may come back with what it had. */
-const isBeyond = ({ standing }: Row): boolean => standing === 'NotAsked' || standing === 'NoTLS'
+const isBeyond = (row: Row): boolean => isUnasked(row) || row.standing === 'NoTLS'
 
 /** Where none is listed it asks those of its topology, which are known once they were asked. */
 const unaskedByBundle = (profile: DatabaseTLSProfile): Waiting[] => {

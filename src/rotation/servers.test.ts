@@ -72,6 +72,29 @@ describe('a server', () => {
     { name: 'that takes anybody', row: { trustProof: 'Anybody' }, is: { notProvable: 1 } },
     { name: 'that may not be asked', row: { standing: 'NotAsked', servedSerial: undefined }, is: { notProvable: 1 } },
     {
+      name: 'that has proved it at those addresses that may be asked',
+      ...{ row: { standing: 'NotAsked', trustProof: 'Proved', trusts: ['C', 'N'] }, is: { notProvable: 1 } },
+    },
+    {
+      name: 'that asks for no certificate at those addresses that may be asked',
+      ...{ row: { standing: 'NotAsked', trustProof: 'NotRequested' }, is: { notProvable: 1 } },
+    },
+    {
+      name: 'that refuses the next CA at one of those addresses that may be asked',
+      ...{ row: { standing: 'NotAsked', trustProof: 'Refused', trusts: ['C'] }, is: { unproved: 1 } },
+    },
+    {
+      name: 'that has not answered at one of those addresses that may be asked',
+      ...{ row: { standing: 'NotAsked', trustProof: 'Unknown' }, is: { unproved: 1 } },
+    },
+    {
+      name: 'that served a former certificate at those addresses that may be asked',
+      ...{
+        row: { standing: 'NotAsked', trustProof: 'Anybody', servedSerial: 'BB' },
+        is: { notProvable: 1, notServing: 1 },
+      },
+    },
+    {
       name: 'that takes nobody, of a profile without clients',
       ...{ row: { trustProof: 'Refused', trusts: [] }, spec: { clients: [] }, is: { notProvable: 1 } },
     },
@@ -118,6 +141,11 @@ describe('a server, when the next CA signs,', () => {
     { name: 'that sends no chain at all', row: { standing: 'NotVerified', verifiesUnder: 'N' }, is: 0 },
     { name: 'that has no TLS', row: { standing: 'NoTLS', servedSerial: undefined }, is: 0 },
     { name: 'that is not asked', row: { standing: 'NotAsked', servedSerial: undefined }, is: 0 },
+    { name: 'that shows the former chain, and has an address that is not asked', row: { standing: 'NotAsked' }, is: 1 },
+    {
+      name: 'that needs the next one alone, and has an address that is not asked',
+      ...{ row: { standing: 'NotAsked', verifiesUnder: 'N' }, is: 0 },
+    },
     { name: 'that is managed by others', row: {}, spec: { engine: 'External' }, is: 0 },
     { name: 'of a CA below a root, with the former chain', row: {}, source: below, is: 0 },
     { name: 'of a CA below a root, with a former certificate', row: { servedSerial: 'BB' }, source: below, is: 1 },

@@ -167,14 +167,19 @@ const isPresent = (caches: Caches, authority: string, hash: string): boolean => 
   return present !== undefined && (hash === present || isReordered(authority, [hash, present], find))
 }
 
-/** One that takes no client of ours even of today, and is to take none, has a rule of its own that nobody can look behind. */
+/**
+ * Where one of the addresses behind a name may not be asked, the others count: what they have not proved is waited for, and when they have,
+ * that one is left. One that takes no client of ours even of today, and is to take none, has a rule of its own that nobody can look behind.
+ */
 const proofOf = (
   { trusts, trustProof, standing }: Row,
   to: string | undefined,
   hasClients: boolean,
 ): 'Proved' | 'NotProvable' | 'Unproved' => {
-  if (trustProof === 'Proved' && to !== undefined && trusts?.includes(to) === true) return 'Proved'
-  if (trustProof === 'NotRequested' || trustProof === 'Anybody' || standing === 'NotAsked') return 'NotProvable'
+  const isProved = trustProof === 'Proved' && to !== undefined && trusts?.includes(to) === true
+  if (standing === 'NotAsked' && (isProved || trustProof === undefined)) return 'NotProvable'
+  if (isProved) return 'Proved'
+  if (trustProof === 'NotRequested' || trustProof === 'Anybody') return 'NotProvable'
   return !hasClients && trustProof === 'Refused' && trusts?.length === 0 ? 'NotProvable' : 'Unproved'
 }
 
@@ -211,16 +216,21 @@ const rowsNotServing = (
  * What a server shows that is none of ours was given to it by others, and hangs on another CA. One that cannot be asked may
  * come back with what it had.
  */
-const serves = ({ servedSerial, standing }: Row, expected: readonly Shown[]): boolean => {
-  if (standing === 'NotAsked' || standing === 'Other' || standing === 'NoTLS') return true
+const serves = (row: Row, expected: readonly Shown[]): boolean => {
+  const { servedSerial, standing } = row
+  if (isUnasked(row) || standing === 'Other' || standing === 'NoTLS') return true
   return (
     servedSerial !== undefined && expected.some(({ certificate }) => certificate.status?.serialNumber === servedSerial)
   )
 }
 
 /** The same certificate may have come with another chain. Seen since the switch: what was seen before says nothing of it. */
-const needsNoFormer = ({ standing, verifiesUnder }: Row, to: string): boolean =>
-  verifiesUnder === to || standing === 'NotAsked' || standing === 'NoTLS'
+const needsNoFormer = (row: Row, to: string): boolean =>
+  row.verifiesUnder === to || isUnasked(row) || row.standing === 'NoTLS'
+
+/** None of its addresses may be asked: one that may would have shown something. */
+export const isUnasked = ({ standing, servedSerial }: Row): boolean =>
+  standing === 'NotAsked' && servedSerial === undefined
 
 /**
  * Whether the servers that are to show a certificate were seen to; true where nobody asks any. For one look at many

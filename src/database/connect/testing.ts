@@ -44,14 +44,18 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** Listens on 127.0.0.1 and hands every connection to `serve`; at the end of the scope everything is closed. */
-export const serve = async (handler: (socket: Socket) => unknown, host = '127.0.0.1'): Promise<TestServer> => {
+export const serve = async (
+  handler: (socket: Socket) => unknown,
+  host = '127.0.0.1',
+  port = 0,
+): Promise<TestServer> => {
   const connections: Socket[] = []
   const server: Server = createTcpServer((socket) => {
     connections.push(socket)
     socket.on('error', () => undefined)
     handler(socket)
   })
-  server.listen(0, host)
+  server.listen(port, host)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,

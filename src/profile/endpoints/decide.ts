@@ -85,7 +85,7 @@ export interface Wish {
   readonly hasPresentChain?: () => boolean
 }
 
-/** From what troubles clients most. */
+/** From what troubles clients most. `NotAsked` with a served certificate: what may be asked behind the name serves what it should. */
 const standings = [
   'NoTLS',
   'Other',
@@ -109,6 +109,10 @@ export interface Judged {
   readonly trusts?: readonly string[]
   /** Absent where nobody has asked. */
   readonly trustProof?: TrustProof
+  /** It shows the certificate that it should with the chain of a CA that is being replaced, and was given the other one. */
+  readonly formerChain?: boolean
+  /** False where more addresses are behind its name than are asked. */
+  readonly isWhole?: boolean
   /** Hash of what remains when something goes, where clients that trust that alone see the same. */
   readonly verifiesUnder?: string
 }
@@ -144,28 +148,33 @@ const cut = (text: string): string => {
 
 export const judge = (look: Look, wish: Wish): Judged => {
   const proof = proofOf(look)
-  if (look.refusal !== undefined)
-    return { standing: 'NotAsked', message: cut(`It was not asked: ${look.refusal}.`), ...proof }
+  if (look.refusal !== undefined) return { standing: 'NotAsked', message: cut(`It was not asked: ${look.refusal}.`) }
   if (look.nameFault !== undefined) return { standing: 'Unreachable', message: nameless, ...proof }
-  const visits = withoutOtherFamily(look.visits)
+  const behind = withoutOtherFamily(look.visits)
+  const asked = behind.filter(isAsked)
+  // That some are left out is said first: who lists the pods sees which of them may not be asked.
+  const visits = look.leftOut === undefined || asked.length === 0 ? behind : asked
   const all = visits.map((visit) => ({ visit, ...judgeVisit(visit, look, wish) }))
   const [worst] = all.toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
   if (worst === undefined) return { standing: 'Unreachable', message: nameless, ...proof }
   const { visit } = worst
-  const isSeen = visits.every(({ served: shown }) => shown !== undefined)
-  const { standing, sentence, hangs } = withChain(worst, look, wish, isSeen)
+  const isSeen = asked.length > 0 && asked.every(({ served: shown }) => shown !== undefined)
+  const { standing, sentence, hangs, formerChain = false } = withChain(worst, look, wish, isSeen)
   const served = visit.served ?? all.find((one) => one.visit.served !== undefined)?.visit.served
   const troubled = all.filter((one) => one.standing !== 'Serving').length
   const where = visits.length > 1 && troubled > 0 ? `${troubled} of ${visits.length} addresses, ${visit.address}: ` : ''
   const more = visit.served === undefined ? [] : clientSentences(visit, look, wish)
   const next = look.trust?.message === undefined ? [] : [cut(look.trust.message)]
   const { without } = look
+  const beyond = look.leftOut === undefined ? [] : [unaskedSentence(look.leftOut, look.visits.length)]
   return {
     standing,
-    message: [`${where}${sentence}`, ...more, ...next, ...hangs].join(' '),
+    message: [`${where}${sentence}`, ...more, ...next, ...hangs, ...beyond].join(' '),
     ...(without?.same === true ? { verifiesUnder: without.hash } : {}),
     ...(served === undefined ? {} : { servedSerial: served.serialNumber, notAfter: served.notAfter }),
-    ...proof,
+    ...(asked.length === 0 ? {} : proof),
+    isWhole: look.leftOut === undefined,
+    formerChain,
   }
 }
 
@@ -174,19 +183,23 @@ type Said = Pick<Judged, 'standing'> & { readonly sentence: string }
 /** A chain that clients will refuse is as old as a certificate, once the server could have loaded another one. */
 const withChain = (
   { standing, sentence }: Said,
-  { without }: Look,
+  { without, leftOut }: Look,
   { managed, expected: [first], hasPresentChain }: Wish,
   isSeen: boolean,
-): Said & { readonly hangs: readonly string[] } => {
-  if (without === undefined || without.same) return { standing, sentence, hangs: [] }
-  if (managed) return { standing, sentence, hangs: standing === 'Serving' ? [leansOnWhatGoes] : [] }
-  // Of an address that shows nothing this cannot be said, and that it does not is said already.
-  if (!isSeen) return { standing, sentence, hangs: [] }
-  if (standing !== 'Serving' || first === undefined || hasPresentChain?.() !== true)
+): Said & { readonly hangs: readonly string[]; readonly formerChain?: true } => {
+  // Of an address that shows nothing, or is left out, this cannot be said, and that it does not is said already.
+  if (without === undefined || without.same || leftOut !== undefined || !isSeen)
+    return { standing, sentence, hangs: [] }
+  const isCurrent = standing === 'Serving' || standing === 'NotAsked'
+  if (managed) return { standing, sentence, hangs: isCurrent ? [leansOnWhatGoes] : [] }
+  if (!isCurrent || first === undefined || hasPresentChain?.() !== true)
     return { standing, sentence, hangs: [hangsOnFormerChain] }
   const old = `It serves the current certificate of ${first.certificate} with the chain of the former CA, and has not loaded the one that is in its Secret. Let it reload or restart, or set spec.reload.`
-  return { standing: 'Old', sentence: cut(old), hangs: [] }
+  return { standing: 'Old', sentence: cut(old), hangs: [], formerChain: true }
 }
+
+const unaskedSentence = (leftOut: number, asked: number): string =>
+  `${leftOut} of the ${leftOut + asked} addresses behind its name are not asked: list the pods in spec.probe.endpoints.`
 
 const hangsOnFormerChain =
   'What it shows hangs on a CA that is being replaced: clients refuse it when that one is trusted no more.'
@@ -214,6 +227,9 @@ export const withoutOtherFamily = (visits: readonly Visited[]): readonly Visited
   const dead = [true, false].filter((six) => visits.every((one) => family(one) !== six || isDead(one)))
   return dead.length === 1 ? visits.filter((one) => !dead.includes(family(one))) : visits
 }
+
+/** Of an address that may not be asked nothing is known, and nothing will be. */
+export const isAsked = ({ refusal }: Visited): boolean => refusal === undefined
 
 const judgeVisit = (visit: Visited, look: Look, wish: Wish): { standing: Standing; sentence: string } => {
   const { fault, refusal, served, problems } = visit

@@ -7,12 +7,10 @@ import type { FindAuthority } from '../../authority/lineage.ts'
 import { type Context, existing } from '../../control/context.ts'
 import type { Lookup } from '../../database/connect/address.ts'
 import { exchangedAt, remainingHash } from '../../authority/remaining.ts'
-import { standingUnder } from '../../certificate/standing.ts'
 import { engineOf } from '../../database/engines/external.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { timestamp } from '../../resources/conditions.ts'
-import type { DatabaseCertificate } from '../../resources/database-certificate.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Registry } from '../../runtime/metrics.ts'
 import {
@@ -22,7 +20,8 @@ import {
   nothingSeen,
   type ProfileView,
 } from '../collaborators.ts'
-import { authorityOf, keyOfAuthority } from '../names.ts'
+import { authorityOf } from '../names.ts'
+import { hasPresentChain } from '../present-chain.ts'
 import { readClient } from './client.ts'
 import { type Judged, judge, servingOf, type Wish } from './decide.ts'
 import { KnownRoots } from './known-roots.ts'
@@ -138,9 +137,9 @@ export class LiveEndpoints implements Endpoints {
     return expansion.endpoints.map((endpoint) => {
       const found = looks.get(endpoint.address)
       if (found === undefined) return { endpoint }
-      const { servedSerial, standing, message } = judge(found.look, this.#wish(key, found.endpoint))
+      const { servedSerial, standing, message, formerChain } = judge(found.look, this.#wish(key, found.endpoint))
       return {
-        endpoint,
+        ...{ endpoint, formerChain },
         ...(servedSerial === undefined ? { problem: message } : { servedSerial, seenAt: found.look.at }),
         ...(standing === 'Unreachable' ? { problem: message } : {}),
         ...trustOf(found),
@@ -153,22 +152,14 @@ export class LiveEndpoints implements Endpoints {
     const { certificates } = this.#context.caches
     return {
       ...wish,
-      hasPresentChain: () => [...holders].every((holder) => this.#hasPresentChain(certificates.store.get(holder))),
+      hasPresentChain: () =>
+        [...holders].every((holder) => hasPresentChain(certificates.store.get(holder), this.#findAuthority)),
       wasOurs: (serialNumber) =>
         [...holders].some((holder) => {
           const certificate = certificates.store.get(holder)
           return certificate !== undefined && this.#findEntry(certificate, serialNumber)?.holderKey === holder
         }),
     }
-  }
-
-  /** CAs below one that is replaced have its bundle in its order, once they are signed again. */
-  #hasPresentChain(certificate: DatabaseCertificate | undefined): boolean {
-    if (certificate === undefined) return false
-    const key = keyOfAuthority(certificate.spec.authorityRef, certificate)
-    const own = this.#findAuthority(key)?.status
-    const head = exchangedAt(key, this.#findAuthority)?.authority.status
-    return own?.trustBundleHash === head?.trustBundleHash && standingUnder(certificate.status, own) === 'Present'
   }
 
   readonly #findAuthority: FindAuthority = (key) => existing(this.#context.caches.authorities, key)
@@ -227,9 +218,21 @@ const trustOf = ({ endpoint, look: { trust }, loaded }: Watched): Pick<EndpointS
  */
 const rowsOf = (judged: readonly JudgedEndpoint[], before: Row[] = []): Row[] | undefined => {
   const rows = judged.map(
-    ({ address, servedSerial, trusts, trustProof, clientAuthority, verifiesUnder, standing, message, at }) => ({
+    ({
       address,
-      ...(servedSerial === undefined ? {} : { servedSerial }),
+      servedSerial,
+      isWhole,
+      trusts,
+      trustProof,
+      clientAuthority,
+      verifiesUnder,
+      standing,
+      message,
+      at,
+    }) => ({
+      address,
+      // What only some of its servers show is not told as what it shows: whoever waits for it would go on too early.
+      ...(servedSerial === undefined || isWhole === false ? {} : { servedSerial }),
       ...(trusts === undefined ? {} : { trusts: [...trusts] }),
       standing,
       ...(clientAuthority === undefined ? {} : { clientAuthority }),

@@ -10,10 +10,10 @@ import { type Exchange, hangsOnFormer, type Served } from '../../database/connec
 import type { Clock } from '../../runtime/clock.ts'
 import { type Reaching, reach } from '../reach.ts'
 import type { Place } from '../topology.ts'
-import { type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
+import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
 
-/** Pods behind one name that are asked one by one; a StatefulSet has a name for each. */
-export const mostAddresses = 8
+/** Pods behind one name that are asked one by one, over one connection at a time; a StatefulSet has a name for each. */
+export const mostAddresses = 32
 /** Databases answer within milliseconds; places for the living are few. */
 export const patience = { connectMs: 2000, totalMs: 6000 } as const
 /** The next address is asked only before this, ms: eight that keep us waiting would hold a place for minutes. */
@@ -106,8 +106,10 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
     visits.push(visitedOf(address, sight))
     if (sight.served !== undefined) shown.push(sight.served)
   }
-  const without = options.remaining && (await lookWithout(asking, options.remaining, { visits, shown }, options))
-  return done({ ...(leftOut > 0 ? { leftOut } : {}), ...(without === undefined ? {} : { without }) })
+  const isWhole = leftOut <= 0
+  const without =
+    options.remaining && (await lookWithout(asking, options.remaining, { visits, shown, isWhole }, options))
+  return done({ ...(isWhole ? {} : { leftOut }), ...(without === undefined ? {} : { without }) })
 }
 
 /**
@@ -117,10 +119,11 @@ export const lookAt = async (asking: Asking, options: LookOptions): Promise<Seen
 const lookWithout = async (
   { port, dialect, serverName }: Asking,
   { hash, of: roots }: Remaining,
-  { visits, shown }: { readonly visits: readonly Visited[]; readonly shown: readonly Served[] },
+  { visits, shown, isWhole }: { visits: readonly Visited[]; shown: readonly Served[]; isWhole: boolean },
   { clock, signal }: LookOptions,
 ): Promise<Look['without']> => {
-  const asked = withoutOtherFamily(visits)
+  if (!isWhole) return { hash, same: false }
+  const asked = withoutOtherFamily(visits).filter(isAsked)
   if ('next' in roots) {
     // What did not answer may show anything when it is back.
     const isSeen = asked.length > 0 && asked.every(({ served }) => served !== undefined)

@@ -42,7 +42,7 @@ export const registerEndpointMetrics = (
       }),
     )
   gauge('up', 'Whether the endpoint answered with a certificate when it was last asked: 1 or 0.', ({ judged }) =>
-    Number(!isDown.has(judged.standing)),
+    Number(!isDown.has(judged.standing) || (judged.standing === 'NotAsked' && judged.servedSerial !== undefined)),
   )
   gauge(
     'serves_expected',

@@ -23,6 +23,7 @@ import { type Authority, opensslVersion } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { silentLogger } from '../../runtime/log.ts'
 import type { Look } from './decide.ts'
+import { mostAddresses } from './look.ts'
 import { signOffers, templateOf } from './offers.ts'
 import { localRules, Permission } from './permitted.ts'
 import type { Plan, PlannedEndpoint, PlannedProof } from './plan.ts'
@@ -206,9 +207,18 @@ describe.skipIf(opensslVersion === undefined)('a server, while its CA is replace
   })
   it('behind a name of more addresses than are asked has not proved it', async () => {
     await using both = await verifying('both.pem')
-    const lookup = () => Promise.resolve(Array.from({ length: 9 }, (_, index) => `127.0.0.${index + 1}`))
+    const lookup = () => Promise.resolve(Array.from({ length: mostAddresses + 1 }, (_, at) => `127.0.0.${at + 1}`))
     await using running = watching(endpointAt(both.port, { host: 'localhost', serverName: 'localhost' }), { lookup })
-    expect((await running.trust('Unknown')).message).toMatch(/of 8 addresses .* there are 9: list the pods/)
+    expect((await running.trust('Unknown')).message).toMatch(/of 32 addresses .* there are 33: list the pods/)
+  })
+  it.each([
+    ['both.pem', 'Trusted'],
+    ['current.pem', 'Refused'],
+  ])('is asked at those of its addresses that may be asked: with %s it is %s', async (file, state) => {
+    await using one = await verifying(file)
+    const lookup = () => Promise.resolve(['127.0.0.1', '169.254.1.1'])
+    await using running = watching(endpointAt(one.port, { host: 'localhost', serverName: 'localhost' }), { lookup })
+    await running.trust(state)
   })
   it('is not known where nothing can be signed, and asked again', async () => {
     await using both = await verifying('both.pem')

@@ -130,7 +130,7 @@ export class NextProofs {
       const message = 'Whether it trusts the next CA is not known: no certificate can be signed to ask it with.'
       return { isIdentityRefused: false, refusals: 0, trust: { state: 'Unknown', message } }
     }
-    if (kept.trust.state === 'Trusted' && (await takesAll(asking, look.visits, offers.Next, options)))
+    if (kept.trust.state === 'Trusted' && (await takesAll(asking, look, offers.Next, options)))
       return { isIdentityRefused: false, refusals: 0, trust: kept.trust }
     return proveAll(asking, look, offers, proof, options)
   }

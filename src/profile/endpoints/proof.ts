@@ -8,7 +8,7 @@ import type { Target } from '../../database/connect/sight.ts'
 import { type Offers, type Proof, proveTrust, type ProofOptions } from '../../database/connect/prove.ts'
 import type { TrustReason } from '../../database/connect/trust.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
+import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
 import { type Asking, mostAddresses, patience } from './look.ts'
 import type { PlannedProof } from './plan.ts'
 
@@ -34,9 +34,12 @@ const unknown = (message: string): Proved => ({
   trust: { state: 'Unknown', message },
 })
 
+/** One that may not be asked has no say: the others have. */
+const askedBehind = ({ visits }: Look): readonly Visited[] => withoutOtherFamily(visits).filter(isAsked)
+
 /** What a look leaves no need, or no way, to ask. */
 export const hopeless = (look: Look): Proved | undefined => {
-  const visits = withoutOtherFamily(look.visits)
+  const visits = askedBehind(look)
   if (look.leftOut !== undefined)
     return unknown(
       `Whether it trusts the next CA is asked of ${mostAddresses} addresses behind a name, and there are ${mostAddresses + look.leftOut}: list the pods in spec.probe.endpoints.`,
@@ -55,7 +58,7 @@ export const proveAll = async (
   { from, to }: Pick<PlannedProof, 'from' | 'to'>,
   options: ProvingOptions,
 ): Promise<Proved> => {
-  const visits = withoutOtherFamily(look.visits)
+  const visits = askedBehind(look)
   const all: (Proved & { readonly address: string })[] = []
   for (const { address } of visits) {
     const proof = await proveTrust(targetOf(asking, address), offers, { ...options, ...patience })
@@ -79,11 +82,11 @@ export const proveAll = async (
 /** One offer to each, which costs a server that goes on trusting it no refusal. Rejects only with the reason of the signal. */
 export const takesAll = async (
   asking: Asking,
-  visits: readonly Visited[],
+  look: Look,
   certificate: Offers['Next'],
   options: ProvingOptions,
 ): Promise<boolean> => {
-  for (const { address } of withoutOtherFamily(visits)) {
+  for (const { address } of askedBehind(look)) {
     const { clock, signal } = options
     const { outcome, offered } = await probe(targetOf(asking, address), { clock, signal, certificate, ...patience })
     options.signal.throwIfAborted()
