@@ -16,7 +16,7 @@ import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } 
 export const mostAddresses = 32
 /** Databases answer within milliseconds; places for the living are few. */
 export const patience = { connectMs: 2000, totalMs: 6000 } as const
-/** The next address is asked only before this, ms: eight that keep us waiting would hold a place for minutes. */
+/** The next address is asked only before this, ms: many that keep us waiting would hold a place for minutes. */
 const longestMs = 30_000
 
 export interface Asking extends Endpoint, Place {

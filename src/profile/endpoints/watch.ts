@@ -152,11 +152,15 @@ export class EndpointWatch {
     this.#patrol.drop(key)
   }
 
-  /** Its servers were told to read their files, by somebody who logged in to them: what they could not prove is asked at once. */
+  /**
+   * Its servers were told to read their files, by somebody who logged in to them: what they could not prove is asked at once, and
+   * what they showed with a former chain.
+   */
   told(profile: string): void {
     for (const key of this.#profiles.get(profile)?.keys ?? []) {
-      const proof = this.#states.get(key)?.endpoint.proof
-      if (proof !== undefined && this.#proofs.toldAnew(key)) this.#patrol.soon(key)
+      const state = this.#states.get(key)
+      const isProving = state?.endpoint.proof !== undefined && this.#proofs.toldAnew(key)
+      if (isProving || state?.look?.without?.same === false) this.#patrol.soon(key)
     }
   }
 

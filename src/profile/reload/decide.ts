@@ -37,6 +37,8 @@ export interface ServerState {
   readonly serials: readonly string[]
   /** What it showed last; undefined: it has shown nothing yet. */
   readonly served: string | undefined
+  /** It shows one of these with the chain of a CA that is being replaced, since it was given the other one; since when. */
+  readonly chainSince?: Instant | undefined
   /** Somebody else asks it for the first time. */
   readonly watched?: boolean | undefined
   /** The CAs it is to trust are others than those that it has loaded, as far as that is known; since when. */
@@ -74,6 +76,10 @@ export const attemptOf = ({ attempt, goal }: ServerState): Attempt | undefined =
 export const isStale = ({ served, serials }: Pick<ServerState, 'served' | 'serials'>): boolean =>
   served !== undefined && !serials.includes(served)
 
+/** Whether what it shows is not what was delivered: the certificate, or what comes along with it. */
+export const showsFormer = (server: Pick<ServerState, 'served' | 'serials' | 'chainSince'>): boolean =>
+  isStale(server) || server.chainSince !== undefined
+
 export const arrivalOf = ({ arrivalMs: own = arrivalMs }: Pick<ServerState, 'arrivalMs'>): number => own
 
 /** Whether it has to be told for its CAs: not once more when it was told after they must have arrived. */
@@ -87,7 +93,7 @@ export const wasTold = (server: ServerState, since: Instant): boolean =>
   (attemptOf(server)?.toldAt ?? -Infinity) >= since + arrivalOf(server)
 
 export const isCurrent = (server: ServerState): boolean =>
-  server.served !== undefined && !isStale(server) && !lacksTrust(server)
+  server.served !== undefined && !showsFormer(server) && !lacksTrust(server)
 
 export const decide = (servers: readonly ServerState[], now: Instant): NextStep => {
   const lost = servers.filter((server) => attemptOf(server)?.lost === true && !isCurrent(server))
@@ -122,6 +128,7 @@ const attemptDueAt = (server: ServerState, now: Instant): Instant => {
   if (attempt === undefined || attempt.at > now) return now
   const usual = attempt.at + delayMs(attempt.count)
   // For CAs alone: little shows whether they are loaded, so it is told twice, at once and when they must have arrived.
-  const told = attempt.toldAt !== undefined && !isStale(server) && attempt.lost !== true && server.lacksNext !== true
+  const told =
+    attempt.toldAt !== undefined && !showsFormer(server) && attempt.lost !== true && server.lacksNext !== true
   return told && server.trustSince !== undefined ? Math.max(usual, server.trustSince + arrivalOf(server)) : usual
 }

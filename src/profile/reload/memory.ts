@@ -1,6 +1,7 @@
 /** What is remembered of one profile, and what follows from it of each server. Pure. */
 
-import type { ProfileView, TrustProved } from '../collaborators.ts'
+import type { Instant } from '../../runtime/clock.ts'
+import type { EndpointSeen, ProfileView, TrustProved } from '../collaborators.ts'
 import type { Barred } from './barred.ts'
 import type { Attempt, ServerState } from './decide.ts'
 import type { ReloadPlan } from './plan.ts'
@@ -11,6 +12,8 @@ export interface Memory {
   plan: ReloadPlan
   readonly served: Map<string, { readonly serial: string; readonly at: number }>
   readonly attempts: Map<string, Attempt>
+  /** Addresses that show the chain of a former CA, and since when that is seen. */
+  readonly formerChains: Map<string, Instant>
   /** Addresses that the other collaborator asks by itself. */
   watched: ReadonlySet<string>
   /** What those that are watched have proved, by their address. */
@@ -30,22 +33,29 @@ export interface Memory {
 export const servedOf = ({ served }: Memory): ReadonlyMap<string, string> =>
   new Map([...served].map(([address, { serial }]) => [address, serial]))
 
+export const noticeChains = ({ formerChains }: Memory, seen: readonly EndpointSeen[], now: Instant): void => {
+  const former = new Set(seen.flatMap(({ endpoint, formerChain }) => (formerChain === true ? endpoint.address : [])))
+  for (const address of formerChains.keys()) if (!former.has(address)) formerChains.delete(address)
+  for (const address of former) if (!formerChains.has(address)) formerChains.set(address, now)
+}
+
 export const recordedOf = ({ trust, plan }: Memory): string | undefined =>
   trustStatusOf(trust, plan.trust).trustBundleHash
 
 export const statesOf = (memory: Memory): ServerState[] => {
-  const { plan, served, attempts, watched, proofs, trust, arrivalMs, barred } = memory
+  const { plan, served, attempts, formerChains, watched, proofs, trust, arrivalMs, barred } = memory
   return plan.servers.map(({ address, delivered }) => {
     const serials = delivered.map(({ serial }) => serial)
     const proof = proofs.get(address)
     const lacked = [...trust.changes].filter(([authority, change]) => !isProved(proof, authority, change.delivered))
     const isTold = plan.reload.authority === 'Statement'
+    const chainSince = formerChains.get(address)
     return {
       ...{ address, serials, served: served.get(address)?.serial, attempt: attempts.get(address) },
-      ...{ watched: watched.has(address), arrivalMs, barredUntil: barred?.until },
+      ...{ chainSince, watched: watched.has(address), arrivalMs, barredUntil: barred?.until },
       trustSince: isTold && lacked.length > 0 ? Math.max(...lacked.map(([, { since }]) => since)) : undefined,
       lacksNext: isTold && proof?.lacksNext === true,
-      goal: `${serials.toSorted().join(' ')} ${plan.trustHash ?? ''}`,
+      goal: `${serials.toSorted().join(' ')} ${plan.trustHash ?? ''}${chainSince === undefined ? '' : ' and its chain'}`,
     }
   })
 }

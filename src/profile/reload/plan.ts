@@ -77,12 +77,14 @@ export interface PlanSources {
   readonly trustHashOf: (authority: string) => string | undefined
   /** The bundle that is known to be loaded where `hash` is of the same CAs in another order: that alone is no reason to do anything. */
   readonly knownAs: (authority: string, hash: string) => string
+  /** What the chain beside an unchanged certificate leads to now; undefined where it is the chain that it came with. */
+  readonly chainOf: (certificate: DatabaseCertificate) => string | undefined
 }
 
 /** undefined where there is nothing to reload. */
 export const planOf = (
   { profile, expansion, certificates }: ProfileView,
-  { findIssued, trustHashOf, knownAs }: PlanSources,
+  { findIssued, trustHashOf, knownAs, chainOf }: PlanSources,
 ): ReloadPlan | undefined => {
   const { reload } = expansion
   if (reload === undefined) return undefined
@@ -91,7 +93,10 @@ export const planOf = (
       const certificate = wanted.part === part ? certificates.get(wanted.name) : undefined
       const serial = certificate?.status?.serialNumber
       if (certificate === undefined || serial === undefined) return []
-      return { certificate, serial, secretName: certificate.spec.secret.name, since: findIssued(certificate, serial) }
+      return {
+        ...{ certificate, serial, secretName: certificate.spec.secret.name, since: findIssued(certificate, serial) },
+        chain: chainOf(certificate),
+      }
     })
   const issued = delivered('server')
   const trust = trustsOf(profile, issued, trustHashOf, knownAs)
@@ -106,6 +111,7 @@ export const planOf = (
 
 interface Issued extends Delivered {
   readonly certificate: DatabaseCertificate
+  readonly chain: string | undefined
 }
 
 const trustsOf = (
@@ -182,7 +188,7 @@ const workloadsOf = (
   return [...parts.values()].flatMap(({ kind, name, part }) => {
     const issued = part.flatMap(delivered)
     if (issued.length === 0 || trustHash === undefined) return []
-    const serials = issued.map(({ serial }) => serial).toSorted()
+    const serials = issued.map(({ serial, chain }) => (chain === undefined ? serial : `${serial}/${chain}`)).toSorted()
     return {
       ...{ kind, name },
       // What the servers read by themselves is no reason to restart them.

@@ -14,12 +14,13 @@ import type { ReconcileContext, Result } from '../../runtime/controller.ts'
 import type { EndpointSeen, ProfileView, Reloads, Verdict } from '../collaborators.ts'
 import { noVerdict } from '../collaborators.ts'
 import { authorityOf } from '../names.ts'
+import { replacedChain } from '../present-chain.ts'
 import { type Permits, placeOf } from '../reach.ts'
 import { AccountProblem, readAccount } from './account.ts'
 import { arrivalMs, attemptOf, decide, isCurrent, wasTold } from './decide.ts'
 import { barredAfter } from './barred.ts'
 import { meansOf, passedMs, showsLater } from './means.ts'
-import { isProved, type Memory, noticeAccount, recordedOf, servedOf, statesOf } from './memory.ts'
+import { isProved, type Memory, noticeAccount, noticeChains, recordedOf, servedOf, statesOf } from './memory.ts'
 import { planOf, type PlannedServer, type ReloadPlan } from './plan.ts'
 import { Restarts } from './restarts.ts'
 import { type Came, type Visit, visit } from './server.ts'
@@ -72,6 +73,7 @@ export class ProfileReloads implements Reloads {
       if (servedSerial !== undefined && (before === undefined || before.at < seenAt))
         memory.served.set(endpoint.address, { serial: servedSerial, at: seenAt })
     }
+    noticeChains(memory, seen, this.#context.clock.now())
     memory.watched = new Set(seen.map(({ endpoint }) => endpoint.address))
     memory.proofs = new Map(seen.flatMap(({ endpoint, trust }) => (trust ? [[endpoint.address, trust]] : [])))
     noticeAccount(memory, this.#accountOf(memory))
@@ -117,6 +119,7 @@ export class ProfileReloads implements Reloads {
     return planOf(view, {
       findIssued: (certificate, serial) => this.#issuedAt(certificate, serial),
       trustHashOf: (authority) => find(authority)?.status?.trustBundleHash,
+      chainOf: (certificate) => replacedChain(certificate, find),
       knownAs: (authority, hash) => {
         const loaded = (memory?.trust.loaded ?? recorded).get(authority)
         if (loaded === undefined || hash === loaded) return hash
@@ -136,6 +139,7 @@ export class ProfileReloads implements Reloads {
         plan,
         served: new Map(),
         attempts: new Map(),
+        formerChains: new Map(),
         watched: new Set(),
         proofs: new Map(),
         orders: new Map(),
@@ -149,7 +153,7 @@ export class ProfileReloads implements Reloads {
     memory.plan = plan
     this.#memories.set(view.key, memory)
     const addresses = new Set(plan.servers.map(({ address }) => address))
-    for (const map of [memory.served, memory.attempts])
+    for (const map of [memory.served, memory.attempts, memory.formerChains])
       for (const address of map.keys()) if (!addresses.has(address)) map.delete(address)
     return memory
   }
@@ -188,7 +192,7 @@ export class ProfileReloads implements Reloads {
     const { plan, view } = memory
     if (plan.strategy === 'None') return undefined
     if (plan.strategy === 'Rollout')
-      return this.#restarts.isDue(view.key, plan, servedOf(memory), recordedOf(memory)) ? 0 : undefined
+      return this.#restarts.isDue(view.key, plan, this.#startedWith(memory)) ? 0 : undefined
     const states = statesOf(memory)
     const { step, waitMs } = decide(states, this.#context.clock.now())
     if (step !== undefined) return 0
@@ -247,14 +251,14 @@ export class ProfileReloads implements Reloads {
 
   async #visited(memory: Memory, server: PlannedServer, tells: boolean, signal: AbortSignal): Promise<Came> {
     const { view, plan } = memory
+    // Its certificate is the right one: that alone does not say that it has read its files.
+    const always = memory.trust.changes.size > 0 || memory.formerChains.has(server.address)
     try {
       const account = tells ? await this.#account(memory, signal) : undefined
       return await (this.#options.visit ?? visit)({
         ...{ clock: this.#context.clock, server, signal, roots: await this.#roots(view) },
         ...{ place: placeOf(view.profile), permits: this.#options.permits },
-        ...(account === undefined
-          ? {}
-          : { tell: { account, statements: plan.reload.statements, always: memory.trust.changes.size > 0 } }),
+        ...(account === undefined ? {} : { tell: { account, statements: plan.reload.statements, always } }),
       })
     } catch (error) {
       const { reason: called } = signal as { readonly reason: unknown }
@@ -308,7 +312,12 @@ export class ProfileReloads implements Reloads {
     // Side by side: those that do not answer together take no longer than one.
     for (let at = 0; at < unknown.length && !patience.aborted; at += mostAsked)
       await Promise.all(unknown.slice(at, at + mostAsked).map(askOne))
-    return this.#restarts.step({ view, plan, served: servedOf(memory), recorded: recordedOf(memory), signal })
+    return this.#restarts.step({ view, plan, ...this.#startedWith(memory), signal })
+  }
+
+  #startedWith(memory: Memory) {
+    const formerChains = new Set(memory.formerChains.keys())
+    return { served: servedOf(memory), formerChains, recorded: recordedOf(memory) }
   }
 
   #issuedAt(certificate: DatabaseCertificate, serialNumber: string): number | undefined {

@@ -42,7 +42,8 @@ describe('what is told of restarts', () => {
     const { context } = stubContext({ get })
     const restarts = new Restarts(context)
     const { signal } = new AbortController()
-    const step = (plan: ReloadPlan) => restarts.step({ view, plan, served: new Map(), recorded: 'cc', signal })
+    const step = (plan: ReloadPlan) =>
+      restarts.step({ view, plan, served: new Map(), formerChains: new Set(), recorded: 'cc', signal })
 
     const first = step(planFor('aa'))
     answers[0]?.resolve(live('aa'))

@@ -23,14 +23,20 @@ interface Memory {
   failure: { readonly wanted: PlannedWorkload; readonly reason: string; readonly message: string } | undefined
 }
 
-export interface RestartTurn {
+export interface RestartTurn extends StartedWith {
   readonly view: ProfileView
   readonly plan: ReloadPlan
+  readonly signal: AbortSignal
+}
+
+/** What is known of that. */
+interface StartedWith {
   /** Address → serial number. */
   readonly served: ReadonlyMap<string, string>
+  /** Addresses that show it with the chain of a former CA. */
+  readonly formerChains: ReadonlySet<string>
   /** Hash of the CAs that were loaded, as far as status knows. */
   readonly recorded: string | undefined
-  readonly signal: AbortSignal
 }
 
 export class Restarts {
@@ -45,8 +51,8 @@ export class Restarts {
     this.#memories.delete(key)
   }
 
-  isDue(key: string, plan: ReloadPlan, served: ReadonlyMap<string, string>, recorded: string | undefined): boolean {
-    return this.#memories.get(key)?.settled !== settledBy(plan, served, recorded)
+  isDue(key: string, plan: ReloadPlan, known: StartedWith): boolean {
+    return this.#memories.get(key)?.settled !== settledBy(plan, known)
   }
 
   /** Whether every workload has what status is to remember as loaded. */
@@ -78,7 +84,7 @@ export class Restarts {
   }
 
   async step(turn: RestartTurn): Promise<Result> {
-    const { view, plan, served, recorded, signal } = turn
+    const { view, plan, signal } = turn
     const memory: Memory = { settled: undefined, step: undefined, failure: undefined }
     let seen: readonly WorkloadSeen[]
     try {
@@ -93,7 +99,7 @@ export class Restarts {
     const step = decideRollout(seen, clock.now())
     memory.step = step
     if (step === undefined) {
-      memory.settled = settledBy(plan, served, recorded)
+      memory.settled = settledBy(plan, turn)
       return this.#later(seen)
     }
     if (step.act === 'Wait') return { requeueAfterMs: step.reason === 'Rolling' ? pollMs : refusedMs }
@@ -132,7 +138,7 @@ export class Restarts {
     return { requeueAfterMs: refusedMs }
   }
 
-  #see({ view, plan, served, recorded, signal }: RestartTurn): Promise<readonly WorkloadSeen[]> {
+  #see({ view, plan, signal, ...known }: RestartTurn): Promise<readonly WorkloadSeen[]> {
     const { namespace } = view.profile.metadata
     return Promise.all(
       plan.workloads.map(async (wanted) => {
@@ -141,7 +147,7 @@ export class Restarts {
         const annotations = live?.spec.template?.metadata?.annotations
         return {
           ...{ wanted, live, goal: goalOf(annotations?.[marks.restartedFor]) },
-          ...{ shows: showsOf(wanted, served), trust: recorded?.slice(0, 16) },
+          ...{ shows: showsOf(wanted, known), trust: known.recorded?.slice(0, 16) },
         }
       }),
     )
@@ -168,10 +174,11 @@ export class Restarts {
   }
 }
 
-const showsOf = ({ servers }: PlannedWorkload, served: ReadonlyMap<string, string>): boolean | undefined => {
+const showsOf = ({ servers }: PlannedWorkload, { served, formerChains }: StartedWith): boolean | undefined => {
   const shown = servers.map(({ address, delivered }) => {
     const serial = served.get(address)
-    return serial === undefined ? undefined : delivered.some((one) => one.serial === serial)
+    if (serial === undefined) return undefined
+    return delivered.some((one) => one.serial === serial) && !formerChains.has(address)
   })
   if (shown.includes(false)) return false
   return shown.length === 0 || shown.includes(undefined) ? undefined : true
@@ -180,5 +187,5 @@ const showsOf = ({ servers }: PlannedWorkload, served: ReadonlyMap<string, strin
 const goalsOf = ({ workloads: all }: ReloadPlan): string =>
   JSON.stringify(all.map(({ kind, name, goal }) => [kind, name, annotationOf(goal)]))
 
-const settledBy = (plan: ReloadPlan, served: ReadonlyMap<string, string>, recorded: string | undefined): string =>
-  `${goalsOf(plan)} ${JSON.stringify([plan.workloads.map((one) => showsOf(one, served)), recorded === plan.trustHash])}`
+const settledBy = (plan: ReloadPlan, known: StartedWith): string =>
+  `${goalsOf(plan)} ${JSON.stringify([plan.workloads.map((one) => showsOf(one, known)), known.recorded === plan.trustHash])}`

@@ -49,10 +49,10 @@ export const world = (spec: object, options: WorldOptions = {}) => {
   const { context, stores, clock, events } = stubContext({ get })
   const profile = profileOf(spec, status)
   stores.profiles.set(key, profile)
-  const authority = (name: string, reported: object = {}): void =>
+  const authority = (name: string, reported: object = {}, source: object = { selfSigned: {} }): void =>
     void stores.authorities.set(`data/${name}`, {
       metadata: { name, namespace: 'data' },
-      spec: { source: { selfSigned: {} } },
+      spec: { source },
       status: reported,
     } as unknown as CertificateAuthority)
   authority('ca')
@@ -74,7 +74,7 @@ export const world = (spec: object, options: WorldOptions = {}) => {
       ...{ apiVersion: 'dbtls.dev/v1alpha1', kind: 'DatabaseCertificate' },
       metadata: { name: 'orders-server', namespace: 'data' },
       spec: { ...expansion.certificates[0]?.spec, authorityRef: { name: 'ca' } },
-      status: { serialNumber, trustBundleHash },
+      status: { serialNumber, trustBundleHash, authorityFingerprint: 'CA' },
     }) as unknown as DatabaseCertificate
   const deliver = (serial: string, trust?: string): ProfileView => ({
     ...{ key, profile, expansion },
@@ -85,6 +85,9 @@ export const world = (spec: object, options: WorldOptions = {}) => {
       const servedSerial = serials[index]
       return { endpoint, ...(servedSerial === undefined ? {} : { servedSerial, seenAt: clock.now() }) }
     })
+  /** All show A, and these of them with the chain of a former CA. */
+  const chained = (...former: readonly boolean[]): readonly EndpointSeen[] =>
+    shown(...expansion.endpoints.map(() => 'A')).map((one, at) => ({ ...one, formerChain: former[at] === true }))
   /** All show A, and have proved this. */
   const proving = (trust: TrustProved | undefined): readonly EndpointSeen[] =>
     shown(...expansion.endpoints.map(() => 'A')).map((one) => ({ ...one, ...(trust === undefined ? {} : { trust }) }))
@@ -96,7 +99,22 @@ export const world = (spec: object, options: WorldOptions = {}) => {
     throw new Error('it does not come to rest')
   }
   return {
-    ...{ reloads, deliver, shown, proving, run, woken, queued, visits, logins, clock, events, expansion, authority },
+    ...{
+      reloads,
+      deliver,
+      shown,
+      chained,
+      proving,
+      run,
+      woken,
+      queued,
+      visits,
+      logins,
+      clock,
+      events,
+      expansion,
+      authority,
+    },
     answers: (next: (visit: Visit) => Came | Promise<Came>) => void (answer = next),
     /** Which version of the account's Secret the cache has. */
     secretIs: (resourceVersion: string, offered = offeredTo) => {

@@ -6,7 +6,7 @@ import type { Reload, ReloadWay } from '../../database/engines/engine.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import type { Verdict } from '../collaborators.ts'
-import { arrivalOf, attemptOf, isCurrent, isStale, type ServerState } from './decide.ts'
+import { arrivalOf, attemptOf, isCurrent, isStale, type ServerState, showsFormer } from './decide.ts'
 import type { PlannedServer, ReloadPlan } from './plan.ts'
 
 export type ReloadStatus = NonNullable<DatabaseTLSProfileStatus['reload']>
@@ -59,6 +59,7 @@ const secretsOf = ({ delivered }: PlannedServer): string =>
 
 /** When what it lacks was delivered. */
 export const sinceOf = (server: PlannedServer, state: ServerState): Instant | undefined => {
+  if (!isStale(state) && state.chainSince !== undefined) return state.chainSince
   if (!isStale(state) && state.trustSince !== undefined) return state.trustSince
   const known = server.delivered.flatMap(({ since }) => since ?? [])
   return known.length === 0 ? undefined : Math.max(...known)
@@ -90,14 +91,15 @@ export const serverWords = (
   const { failure } = attempt ?? {}
   if (failure !== undefined)
     return told(failure.reason, `${sentence(failure.message)}${cureOf(failure.reason, plan.engine)}`)
-  const shows = isStale(state) ? `It shows ${state.served}` : 'Its CAs have changed'
+  const chain = state.chainSince === undefined || isStale(state) ? '' : ' with the chain of a former CA'
+  const shows = showsFormer(state) ? `It shows ${state.served}${chain}` : 'Its CAs have changed'
   if (attempt?.toldAt === undefined) return told('Waiting', `${shows}, and is told to read its files again.`)
   if (!isLate)
     return told(
       'Waiting',
       `${shows}. It was told to read its files, which may not have come to its pod yet; it is told again.`,
     )
-  if (isStale(state)) return told('KeptOld', keptWords(plan.reload, server, shows))
+  if (showsFormer(state)) return told('KeptOld', keptWords(plan.reload, server, shows))
   return state.lacksNext === true
     ? told('KeptOld', keptWords(plan.reload, server, 'It refuses clients of the next CA'))
     : undefined
