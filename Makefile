@@ -15,7 +15,7 @@ help: ## list the targets
 run: $(INSTALLED) ## database Secrets from examples/quickstart, without a cluster; Ctrl-C ends it
 	@bin/dbtls run --manifests examples/quickstart --state .dbtls/state --out .dbtls/out
 
-test: $(INSTALLED) ## every test; builds a Kubernetes control plane on first use (about 7 minutes, once), and as root a node for make e2e (12 more)
+test: $(INSTALLED) ## every test; builds a Kubernetes control plane on first use (about 8 minutes, once), and as root a node for make e2e (12 more)
 	@node scripts/run-tests.ts
 
 test-unit: $(INSTALLED) ## the tests that need no control plane

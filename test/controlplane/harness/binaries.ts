@@ -2,10 +2,9 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** The folder of the five binaries. The first call of a machine builds them, which takes minutes and says so on stderr. */
-export const controlPlaneBinaries = (): Promise<string> =>
+/** Runs a build script, which tells on stderr what it does, and prints the folder of what it has built. */
+export const built = (script: string): Promise<string> =>
   new Promise((resolve, reject) => {
-    const script = fileURLToPath(new URL('../modules/build.sh', import.meta.url))
     const child = spawn(script, { stdio: ['ignore', 'pipe', 'inherit'] })
     let folder = ''
     child.stdout.on('data', (chunk: Buffer) => (folder += chunk.toString('utf8')))
@@ -14,3 +13,7 @@ export const controlPlaneBinaries = (): Promise<string> =>
       code === 0 ? resolve(folder.trim()) : reject(new Error(`${script} ended with ${code}: its output is above`)),
     )
   })
+
+/** The folder of the five binaries. The first call of a machine builds them, which takes minutes and says so on stderr. */
+export const controlPlaneBinaries = (): Promise<string> =>
+  built(fileURLToPath(new URL('../modules/build.sh', import.meta.url)))

@@ -1,10 +1,9 @@
 /** Everything a cluster is made of, built on first use and kept: programs, the system, the node's image. Tells what it does on stderr. */
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { controlPlaneBinaries } from '../../controlplane/harness/binaries.ts'
+import { built, controlPlaneBinaries } from '../../controlplane/harness/binaries.ts'
 import { must } from '../../controlplane/harness/process.ts'
 import { debian, once } from '../../databases/harness/install.ts'
 import { kindCache } from './cache.ts'
@@ -14,16 +13,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const keyOf = (...parts: readonly string[]): string =>
   createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16)
 
-const nodeBinaries = (): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(path('../modules/build.sh'), { stdio: ['ignore', 'pipe', 'inherit'] })
-    let folder = ''
-    child.stdout.on('data', (chunk: Buffer) => (folder += chunk.toString('utf8')))
-    child.once('error', reject)
-    child.once('close', (code) =>
-      code === 0 ? resolve(folder.trim()) : reject(new Error(`modules/build.sh ended with ${code}`)),
-    )
-  })
+const nodeBinaries = (): Promise<string> => built(path('../modules/build.sh'))
 
 export interface Parts {
   /** Root of the node's Debian, which has podman too. */
