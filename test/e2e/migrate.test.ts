@@ -1,148 +1,76 @@
 /**
- * docs/migrate-cert-manager.md, typed on a real API server: objects of cert-manager's kinds (CRDs that keep every field; nobody acts
- * on them) and its Secrets are read, migrated and taken over, and the Secret holds what it held.
+ * docs/migrate-cert-manager.md, typed beside cert-manager itself, which owns its Secrets (--enable-certificate-owner-ref, the worse
+ * case): they are read, migrated, taken over and handed back, and hold what they held.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { certManagerData, certManagerMarks } from '../../src/pki/cert-manager.fixture.ts'
-import { parseCertificate } from '../../src/pki/certificates/parse.ts'
-import { certificatesOf, encodePem } from '../../src/pki/encoding/pem.ts'
+import { encodePem } from '../../src/pki/encoding/pem.ts'
 import { makeRoot } from '../../src/pki/testing.ts'
 import {
   ControlPlane,
-  eventually,
   installChart,
+  type ManagedProcess,
   type Operator,
   run,
   startOperator,
 } from '../controlplane/harness/index.ts'
+import { startCertManager } from './cert-manager/index.ts'
+import type { SecretThing } from './support/api.ts'
+import { Page } from './support/page.ts'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
-const page = readFileSync(join(repository, 'docs/migrate-cert-manager.md'), 'utf8')
-
-interface Step {
-  readonly command: string
-  /** Lines that the page shows; others may be printed between them. */
-  readonly shows: readonly string[]
-}
-
-const steps: readonly Step[] = [...page.matchAll(/```console\n([^]*?)```/g)].flatMap(([, block = '']) =>
-  block
-    .split(/^\$ /m)
-    .slice(1)
-    .map((part) => {
-      const [command = '', ...shows] = part.trimEnd().split('\n')
-      return { command, shows }
-    }),
-)
-const [, given = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
-
-const crd = (kind: string, plural: string, scope: string): object => ({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: `${plural}.cert-manager.io` },
-  spec: {
-    group: 'cert-manager.io',
-    scope,
-    names: { kind, plural, singular: kind.toLowerCase() },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-})
-
-const secretOf = (name: string, stringData: object, metadata: object = {}): object => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name, namespace: 'data', ...metadata },
-  type: 'kubernetes.io/tls',
-  stringData,
-})
+const page = new Page('docs/migrate-cert-manager.md')
+const steps = page.steps()
+const [given = ''] = page.blocks('yaml')
 
 let plane: ControlPlane
 let operator: Operator | undefined
+let certManager: ManagedProcess | undefined
 let folder: string
-let serial: string
-let key: string
+let issued: SecretThing
 
 const kubectl = (...args: string[]) => plane.kubectlOk(args)
-const apply = (...objects: object[]) =>
-  plane.kubectlOk(
-    ['apply', '--server-side', '--field-manager=cert-manager-certificates-issuing', '-f', '-'],
-    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
-  )
+const secretOf = (name: string) => plane.getJson<SecretThing>(['-n', 'data', 'secret', name])
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'dbtls-migrate-'))
-  plane = await ControlPlane.start()
+  // The garbage collector learns of kinds that come after it only in time, and would delete what is to be orphaned.
+  plane = await ControlPlane.start({ controllerManager: false })
+  certManager = await startCertManager(plane, { ownerRef: true })
+  await plane.startControllerManager()
   const chart = await installChart(plane, { release: 'migrate' })
   operator = await startOperator(plane, chart)
   await operator.ready()
-  await apply(
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'data' } },
-    crd('Certificate', 'certificates', 'Namespaced'),
-    crd('Issuer', 'issuers', 'Namespaced'),
-    crd('ClusterIssuer', 'clusterissuers', 'Cluster'),
-  )
-  await kubectl(
-    'wait',
-    '--for=condition=Established',
-    '--timeout=60s',
-    ...['certificates', 'issuers', 'clusterissuers'].map((one) => `crd/${one}.cert-manager.io`),
-  )
-  await eventually('the kinds to be served', async () => {
-    const { code } = await plane.kubectl(['apply', '-f', '-'], given)
-    return code === 0
-  })
-  const now = Date.now()
-  const root = await makeRoot({ commonName: 'Data CA', now: now - 2 * 86_400_000 })
-  const data = await certManagerData(root, {
-    algorithm: { algorithm: 'ECDSA', size: 256 },
-    commonName: 'orders',
-    organizations: ['Acme'],
-    names: [{ type: 'DNS', value: 'orders.data.svc' }],
-    extendedKeyUsage: ['serverAuth'],
-    now: now - 86_400_000,
-  })
-  key = data['tls.key']
-  const [leaf] = certificatesOf(data['tls.crt'])
-  serial = parseCertificate(leaf ?? new Uint8Array()).serialNumber
-  const uid = await kubectl('-n', 'data', 'get', 'certificate', 'orders', '-o', 'jsonpath={.metadata.uid}')
-  // As with --enable-certificate-owner-ref, which is the worse case.
-  const owner = {
-    apiVersion: 'cert-manager.io/v1',
-    kind: 'Certificate',
-    name: 'orders',
-    uid,
-    controller: true,
-    blockOwnerDeletion: true,
+  await kubectl('create', 'namespace', 'data')
+  const root = await makeRoot({ commonName: 'Data CA', now: Date.now() - 86_400_000 })
+  const stringData = {
+    'tls.crt': encodePem('CERTIFICATE', root.certificate),
+    'tls.key': encodePem('PRIVATE KEY', root.key.pkcs8),
   }
-  await apply(
-    secretOf('data-ca-key-pair', {
-      'tls.crt': encodePem('CERTIFICATE', root.certificate),
-      'tls.key': encodePem('PRIVATE KEY', root.key.pkcs8),
-    }),
-    secretOf('orders-tls', data, { ...certManagerMarks('orders', 'data-ca'), ownerReferences: [owner] }),
+  const metadata = { name: 'data-ca-key-pair', namespace: 'data' }
+  await plane.apply(
+    JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata, type: 'kubernetes.io/tls', stringData }),
   )
+  writeFileSync(join(folder, 'cert-manager.yaml'), given)
+  await plane.apply(given)
+  await kubectl('-n', 'data', 'wait', 'certificate/orders', '--for=condition=Ready', '--timeout=120s')
+  issued = await secretOf('orders-tls')
+  expect(issued.metadata.ownerReferences).toHaveLength(1)
 })
 afterAll(async () => {
+  await certManager?.stop()
   await operator?.stop()
   await plane?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** What differs from run to run. */
+/** What differs from run to run. cert-manager's serial numbers have up to 40 digits. */
 const normalised = (line: string): string =>
   line
-    .replace(/\b[0-9A-F]{32}\b/g, 'SERIAL')
+    .replace(/\b[0-9A-F]{30,40}\b/g, 'SERIAL')
     .replace(/ {2,}/g, '  ')
     .trimEnd()
 
@@ -166,17 +94,14 @@ describe('From cert-manager', () => {
     for (const line of shows) expect(printed, command).toContain(normalised(line))
   })
 
-  it('leaves the Secret with its key, its certificate and nobody who takes it along', async () => {
-    const stdout = await kubectl('-n', 'data', 'get', 'secret', 'orders-tls', '-o', 'json')
-    const secret = JSON.parse(stdout) as {
-      readonly metadata: { readonly annotations: Record<string, string>; readonly ownerReferences?: readonly unknown[] }
-      readonly data: Record<string, string>
-    }
-    expect(Buffer.from(secret.data['tls.key'] ?? '', 'base64').toString()).toBe(key)
-    expect(secret.metadata.ownerReferences ?? []).toEqual([])
-    expect(secret.metadata.annotations['dbtls.dev/taken-over']).toBe(serial)
-    const status = await kubectl('-n', 'data', 'get', 'dbcert', 'orders', '-o', 'jsonpath={.status.serialNumber}')
-    expect(status).toBe(serial)
+  it('hands the Secret back as it was, to the Certificate of that name', async () => {
+    const secret = await secretOf('orders-tls')
+    expect(secret.data).toEqual(issued.data)
+    const [owner] = secret.metadata.ownerReferences ?? []
+    expect(owner?.uid).toBe(
+      await kubectl('-n', 'data', 'get', 'certificate', 'orders', '-o', 'jsonpath={.metadata.uid}'),
+    )
+    expect(owner?.uid).not.toBe(issued.metadata.ownerReferences?.[0]?.uid)
   })
 
   it('reads manifests from a pipe as well', async () => {

@@ -119,7 +119,7 @@ const textOfStdin = async ({ stdin }: Io): Promise<string> => {
   return Buffer.concat(parts).toString('utf8')
 }
 
-const migrate = async ({ found, secrets, problems }: Reading, values: Given, io: Io): Promise<number> => {
+const migrate = async ({ found, secrets, requests, problems }: Reading, values: Given, io: Io): Promise<number> => {
   const clusterNamespace = clusterNamespaceOf(values)
   const migration = planMigration(found, { clusterNamespace, secretTypeOf: (key) => secrets.get(key)?.type })
   const verdicts = await judge(migration, secrets, systemClock().now())
@@ -127,8 +127,8 @@ const migrate = async ({ found, secrets, problems }: Reading, values: Given, io:
   if (out === undefined) writeStream(io, migration)
   else await writeFolder(out, migration)
   tell(io, migration, verdicts, problems)
-  for (const line of stepsFor(migration, `kubectl apply -f ${out === undefined ? 'dbtls.yaml' : `${out} --recursive`}`))
-    io.stderr.write(`${line}\n`)
+  const apply = `kubectl apply -f ${out === undefined ? 'dbtls.yaml' : `${out} --recursive`}`
+  for (const line of stepsFor(migration, apply, requests)) io.stderr.write(`${line}\n`)
   if (found.length === 0) {
     writeProblem(io, 'dbtls migrate cert-manager: nothing of cert-manager was found')
     return 1

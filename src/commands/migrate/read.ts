@@ -16,6 +16,8 @@ export interface Reading {
   readonly found: readonly Found[]
   /** `namespace/name` → as far as they were among what was read, or may be read. */
   readonly secrets: ReadonlyMap<string, Secret>
+  /** Title of a Certificate → names of its CertificateRequests, where a cluster was read that shows them. */
+  readonly requests: ReadonlyMap<string, readonly string[]>
   /** What is of cert-manager and could not be taken, and what could not be read, one sentence each. */
   readonly problems: readonly string[]
 }
@@ -52,7 +54,12 @@ export const readFiles = async (
   return finished(draft)
 }
 
-const finished = ({ found, secrets, problems }: Draft): Reading => ({ found: [...found.values()], secrets, problems })
+const finished = ({ found, secrets, problems }: Draft): Reading => ({
+  found: [...found.values()],
+  secrets,
+  requests: new Map(),
+  problems,
+})
 
 const takeText = (file: string, text: string, namespace: string, draft: Draft): void => {
   let values: unknown[]
@@ -119,7 +126,7 @@ const takeObject = (file: string, value: unknown, namespace: string, draft: Draf
   else draft.found.set(title, found)
 }
 
-const resource = (kind: CertManagerKind, plural: string): Resource => ({
+const resource = (kind: CertManagerKind | 'CertificateRequest', plural: string): Resource => ({
   group: certManagerGroup,
   version,
   plural,
@@ -149,7 +156,23 @@ export const readCluster = async (cluster: Cluster, namespace: string | undefine
     if (!isForbidden(error)) throw error
     draft.problems.push(`ClusterIssuers could not be read: ${error.message}`)
   }
-  return finished(draft)
+  return { ...finished(draft), requests: await readRequests(cluster, namespace) }
+}
+
+const readRequests = async (cluster: Cluster, namespace: string | undefined): Promise<Reading['requests']> => {
+  const requests = new Map<string, string[]>()
+  try {
+    const kind = resource('CertificateRequest', 'certificaterequests')
+    for (const { metadata } of await listAll(cluster, kind, { namespace }))
+      for (const owner of metadata.ownerReferences ?? []) {
+        if (owner.kind !== 'Certificate') continue
+        const title = titleOf({ kind: 'Certificate', namespace: metadata.namespace ?? '', name: owner.name })
+        requests.set(title, [...(requests.get(title) ?? []), metadata.name])
+      }
+  } catch (error) {
+    if (!isForbidden(error) && !isNotFound(error)) throw error
+  }
+  return requests
 }
 
 /** Those of `keys` (`namespace/name`) that are there and may be read; `refused` says why others may not. */

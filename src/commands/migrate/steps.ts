@@ -4,8 +4,12 @@ import type { KubeObject } from '../../cluster/port.ts'
 import { type Found, titleOf } from './inventory.ts'
 import type { Migration, Written } from './plan.ts'
 
-/** Lines; `apply` says where the manifests are. */
-export const stepsFor = (migration: Migration, apply: string): readonly string[] => {
+/** Lines; `apply` says where the manifests are, `requests` which CertificateRequests a Certificate (by its title) has. */
+export const stepsFor = (
+  migration: Migration,
+  apply: string,
+  requests: ReadonlyMap<string, readonly string[]> = new Map(),
+): readonly string[] => {
   const { authorities, certificates, notes } = migration
   if (authorities.length + certificates.length === 0) return []
   const replaced = [...certificates, ...authorities].flatMap(({ from }) => from)
@@ -23,6 +27,7 @@ export const stepsFor = (migration: Migration, apply: string): readonly string[]
               leaving,
               (names, namespace) => `kubectl -n ${namespace} delete certificate ${names} --cascade=orphan`,
             ),
+            ...requestLines(leaving, requests),
           ],
         ]),
     ...(certificates.length === 0
@@ -60,7 +65,24 @@ const issuerSteps = (replaced: readonly Found[]): (readonly string[])[] => {
   ]
 }
 
-const byNamespace = (found: readonly Found[], line: (names: string, namespace: string) => string): string[] =>
+const requestLines = (
+  certificates: readonly Found[],
+  requests: ReadonlyMap<string, readonly string[]>,
+): readonly string[] => {
+  const left = certificates.flatMap((one) =>
+    (requests.get(titleOf(one)) ?? []).map((name) => ({ namespace: one.namespace, name })),
+  )
+  if (left.length === 0) return []
+  return [
+    'Their CertificateRequests are left, and under a Certificate of the same name cert-manager would issue nothing because of them:',
+    ...byNamespace(left, (names, namespace) => `kubectl -n ${namespace} delete certificaterequest ${names}`),
+  ]
+}
+
+const byNamespace = (
+  found: readonly Pick<Found, 'namespace' | 'name'>[],
+  line: (names: string, namespace: string) => string,
+): string[] =>
   [...new Set(found.map(({ namespace }) => namespace))].map((namespace) =>
     line(
       found
