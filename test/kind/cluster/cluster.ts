@@ -16,6 +16,9 @@ const node = `${name}-control-plane`
 const apiPort = 6443
 const volumes = 8
 
+/** There is one of each. Who elects gives up when the API server dies, and then waits for the end of the Lease that it had itself. */
+const alone = { extraArgs: [{ name: 'leader-elect', value: 'false' }] }
+
 /** As kind reads it. `audit`: a folder of the box. */
 const configuration = (audit: string): string => {
   const patches = [
@@ -31,10 +34,16 @@ const configuration = (audit: string): string => {
         ],
         extraVolumes: [{ name: 'audit', hostPath: '/audit', mountPath: '/audit', pathType: 'Directory' }],
       },
+      controllerManager: alone,
+      scheduler: alone,
     },
     // A machine's root may lack CAP_SYS_RESOURCE, and Kubernetes still runs on control groups of version 1.
     // Changed Secrets come into volumes within seconds, by the same way as with the default of a minute.
-    { kind: 'KubeletConfiguration', failCgroupV1: false, oomScoreAdj: 0, syncFrequency: '5s' },
+    // What died is started again within seconds, too, however often a test has killed it.
+    {
+      ...{ kind: 'KubeletConfiguration', failCgroupV1: false, oomScoreAdj: 0, syncFrequency: '2s' },
+      crashLoopBackOff: { maxContainerRestartPeriod: '2s' },
+    },
     { kind: 'KubeProxyConfiguration', oomScoreAdj: 0 },
   ]
   return JSON.stringify({

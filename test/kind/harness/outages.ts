@@ -40,13 +40,18 @@ export const killApiServer = (plane: Connection, info: ClusterInfo): Promise<boo
     return apiServer(plane)
   })
 
-/** With a further flag: kubelet starts it anew when its manifest has changed. */
+/**
+ * With a further flag. kubelet looks only every ten seconds whether a former pod of a changed manifest has ended, so it is taken away
+ * until its folder is.
+ */
 export const restartApiServerWith = (plane: Connection, info: ClusterInfo, flag: string): Promise<boolean> =>
   during(async () => {
     const manifest = '/etc/kubernetes/manifests/kube-apiserver.yaml'
-    const changed = `sed 's/^    - kube-apiserver$/&\\n    - ${flag}/' ${manifest} >/tmp/changed`
-    // Not in place: kubelet reads every file of that folder. It would give the former one half a minute to end.
-    await inNode(info, `${changed}; cp /tmp/changed ${manifest}; sleep 3; pkill -9 -x kube-apiserver || :`)
+    const change = `sed 's/^    - kube-apiserver$/&\\n    - ${flag}/' ${manifest} >/tmp/changed; rm ${manifest}`
+    const isThere = 'ls -d /var/lib/kubelet/pods/*/containers/kube-apiserver >/dev/null 2>&1'
+    // kubelet would give it half a minute to end, or has not yet seen that it is not wanted.
+    const end = `for _ in $(seq 100); do ${isThere} || break; pkill -9 -x kube-apiserver || :; sleep 0.2; done`
+    await inNode(info, `${change}; ${end}; cp /tmp/changed ${manifest}`)
     const runs = async () => (await inNode(info, `pgrep -f '[k]ube-apiserver .*${flag}' || :`)) !== ''
     await eventually('an API server with that flag', runs, patience)
     return apiServer(plane)

@@ -8,11 +8,11 @@ let good = 0
 let failed = 0
 const servers = new Set()
 
-const once = () =>
+const once = (patienceMs) =>
   new Promise((resolve, reject) => {
     const socket = connect({ host, port: Number(port), servername: host, ...filesOf('/tls') })
     let said = ''
-    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')))
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer')))
     socket.on('data', (chunk) => (said += chunk))
     socket.once('error', reject)
     socket.once('end', () => {
@@ -24,10 +24,10 @@ const once = () =>
   })
 
 process.on('SIGTERM', () => process.exit(0))
-// The count begins when the server is there.
+// The count begins when the server is there. After a restart of the node its Service may still lead to where it was before.
 for (;;) {
   try {
-    await once()
+    await once(1000)
     break
   } catch {
     await sleep(500)
@@ -35,7 +35,7 @@ for (;;) {
 }
 for (let number = 0; ; number++) {
   try {
-    await once()
+    await once(10_000)
     good++
   } catch (error) {
     // Of the volume, while it is changed: no connection was tried.
