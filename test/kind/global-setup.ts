@@ -43,13 +43,21 @@ const buildImages = async (): Promise<Images> => {
   }
 }
 
-const load = async (cluster: KindCluster, { operator, databases }: Images): Promise<Partial<ClusterInfo>> => {
+/** The image of databases comes while the operator starts. */
+const install = async (cluster: KindCluster, { operator, databases }: Images): Promise<ClusterInfo> => {
   await cluster.load(operator.archive)
   say(`${operatorImage}: ${(operator.size / 2 ** 20).toFixed(0)} MiB, ${operator.components} components`)
-  if (databases === undefined) return {}
-  await cluster.load(databases)
-  say(databasesImage)
-  return { databases: databasesImage }
+  const info = { ...cluster.info, image: operatorImage }
+  const installed = async (): Promise<void> => {
+    await installOperator(new Connection(connectionOf(info)), operatorImage)
+    say('the operator is installed')
+  }
+  const loaded = async (archive: string): Promise<void> => {
+    await cluster.load(archive)
+    say(databasesImage)
+  }
+  await Promise.all([installed(), ...(databases === undefined ? [] : [loaded(databases)])])
+  return databases === undefined ? info : { ...info, databases: databasesImage }
 }
 
 /** Where no cluster can be had: every test is skipped, and scripts/run-tests.ts says why beside the count. */
@@ -105,11 +113,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   try {
     if (built.status === 'rejected') throw built.reason
-    const loaded = await load(cluster, built.value).finally(() => rmSync(built.value.folder, { recursive: true }))
-    const info = { ...cluster.info, ...loaded, image: operatorImage }
-    await installOperator(new Connection(connectionOf(info)), operatorImage)
-    say('the operator is installed')
-    project.provide('kind', info)
+    const { folder } = built.value
+    project.provide('kind', await install(cluster, built.value).finally(() => rmSync(folder, { recursive: true })))
   } catch (error) {
     await stop()
     throw error

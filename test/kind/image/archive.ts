@@ -12,6 +12,8 @@ export interface Layer {
   readonly folder: string
   /** `UID:GID` of every file; absent: as on disk. */
   readonly owner?: string
+  /** Patterns of paths in the folder that stay out. */
+  readonly without?: readonly string[]
 }
 
 /** The `config` of the OCI image specification that is used here. */
@@ -57,11 +59,12 @@ const putJson = (layout: string, mediaType: string, value: unknown): Descriptor 
 }
 
 /** The same folder gives the same bytes: names in order, and no time of its own. */
-const putLayer = async (layout: string, { folder, owner }: Layer): Promise<Descriptor> => {
+const putLayer = async (layout: string, { folder, owner, without = [] }: Layer): Promise<Descriptor> => {
   const file = join(layout, 'layer.tar')
   const [user, group] = owner?.split(':') ?? []
   const owned = user === undefined || group === undefined ? [] : [`--owner=${user}`, `--group=${group}`]
-  const args = ['--sort=name', '--mtime=@0', '--numeric-owner', ...owned]
+  const left = without.map((pattern) => `--exclude=./${pattern}`)
+  const args = ['--sort=name', '--mtime=@0', '--numeric-owner', ...owned, ...left]
   await must('tar', ['--create', '--file', file, ...args, '--directory', folder, '.'])
   const digest = await digestOf(file)
   const { size } = statSync(file)

@@ -15,6 +15,12 @@ const packages = [
   ...['dash', 'coreutils', 'sed', 'grep', 'hostname'],
 ]
 
+/** Half of all: a compiler of queries, which PostgreSQL does without where it is absent; Perl, and the sources of locales. */
+const unused = [
+  ...['lib/postgresql/17/lib/llvmjit.so', 'lib/x86_64-linux-gnu/libLLVM*', 'lib/x86_64-linux-gnu/libz3*'],
+  ...['lib/x86_64-linux-gnu/perl*', 'share/perl*', 'share/i18n'],
+].map((path) => `usr/${path}`)
+
 /** Undefined where Debian's packages cannot be had. `folder`: where the archive goes. */
 export const buildDatabasesImage = async (folder: string): Promise<string | undefined> => {
   const installation = await debian('trixie', packages)
@@ -36,7 +42,7 @@ export const buildDatabasesImage = async (folder: string): Promise<string | unde
     await writeLayout(layout, {
       name: databasesImage,
       layers: [
-        { folder: installation.root, owner: '0:0' },
+        { folder: installation.root, owner: '0:0', without: unused },
         { folder: added, owner: '0:0' },
       ],
       config: {
