@@ -5,7 +5,7 @@ import { eventually, must } from '../../controlplane/harness/process.ts'
 import type { DatabasePlan } from '../harness/databases.ts'
 import { database, profile } from '../harness/databases.ts'
 import { list, namespaceOf, scripts } from '../harness/pods.ts'
-import { cluster, clusterInfo } from '../harness/shared.ts'
+import { beside, cluster, clusterInfo, inOrder } from '../harness/shared.ts'
 
 const namespace = 'databases'
 const info = clusterInfo()
@@ -42,7 +42,7 @@ const isReady = ({ metadata, status }: PodThing): boolean =>
   metadata.deletionTimestamp === undefined &&
   status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
 
-describe.skipIf(info?.databases === undefined)('databases on a real cluster', () => {
+describe.skipIf(info?.databases === undefined)('databases on a real cluster', beside, () => {
   let plane: Connection
   const apply = (objects: readonly object[]): Promise<string> =>
     plane.kubectlOk(['apply', '--server-side', '--force-conflicts', '-f', '-'], list(objects))
@@ -110,23 +110,25 @@ describe.skipIf(info?.databases === undefined)('databases on a real cluster', ()
     await plane.kubectl(['delete', 'namespace', namespace, '--wait=false'])
   })
 
-  it.each([mariadb, postgresql])(
-    '$engine serves what the kubelet mounted, under the name of each pod',
-    async (plan) => {
+  describe.each([mariadb, postgresql])('$engine', (plan) => {
+    it('serves what the kubelet mounted, under the name of each pod', inOrder, async () => {
       await serves(plan, await serial(plan.name))
-    },
-  )
+    })
 
-  it.each([mariadb, postgresql])(
-    '$engine takes a renewed certificate that came into its volume, told by SQL, and is not restarted',
-    async (plan) => {
-      const before = await identities(plan.name)
-      await serves(plan, await renew(plan.name))
-      expect(await identities(plan.name)).toEqual(before)
-    },
-  )
+    it(
+      'takes a renewed certificate that came into its volume, told by SQL, and is not restarted',
+      inOrder,
+      async () => {
+        const before = await identities(plan.name)
+        await serves(plan, await renew(plan.name))
+        expect(await identities(plan.name)).toEqual(before)
+      },
+    )
+  })
 
-  it('strategy Rollout restarts one pod at a time, and each comes back with its data and the new certificate', async () => {
+  const rollout =
+    'strategy Rollout restarts one pod at a time, and each comes back with its data and the new certificate'
+  it(rollout, inOrder, async () => {
     const { name, replicas } = postgresql
     const before = new Set((await pods(name)).map(({ metadata }) => metadata.uid))
     await apply([profile(postgresql, { strategy: 'Rollout' })])

@@ -1,10 +1,9 @@
-/** What comes up while an installation lives: a server that only a restart brings its certificate, things others change, things asked for no longer. */
+/** What comes up while an installation lives: a server that only a restart brings its certificate, things asked for no longer. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Connection } from '../../controlplane/harness/connection.ts'
 import { eventually, must } from '../../controlplane/harness/process.ts'
-import { operatorNamespace, release } from '../harness/install.ts'
 import { deployment, list, namespaceOf, resource, scripts, service } from '../harness/pods.ts'
-import { cluster, clusterInfo } from '../harness/shared.ts'
+import { beside, cluster, clusterInfo, inOrder } from '../harness/shared.ts'
 
 const namespace = 'everyday'
 const patience = { timeoutMs: 300_000, everyMs: 500 }
@@ -14,9 +13,6 @@ interface Issued {
 }
 interface Profile {
   readonly status?: { readonly endpoints?: readonly { readonly servedSerial?: string }[] }
-}
-interface Events {
-  readonly items: readonly { readonly reason: string; readonly series?: { readonly count: number } }[]
 }
 interface Pods {
   readonly items: readonly { readonly metadata: { readonly uid: string; readonly deletionTimestamp?: string } }[]
@@ -35,7 +31,7 @@ const profile = (clients: readonly string[]): object =>
     probe: { interval: '5s' },
   })
 
-describe.skipIf(clusterInfo() === undefined)('an installation in the course of time', () => {
+describe.skipIf(clusterInfo() === undefined)('an installation in the course of time', beside, () => {
   let plane: Connection
   const image = clusterInfo()?.image ?? ''
   const apply = (...objects: readonly object[]): Promise<string> =>
@@ -78,42 +74,23 @@ describe.skipIf(clusterInfo() === undefined)('an installation in the course of t
     await plane.kubectl(['delete', 'namespace', namespace, '--wait=false'])
   })
 
-  it('restarts a Deployment that reads its files when it starts, and sees it serve the renewed certificate', async () => {
-    const first = await serial('cache-server')
-    await eventually('the first certificate to be seen', async () => (await served()) === first, patience)
-    const before = await pods('cache')
-    const env = { ...process.env, KUBECONFIG: plane.adminKubeconfig }
-    await must('bin/dbtls', ['renew', '--profile', 'cache', '-n', namespace], { env })
-    await eventually('another certificate', async () => (await serial('cache-server')) !== first, patience)
-    const renewed = await serial('cache-server')
-    await eventually('it to be seen', async () => (await served()) === renewed, patience)
-    expect(before).not.toContain((await pods('cache'))[0])
-  })
+  it(
+    'restarts a Deployment that reads its files when it starts, and sees it serve the renewed certificate',
+    inOrder,
+    async () => {
+      const first = await serial('cache-server')
+      await eventually('the first certificate to be seen', async () => (await served()) === first, patience)
+      const before = await pods('cache')
+      const env = { ...process.env, KUBECONFIG: plane.adminKubeconfig }
+      await must('bin/dbtls', ['renew', '--profile', 'cache', '-n', namespace], { env })
+      await eventually('another certificate', async () => (await serial('cache-server')) !== first, patience)
+      const renewed = await serial('cache-server')
+      await eventually('it to be seen', async () => (await served()) === renewed, patience)
+      expect(before).not.toContain((await pods('cache'))[0])
+    },
+  )
 
-  it('puts right what others changed, and tells of it once, with a count, when its pods are replaced', async () => {
-    await eventually('the bundle', async () => !(await isGone('configmap/trusted')), patience)
-    const bundle = () => inNamespace('get', 'configmap', 'trusted', '-o', 'jsonpath={.data.ca\\.crt}')
-    const right = await bundle()
-    await inNamespace('patch', 'configmap', 'trusted', '--type=merge', '-p', '{"data":{"ca.crt":"evil"}}')
-    await eventually('the bundle to be right', async () => (await bundle()) === right, patience)
-
-    const key = () => inNamespace('get', 'secret', 'cache-server-tls', '-o', 'jsonpath={.data.tls\\.key}')
-    const own = await key()
-    for (const _ of [1, 2, 3]) {
-      await inNamespace('patch', 'secret', 'cache-server-tls', '--type=merge', '-p', '{"data":{"ca.crt":"ZXZpbA=="}}')
-      const intact = async () =>
-        (await inNamespace('get', 'secret', 'cache-server-tls', '-o', 'jsonpath={.data.ca\\.crt}')) !== 'ZXZpbA=='
-      await eventually('the Secret to be right', intact, patience)
-    }
-    expect(await key()).toBe(own)
-    await plane.kubectlOk(['-n', operatorNamespace, 'rollout', 'restart', `deployment/${release}`])
-    await plane.kubectlOk(['-n', operatorNamespace, 'rollout', 'status', `deployment/${release}`, '--timeout=300s'])
-    const counts = async (): Promise<(number | undefined)[]> =>
-      (await read<Events>('events.events.k8s.io')).items.flatMap(({ series }) => (series ? [series.count] : []))
-    expect(await eventually('the count', async () => (await counts()).includes(3) && counts(), patience)).toContain(3)
-  })
-
-  it('removes what is asked for no longer, and forgets what has ended where a CA says so', async () => {
+  it('removes what is asked for no longer, and forgets what has ended where a CA says so', inOrder, async () => {
     const certificate = {
       ...{ authorityRef: { name: 'brief' }, dnsNames: ['brief.test'], duration: '10s', secret: { name: 'brief-tls' } },
     }

@@ -1,46 +1,11 @@
-/** Taking things away, in the wrong order too: nothing hangs, nothing is left, and certificates stay where they are to stay. */
+/** Taking the operator away in the wrong order: nothing hangs, and certificates stay where they are to stay. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Connection } from '../../controlplane/harness/connection.ts'
-import { eventually } from '../../controlplane/harness/process.ts'
 import { installOperator, operatorNamespace, release } from '../harness/install.ts'
 import { during, restartApiServerWith } from '../harness/outages.ts'
-import { type CaseNamespace, list, namespaceOf, resource } from '../harness/pods.ts'
+import { everything, intermediate } from '../harness/everything.ts'
+import { list } from '../harness/pods.ts'
 import { cluster, clusterInfo } from '../harness/shared.ts'
-
-const intermediate = (namespace: string): object =>
-  resource('CertificateAuthority', namespace, 'issuing', {
-    source: { intermediate: { authorityRef: { name: 'root' } } },
-    subject: { commonName: 'Issuing' },
-  })
-
-/** A root, an intermediate, a certificate, a profile, and a trust bundle in another namespace. */
-const everything = (namespace: CaseNamespace, trusting: CaseNamespace): object[] => [
-  namespaceOf(namespace),
-  { ...namespaceOf(trusting), ...{ metadata: { name: trusting, labels: { trusts: namespace } } } },
-  resource('CertificateAuthority', namespace, 'root', {
-    ...{ source: { selfSigned: {} }, subject: { commonName: 'Root' }, maxPathLength: 1, crl: {} },
-    trustBundle: {
-      targets: [
-        {
-          ...{
-            kind: 'ConfigMap',
-            name: 'trusted',
-            namespaces: { from: 'Selector', selector: { matchLabels: { trusts: namespace } } },
-          },
-          items: [{ key: 'ca.crt', content: 'TrustBundle' }],
-        },
-      ],
-    },
-  }),
-  intermediate(namespace),
-  resource('DatabaseCertificate', namespace, 'server', {
-    ...{ authorityRef: { name: 'issuing' }, dnsNames: ['server.test'], secret: { name: 'server-tls' } },
-  }),
-  resource('DatabaseTLSProfile', namespace, 'orders', {
-    ...{ engine: 'PostgreSQL', authorityRef: { name: 'issuing' }, topology: { services: ['orders'] } },
-    clients: [{ name: 'app' }],
-  }),
-]
 
 describe.skipIf(clusterInfo() === undefined)('removal', () => {
   let plane: Connection
@@ -58,15 +23,6 @@ describe.skipIf(clusterInfo() === undefined)('removal', () => {
   })
   afterAll(async () => {
     await plane.kubectl(['delete', 'namespace', 'left', 'left-trusting', '--wait=false'])
-  })
-
-  it('of a namespace with everything in it ends, and takes what it gave to others along', async () => {
-    await apply(everything('gone', 'gone-trusting'))
-    await ready('gone')
-    await eventually('the bundle', async () => (await names('configmap', 'gone-trusting')).includes('trusted'))
-    await plane.kubectlOk(['delete', 'namespace', 'gone', '--timeout=120s'])
-    await eventually('the bundle to go', async () => !(await names('configmap', 'gone-trusting')).includes('trusted'))
-    await plane.kubectlOk(['delete', 'namespace', 'gone-trusting', '--timeout=120s'])
   })
 
   it('of the operator while resources exist leaves certificates in place, and namespaces still end', async () => {

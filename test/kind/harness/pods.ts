@@ -88,7 +88,7 @@ export const service = (namespace: string, name: string, app: string, port: numb
 
 /** Namespaces that the cases make and fill; they must not be there before (given.ts). */
 export const caseNamespaces = [
-  ...['data', 'databases', 'everyday', 'rotated'],
+  ...['data', 'databases', 'everyday', 'drifted', 'rotated'],
   ...['gone', 'gone-trusting', 'left', 'left-trusting'],
 ] as const
 

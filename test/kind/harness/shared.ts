@@ -11,3 +11,8 @@ export const cluster = (): Connection => {
   if (info === undefined) throw new Error('there is no cluster')
   return new Connection(connectionOf(info))
 }
+
+/** Of suites: those that follow each other run side by side. */
+export const beside = { concurrent: true } as const
+/** Of the tests in such a suite that are not to be side by side themselves. */
+export const inOrder = { concurrent: false } as const
