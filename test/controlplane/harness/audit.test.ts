@@ -81,3 +81,23 @@ it('reads a growing file once, whole lines only', () => {
     rmSync(dir, { recursive: true })
   }
 })
+
+it('reads on after an entry that a killed server did not end, and says so', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'dbtls-audit-'))
+  try {
+    const file = join(dir, 'audit.log')
+    const texts = ['pods', 'secrets', 'leases'].map((name) => JSON.stringify({ kind: 'Event', ...line('get', name) }))
+    const [first = '', second = '', third = ''] = texts
+    writeFileSync(file, `${first}\n${second.slice(0, 50)}${second.slice(0, 9)}${second}\n${third}\n`)
+    const reader = new AuditReader(file)
+    expect(reader.lines().map(({ objectRef, torn }) => [objectRef?.resource, torn])).toEqual([
+      ['pods', undefined],
+      ['secrets', `${second.slice(0, 50)}${second.slice(0, 9)}`],
+      ['leases', undefined],
+    ])
+    appendFileSync(file, 'nonsense\n')
+    expect(() => reader.lines()).toThrow('not an entry of an audit log: nonsense')
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})

@@ -23,6 +23,21 @@ export interface AuditLine {
   readonly requestReceivedTimestamp: string
   readonly stageTimestamp: string
   readonly annotations?: Readonly<Record<string, string>>
+  /** What a server that was killed had written of an entry; the one after it, in the same line, is this. Nobody knows what it answered. */
+  readonly torn?: string
+}
+
+/** Entries of this form begin so. */
+const beginning = '{"kind":"Event"'
+
+const parseLine = (text: string): AuditLine => {
+  try {
+    return JSON.parse(text) as AuditLine
+  } catch (error) {
+    const at = text.lastIndexOf(beginning)
+    if (at <= 0) throw new Error(`not an entry of an audit log: ${text}`, { cause: error })
+    return { ...(JSON.parse(text.slice(at)) as AuditLine), torn: text.slice(0, at) }
+  }
 }
 
 export const auditPolicy = `apiVersion: audit.k8s.io/v1
@@ -53,7 +68,7 @@ export class AuditReader {
       const texts = (this.#rest + bytes.toString('latin1', 0, read)).split('\n')
       this.#rest = texts.pop() ?? ''
       for (const text of texts) {
-        if (text !== '') this.#lines.push(JSON.parse(Buffer.from(text, 'latin1').toString('utf8')) as AuditLine)
+        if (text !== '') this.#lines.push(parseLine(Buffer.from(text, 'latin1').toString('utf8')))
       }
     } finally {
       closeSync(file)
