@@ -15,7 +15,7 @@ import { type Clock, systemClock } from '../runtime/clock.ts'
 import { Health } from '../runtime/health.ts'
 import { LagMonitor } from '../runtime/lag.ts'
 import { createLogger, type Logger, type LogLevel } from '../runtime/log.ts'
-import { favourMemory } from '../runtime/memory.ts'
+import { HeapKeeper, v8Heap } from '../runtime/memory.ts'
 import { createMetrics, type Metrics } from '../runtime/metrics.ts'
 import { registerProcessMetrics } from '../runtime/process-metrics.ts'
 import { overviewHandler } from '../overview/handler.ts'
@@ -132,7 +132,6 @@ interface Options extends Readonly<Partial<Record<Text, string>>> {
 }
 
 const operate = async (options: Options, io: Io, log: Logger): Promise<number> => {
-  favourMemory()
   const clock = systemClock()
   const { kubeconfig, context } = options
   const config = await loadClusterConfig({ env: io.env, clock, kubeconfig, context })
@@ -168,6 +167,8 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     signsRequests: options['sign-requests'] === true,
     probes: options.probes,
   })
+  const heap = new HeapKeeper({ heap: v8Heap(), clock, load: () => operator.pending, burst: options.workers })
+  heap.start()
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })
   const address = options['metrics-address'] ?? ':9090'
@@ -195,6 +196,7 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
   await publishing?.close()
   await server.close()
   lag.stop()
+  heap.stop()
   log.info('stopped')
   return lost ? 1 : 0
 }

@@ -1,8 +1,99 @@
-import { setFlagsFromString } from 'node:v8'
-
 /**
- * Lets the heap grow slowly and shrink when there is nothing to do. By default V8 sizes it by the machine's memory: after
- * the issuance of some thousand certificates most of what a long-running process occupies is garbage that nobody collects,
- * because a program at rest allocates too little to cause a collection, and V8 judges by the rate of the busy time before.
+ * How the heap grows: by much in a burst, by little otherwise (docs/adr/0025). V8 judges by the rate of allocation and by the
+ * machine's memory. Left alone it keeps most of what a burst has left behind, because a program at rest allocates too little to cause
+ * a collection; told to favour memory at all times, it spends a quarter of a burst's processor time on collections.
  */
-export const favourMemory = (): void => setFlagsFromString('--optimize-for-size')
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Clock, Instant, Timer } from './clock.ts'
+
+export type Favour = 'Speed' | 'Memory'
+
+/** The heap of this process. Sizes are in bytes. */
+export interface Heap {
+  /** How it grows from now on. */
+  favour(what: Favour): void
+  /** Frees what nobody refers to; nothing else runs meanwhile, 1 to 2 ms for each MB that lives. The system has it back some seconds later. */
+  collect(): Promise<void>
+  /** What it occupies, garbage included. */
+  readonly size: number
+  /** From this size on, bursts have to do with little growth, too. */
+  readonly enough: number
+}
+
+const enoughBytes = 192 * 2 ** 20
+
+export const v8Heap = (): Heap => {
+  setFlagsFromString('--expose-gc')
+  // A global that exists in contexts made after the flag was set.
+  const collect = runInNewContext('gc') as (options: object) => Promise<void>
+  return {
+    favour: (what) => setFlagsFromString(what === 'Memory' ? '--optimize-for-size' : '--no-optimize-for-size'),
+    // As a task of its own: only then does V8 give back pages that are empty.
+    collect: () => collect({ type: 'major', execution: 'async' }),
+    get size() {
+      return getHeapStatistics().total_heap_size
+    },
+    enough: Math.min(enoughBytes, getHeapStatistics().heap_size_limit / 2),
+  }
+}
+
+export interface HeapKeeperOptions {
+  readonly heap: Heap
+  readonly clock: Clock
+  /** What there is to do at this moment, in tasks. */
+  readonly load: () => number
+  /** A burst: more tasks than these. */
+  readonly burst: number
+}
+
+const lookMs = 250
+/** Tasks come again within moments while a burst lasts. */
+const overMs = 2000
+
+export class HeapKeeper {
+  readonly #options: HeapKeeperOptions
+  #timer: Timer | undefined
+  #favours: Favour | undefined
+  /** When the last burst was seen that nothing was collected after, on the monotonic clock. */
+  #burstAt: Instant | undefined
+
+  constructor(options: HeapKeeperOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#favour('Memory')
+    this.#lookAgain()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  #lookAgain(): void {
+    this.#timer = this.#options.clock.setTimer(lookMs, () => {
+      this.#look()
+      this.#lookAgain()
+    })
+  }
+
+  #look(): void {
+    const { heap, clock, load, burst } = this.#options
+    const now = clock.monotonic()
+    if (load() > burst) {
+      this.#burstAt = now
+      this.#favour(heap.size < heap.enough ? 'Speed' : 'Memory')
+    } else if (this.#burstAt !== undefined && now - this.#burstAt >= overMs) {
+      this.#burstAt = undefined
+      this.#favour('Memory')
+      void heap.collect()
+    }
+  }
+
+  #favour(what: Favour): void {
+    if (what === this.#favours) return
+    this.#favours = what
+    this.#options.heap.favour(what)
+  }
+}

@@ -1,0 +1,87 @@
+import { getHeapStatistics } from 'node:v8'
+import { describe, expect, it } from 'vitest'
+import { ManualClock } from './manual-clock.ts'
+import { HeapKeeper, v8Heap } from './memory.ts'
+
+const MB = 2 ** 20
+
+/** A heap that says what it was told. */
+const setUp = () => {
+  const clock = new ManualClock()
+  const told: string[] = []
+  const heap = {
+    favour: (what: string) => void told.push(what),
+    collect: () => Promise.resolve(void told.push('collect')),
+    size: 60 * MB,
+    enough: 192 * MB,
+  }
+  const work = { load: 0 }
+  const keeper = new HeapKeeper({ heap, clock, load: () => work.load, burst: 16 })
+  keeper.start()
+  const after = async (ms: number, load = work.load): Promise<string[]> => {
+    work.load = load
+    await clock.advance(ms)
+    return told.splice(0)
+  }
+  return { after, heap, keeper, clock, told }
+}
+
+describe('the heap', () => {
+  it('favours memory from the start, and is left alone while there is little to do', async () => {
+    const { after } = setUp()
+    expect(await after(0)).toEqual(['Memory'])
+    expect(await after(3_600_000, 16)).toEqual([])
+  })
+
+  it('favours speed while more is to be done than there are workers, and is collected once when that is over', async () => {
+    const { after } = setUp()
+    await after(0)
+    expect(await after(250, 17)).toEqual(['Speed'])
+    expect(await after(60_000)).toEqual([])
+    expect(await after(1_500, 3)).toEqual([])
+    expect(await after(1_000)).toEqual(['Memory', 'collect'])
+    expect(await after(3_600_000)).toEqual([])
+  })
+
+  it('takes bursts that follow each other for one', async () => {
+    const { after } = setUp()
+    await after(250, 500)
+    for (let at = 0; at < 10; at += 1) {
+      await after(1_500, 0)
+      expect(await after(250, 500)).toEqual([])
+    }
+  })
+
+  it('favours memory again where a burst has made it large', async () => {
+    const { after, heap } = setUp()
+    await after(250, 5_000)
+    heap.size = 192 * MB
+    expect(await after(250)).toEqual(['Memory'])
+    heap.size = 150 * MB
+    expect(await after(250)).toEqual(['Speed'])
+  })
+
+  it('is nobody’s concern after the end', async () => {
+    const { after, keeper, clock } = setUp()
+    keeper.stop()
+    expect(await after(60_000, 500)).toEqual(['Memory'])
+    expect(clock.timers).toBe(0)
+  })
+
+  it('of V8 is rid of garbage when it was collected', async () => {
+    const heap = v8Heap()
+    const used = (): number => getHeapStatistics().used_heap_size
+    const fill = (): number => Array.from({ length: 500_000 }, (_, at) => ({ at, text: `${at}` })).length
+    heap.favour('Speed')
+    await heap.collect()
+    const before = used()
+    expect(fill()).toBe(500_000)
+    const full = used()
+    heap.favour('Memory')
+    await heap.collect()
+    expect(full - before).toBeGreaterThan(10 * MB)
+    expect(used() - before).toBeLessThan((full - before) / 2)
+    expect(heap.size).toBeGreaterThanOrEqual(used())
+    expect(heap.enough).toBeLessThanOrEqual(192 * MB)
+  })
+})
