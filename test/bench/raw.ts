@@ -34,7 +34,7 @@ export const rawLoop = async (
   rounds: number,
   { rsaKeys = false, applies = false }: Partial<Pick<RawJob, 'rsaKeys' | 'applies'>> = {},
 ): Promise<RawResult> => {
-  const [warmUp, alone] = rsaKeys ? [20, 0] : [100, 50]
+  const [warmUp, alone] = rsaKeys ? [20, 0] : [rounds, 50]
   await bench.namespace(namespace, { wait: false })
   if (!applies) await bench.createCertificates(namespace, warmUp + rounds + alone)
   const { kubeconfig } = bench.chart
