@@ -6,7 +6,8 @@
  *
  * A shell test is test/shell/*.test.sh; it prints `ok NAME`, `not ok NAME` or `skip NAME` a line, as a rule with a reason.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
@@ -51,17 +52,15 @@ const failuresOf = (report: VitestReport): string[] =>
 /** Written by test/kind/global-setup.ts where there is no cluster. */
 const noCluster = 'build/test/no-cluster'
 
-const runVitest = (tally: Tally, args: readonly string[], env = process.env): void => {
-  const outputFile = 'build/test/vitest.json'
-  mkdirSync('build/test', { recursive: true })
-  for (const file of [outputFile, noCluster]) rmSync(file, { force: true })
+/** `name`: of this run, among those that go on at the same time. */
+const runVitest = async (tally: Tally, name: string, args: readonly string[], env = process.env): Promise<void> => {
+  const outputFile = `build/test/${name}.json`
+  rmSync(outputFile, { force: true })
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${outputFile}`]
-  const { status } = spawnSync('vitest', ['run', ...reporters, ...args], {
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  const vitest = spawn('vitest', ['run', ...reporters, ...args], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const [status] = (await once(vitest, 'close')) as [number | null]
   if (!existsSync(outputFile)) {
-    tally.failures.push(`vitest ended with ${status} before it could report`)
+    tally.failures.push(`vitest ${args.join(' ')} ended with ${status} before it could report`)
     tally.failed++
     return
   }
@@ -77,17 +76,31 @@ const runVitest = (tally: Tally, args: readonly string[], env = process.env): vo
   const isBroken = status !== 0 || !report.success
   if (!isBroken && (report.numPassedTests > 0 || reason !== undefined)) return
   tally.failed++
-  tally.failures.push(isBroken ? `vitest ended with ${status}, and no test had failed` : 'no test ran')
+  tally.failures.push(
+    isBroken ? `vitest ${args.join(' ')} ended with ${status}, and no test had failed` : 'no test ran',
+  )
+}
+
+/** Live databases are waited for most of the time, so their tests go on beside all others, which need the processors. */
+const runAll = async (tally: Tally): Promise<void> => {
+  const { DBTLS_E2E: _, ...env } = process.env
+  await Promise.all([
+    runVitest(tally, 'databases', ['--project', 'databases'], env),
+    runVitest(tally, 'others', ['--project', '!databases'], env),
+  ])
+  const names = readdirSync('test/shell').filter((name) => name.endsWith('.test.sh'))
+  for (const name of names.toSorted()) runShellTest(tally, join('test/shell', name))
+  await runKind(tally)
 }
 
 /** After all others, which it would slow down: a cluster of its own, a real kubelet, real pods. */
-const runKind = (tally: Tally): void => {
+const runKind = async (tally: Tally): Promise<void> => {
   if (process.env['DBTLS_E2E'] === '0') {
     tally.left.push('test/kind: DBTLS_E2E=0')
     return
   }
   console.log('test/kind: the operator installed by helm on a cluster of its own (make e2e) …')
-  runVitest(tally, ['--project', 'kind'], { ...process.env, DBTLS_E2E: '1' })
+  await runVitest(tally, 'kind', ['--project', 'kind'], { ...process.env, DBTLS_E2E: '1' })
 }
 
 const runShellTest = (tally: Tally, file: string): void => {
@@ -104,13 +117,9 @@ const runShellTest = (tally: Tally, file: string): void => {
 
 const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [], left: [] }
 const args = process.argv.slice(2)
-const { DBTLS_E2E: _, ...withoutKind } = process.env
-runVitest(tally, args, args.length === 0 ? withoutKind : process.env)
-if (args.length === 0) {
-  const names = readdirSync('test/shell').filter((name) => name.endsWith('.test.sh'))
-  for (const name of names.toSorted()) runShellTest(tally, join('test/shell', name))
-  runKind(tally)
-}
+mkdirSync('build/test', { recursive: true })
+rmSync(noCluster, { force: true })
+await (args.length === 0 ? runAll(tally) : runVitest(tally, 'chosen', args))
 const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''
 for (const line of tally.left) console.log(`SKIPPED ${line}`)
 for (const line of tally.failures) console.log(`FAILED ${line}`)
