@@ -13,7 +13,7 @@ export type Favour = 'Speed' | 'Memory'
 export interface Heap {
   /** How it grows from now on. */
   favour(what: Favour): void
-  /** Frees what nobody refers to; nothing else runs meanwhile, 1 to 2 ms for each MB that lives. The system has it back some seconds later. */
+  /** Frees what nobody refers to, and gives it back to the system; nothing else runs meanwhile, some ms for each MB that lives. */
   collect(): Promise<void>
   /** What it occupies, garbage included. */
   readonly size: number
@@ -21,7 +21,7 @@ export interface Heap {
   readonly enough: number
 }
 
-const enoughBytes = 192 * 2 ** 20
+const enoughBytes = 128 * 2 ** 20
 
 export const v8Heap = (): Heap => {
   setFlagsFromString('--expose-gc')
@@ -29,8 +29,8 @@ export const v8Heap = (): Heap => {
   const collect = runInNewContext('gc') as (options: object) => Promise<void>
   return {
     favour: (what) => setFlagsFromString(what === 'Memory' ? '--optimize-for-size' : '--no-optimize-for-size'),
-    // As a task of its own: only then does V8 give back pages that are empty.
-    collect: () => collect({ type: 'major', execution: 'async' }),
+    // As a task of its own, and thoroughly: otherwise V8 keeps pages that are empty until it finds the process idle, if ever.
+    collect: () => collect({ type: 'major', execution: 'async', flavor: 'last-resort' }),
     get size() {
       return getHeapStatistics().total_heap_size
     },
