@@ -12,8 +12,8 @@ const setUp = () => {
   const heap = {
     favour: (what: string) => void told.push(what),
     collect: () => Promise.resolve(void told.push('collect')),
-    size: 60 * MB,
-    enough: 192 * MB,
+    size: 40 * MB,
+    enough: 64 * MB,
   }
   const work = { load: 0 }
   const keeper = new HeapKeeper({ heap, clock, load: () => work.load, burst: 16 })
@@ -55,9 +55,9 @@ describe('the heap', () => {
   it('favours memory again where a burst has made it large', async () => {
     const { after, heap } = setUp()
     await after(250, 5_000)
-    heap.size = 192 * MB
+    heap.size = 64 * MB
     expect(await after(250)).toEqual(['Memory'])
-    heap.size = 150 * MB
+    heap.size = 50 * MB
     expect(await after(250)).toEqual(['Speed'])
   })
 
@@ -82,6 +82,6 @@ describe('the heap', () => {
     expect(full - before).toBeGreaterThan(10 * MB)
     expect(used() - before).toBeLessThan((full - before) / 2)
     expect(heap.size).toBeGreaterThanOrEqual(used())
-    expect(heap.enough).toBeLessThanOrEqual(128 * MB)
+    expect(heap.enough).toBeLessThanOrEqual(64 * MB)
   })
 })
