@@ -188,9 +188,11 @@ describe('a window that cannot be read', () => {
   })
 
   it('is looked at again when the certificate is due', async () => {
-    const { cluster, clock, due, present, serial } = await waiting()
+    const { operator, cluster, clock, due, present, serial } = await waiting()
     await put(cluster, certificate(wrong))
     await stalled(cluster)
+    // What it is to be looked at again for is set after its status is written.
+    await quiet(operator)
     clock.setNow(due - hour)
     await clock.advance(12 * hour)
     await until('a renewal', async () => (await present()) !== serial)
