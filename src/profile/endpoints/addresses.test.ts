@@ -1,10 +1,9 @@
 /** A name behind which not all can be looked at: what the others show and trust counts all the same, and what is not known is said. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { makePair, type Pair, serve, startTls } from '../../database/connect/testing.ts'
-import { encodePem } from '../../pki/encoding/pem.ts'
-import { makeIntermediate, makeRoot } from '../../pki/testing.ts'
+import { type Pair, serve, startTls } from '../../database/connect/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { type Judged, judge, type Look, type Visited, type Wish } from './decide.ts'
+import { makeExchange } from './exchange.fixture.ts'
 import { lookAt, mostAddresses, type Remaining } from './look.ts'
 import { localRules, Permission } from './permitted.ts'
 
@@ -75,17 +74,7 @@ describe('one look at a name', () => {
   let withFormer: Pair
   let withNext: Pair
   beforeAll(async () => {
-    const made = Date.now()
-    const root = () => makeRoot({ commonName: 'Root', pathLength: 1, now: made })
-    const [former, next] = [await root(), await root()]
-    const below = await makeIntermediate(former, 'Below', 0, made)
-    const renewed = await makeIntermediate(next, 'Below', 0, made, below.key)
-    const pair = await makePair(below, 'Server', ['db.test'])
-    const above = (der: Uint8Array): Pair => ({ ...pair, chain: pair.chain + encodePem('CERTIFICATE', der) })
-    withFormer = above(below.certificate)
-    withNext = above(renewed.certificate)
-    roots = [next.certificate, former.certificate]
-    remaining = { hash: 'N', of: { next: next.certificate, former: former.certificate } }
+    ;({ remaining, roots, withFormer, withNext } = await makeExchange())
   })
 
   it.each<[string, () => Pair, readonly string[], boolean]>([

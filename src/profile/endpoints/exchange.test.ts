@@ -1,12 +1,11 @@
 /** What is seen of servers while the root above their CA is replaced: the certificate stays, and its chain is another. */
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { makePair, type Pair, serve, startTls } from '../../database/connect/testing.ts'
-import { encodePem } from '../../pki/encoding/pem.ts'
+import { type Pair, serve, startTls } from '../../database/connect/testing.ts'
 import { parseCertificate } from '../../pki/certificates/parse.ts'
-import { makeIntermediate, makeRoot } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { silentLogger } from '../../runtime/log.ts'
 import { judge, type Look, type Wish } from './decide.ts'
+import { makeExchange } from './exchange.fixture.ts'
 import { lookAt, type Remaining } from './look.ts'
 import { localRules, Permission } from './permitted.ts'
 import type { Plan } from './plan.ts'
@@ -18,20 +17,8 @@ let withFormer: Pair
 let withNext: Pair
 let wish: Omit<Wish, 'wasOurs'>
 beforeAll(async () => {
-  const now = Date.now()
-  const [former, next] = [
-    await makeRoot({ commonName: 'Root', pathLength: 1, now }),
-    await makeRoot({ commonName: 'Root', pathLength: 1, now }),
-  ]
-  const below = await makeIntermediate(former, 'Below', 0, now)
-  const renewed = await makeIntermediate(next, 'Below', 0, now, below.key)
-  const pair = await makePair(below, 'Server', ['db.test'])
-  const above = (der: Uint8Array): Pair => ({ ...pair, chain: pair.chain + encodePem('CERTIFICATE', der) })
-  withFormer = above(below.certificate)
-  withNext = above(renewed.certificate)
-  roots = [next.certificate, former.certificate]
-  remaining = { hash: 'N', of: { next: next.certificate, former: former.certificate } }
-  const { fingerprint, serialNumber } = parseCertificate(pair.der)
+  ;({ remaining, roots, withFormer, withNext } = await makeExchange())
+  const { fingerprint, serialNumber } = parseCertificate(withNext.der)
   wish = {
     expected: [{ certificate: 'orders-server', fingerprint, serialNumber }],
     ...{ managed: false, facesClients: true, engine: 'Redis' },
