@@ -7,16 +7,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  ControlPlane,
-  eventually,
-  installChart,
-  type ManagedProcess,
-  type Operator,
-  run,
-  startOperator,
-} from '../controlplane/harness/index.ts'
-import { startCertManager } from './cert-manager/index.ts'
+import { type ControlPlane, eventually, run } from '../controlplane/harness/index.ts'
+import { type Beside, startBeside } from './cert-manager/index.ts'
 import { bytesOf, type SecretThing, textOf } from './support/api.ts'
 import { certificatesIn, leafOf, problemsOf, serialOf } from './support/material.ts'
 
@@ -25,8 +17,7 @@ const objects = readFileSync(new URL('cert-manager/objects.yaml', import.meta.ur
 const names = ['plain', 'server', 'client', 'kept'] as const
 
 let plane: ControlPlane
-let operator: Operator | undefined
-let certManager: ManagedProcess | undefined
+let beside: Beside | undefined
 let folder: string
 /** As cert-manager left them. */
 const before = new Map<string, SecretThing>()
@@ -59,14 +50,9 @@ const writesOfCertManager = (from: number): string[] =>
     .map(({ verb, objectRef }) => `${verb} ${objectRef?.resource} ${objectRef?.namespace}/${objectRef?.name}`)
 
 beforeAll(async () => {
-  // The garbage collector learns of kinds that come after it only in time, and would delete what is to be orphaned.
-  plane = await ControlPlane.start({ controllerManager: false })
-  certManager = await startCertManager(plane, { ownerRef: false })
-  await plane.startControllerManager()
+  beside = await startBeside({ ownerRef: false })
+  plane = beside.plane
   folder = plane.tempDir('migrate')
-  const chart = await installChart(plane, { release: 'migrate' })
-  operator = await startOperator(plane, chart)
-  await operator.ready()
   for (const namespace of ['shop', 'cert-manager']) await kubectl('create', 'namespace', namespace)
   await plane.apply(objects)
   const made = ['certificate/shop-ca', ...all('certificate')]
@@ -74,9 +60,7 @@ beforeAll(async () => {
   for (const name of names) before.set(name, await secretOf(`${name}-tls`))
 })
 afterAll(async () => {
-  await certManager?.stop()
-  await operator?.stop()
-  await plane?.stop()
+  await beside?.[Symbol.asyncDispose]()
 })
 
 describe('what cert-manager has issued', () => {
@@ -162,6 +146,6 @@ describe('what cert-manager has issued', () => {
 
   it('is left alone by cert-manager from then on', () => {
     expect(writesOfCertManager(since)).toEqual([])
-    expect(certManager?.running).toBe(true)
+    expect(beside?.certManager.running).toBe(true)
   })
 })

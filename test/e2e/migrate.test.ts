@@ -9,15 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodePem } from '../../src/pki/encoding/pem.ts'
 import { makeRoot } from '../../src/pki/testing.ts'
-import {
-  ControlPlane,
-  installChart,
-  type ManagedProcess,
-  type Operator,
-  run,
-  startOperator,
-} from '../controlplane/harness/index.ts'
-import { startCertManager } from './cert-manager/index.ts'
+import { type ControlPlane, run } from '../controlplane/harness/index.ts'
+import { type Beside, startBeside } from './cert-manager/index.ts'
 import type { SecretThing } from './support/api.ts'
 import { Page } from './support/page.ts'
 
@@ -27,8 +20,7 @@ const steps = page.steps()
 const [given = ''] = page.blocks('yaml')
 
 let plane: ControlPlane
-let operator: Operator | undefined
-let certManager: ManagedProcess | undefined
+let beside: Beside | undefined
 let folder: string
 let issued: SecretThing
 
@@ -37,13 +29,8 @@ const secretOf = (name: string) => plane.getJson<SecretThing>(['-n', 'data', 'se
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'dbtls-migrate-'))
-  // The garbage collector learns of kinds that come after it only in time, and would delete what is to be orphaned.
-  plane = await ControlPlane.start({ controllerManager: false })
-  certManager = await startCertManager(plane, { ownerRef: true })
-  await plane.startControllerManager()
-  const chart = await installChart(plane, { release: 'migrate' })
-  operator = await startOperator(plane, chart)
-  await operator.ready()
+  beside = await startBeside({ ownerRef: true })
+  plane = beside.plane
   await kubectl('create', 'namespace', 'data')
   const root = await makeRoot({ commonName: 'Data CA', now: Date.now() - 86_400_000 })
   const stringData = {
@@ -61,9 +48,7 @@ beforeAll(async () => {
   expect(issued.metadata.ownerReferences).toHaveLength(1)
 })
 afterAll(async () => {
-  await certManager?.stop()
-  await operator?.stop()
-  await plane?.stop()
+  await beside?.[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true, force: true })
 })
 
