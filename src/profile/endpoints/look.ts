@@ -10,7 +10,7 @@ import { type Exchange, hangsOnFormer, type Served } from '../../database/connec
 import type { Clock } from '../../runtime/clock.ts'
 import { type Reaching, reach } from '../reach.ts'
 import type { Place } from '../topology.ts'
-import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
+import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './seen.ts'
 
 /** Pods behind one name that are asked one by one, over one connection at a time; a StatefulSet has a name for each. */
 export const mostAddresses = 32

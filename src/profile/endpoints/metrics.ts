@@ -5,7 +5,8 @@
 
 import { Gauge, Histogram, type Registry } from '@prometheus-io/client'
 import { type DialectName, dialects } from '../../database/connect/dialects/table.ts'
-import type { Judged, Look, Standing } from './decide.ts'
+import type { Judged, Standing } from './judge.ts'
+import type { Look } from './seen.ts'
 
 export interface EndpointFigures {
   /** `namespace/name` of the profile. */

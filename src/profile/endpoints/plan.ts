@@ -14,7 +14,7 @@ import type { ProfileView } from '../collaborators.ts'
 import type { WantedCertificate } from '../expansion.ts'
 import { authorityOf, clientAuthorityOf } from '../names.ts'
 import { placeOf } from '../reach.ts'
-import type { Expected, Wish } from './decide.ts'
+import type { Expected, Wish } from './judge.ts'
 import { type Rotating, rotatingAt } from './rotating.ts'
 
 export interface PlannedEndpoint {

@@ -8,7 +8,7 @@ import type { Target } from '../../database/connect/sight.ts'
 import { type Offers, type Proof, proveTrust, type ProofOptions } from '../../database/connect/prove.ts'
 import type { TrustReason } from '../../database/connect/trust.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './decide.ts'
+import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './seen.ts'
 import { type Asking, mostAddresses, patience } from './look.ts'
 import type { PlannedProof } from './plan.ts'
 

@@ -8,7 +8,7 @@ import { encodePem } from '../../pki/encoding/pem.ts'
 import { distinguishedName } from '../../pki/names/names.ts'
 import { type Authority, day, generate, makeRoot, p256, randomSerial } from '../../pki/testing.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { judge } from './decide.ts'
+import { judge } from './judge.ts'
 import { lookAt } from './look.ts'
 import { localRules, Permission } from './permitted.ts'
 

@@ -1,62 +1,12 @@
 /**
- * What was seen of an endpoint → what is said of it: a row of `status.endpoints`, and the condition Serving over all of them.
- * A server's own words go into neither: whoever writes a profile chooses who is asked, and is told facts of TLS alone.
+ * What was seen of an endpoint → what is said of it: a row of `status.endpoints`.
+ * A server's own words do not go into it: whoever writes a profile chooses who is asked, and is told facts of TLS alone.
  */
 
 import type { FaultReason } from '../../database/connect/fault.ts'
-import type { Reason } from '../../resources/reasons.ts'
 import { timestamp } from '../../resources/conditions.ts'
 import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
-
-/** One address behind an endpoint's name. */
-export interface Visited {
-  readonly address: string
-  /** It was not asked: why. */
-  readonly refusal?: string
-  /** No TLS came about. */
-  readonly fault?: FaultReason
-  readonly served?: {
-    readonly serialNumber: string
-    readonly fingerprint: string
-    readonly issuer: string
-    /** ms since the epoch */
-    readonly notAfter: number
-  }
-  /** Why clients would refuse the served certificate; clauses. */
-  readonly problems: readonly string[]
-  /** The server asked for a client certificate; absent where that is not known. */
-  readonly requested?: boolean
-  /** It ended the connection after it had shown its certificate, … */
-  readonly refused: boolean
-  /** … on which a client certificate had been sent. */
-  readonly sent: boolean
-}
-
-/** Whether a server takes the certificates of the CA that signs clients; while it is replaced, of the next one too. */
-export interface TrustSeen {
-  readonly state: 'Trusted' | 'Refused' | 'NotRequested' | 'Anybody' | 'Unknown'
-  /** Fingerprints of CAs whose clients it takes; absent where that is not known. */
-  readonly trusts?: readonly string[]
-  /** What keeps it from the next CA; a sentence. */
-  readonly message?: string
-}
-
-export interface Look {
-  /** ms since the epoch */
-  readonly at: number
-  readonly tookMs: number
-  /** The name led nowhere, or is not asked. */
-  readonly nameFault?: FaultReason
-  readonly refusal?: string
-  readonly visits: readonly Visited[]
-  /** Addresses behind the name that were left out, because there are too many. */
-  readonly leftOut?: number
-  readonly trust?: TrustSeen
-  /** Whether clients were seen to see the same if they trusted only what remains when something goes; `hash` is that of it. */
-  readonly without?: { readonly hash: string; readonly same: boolean }
-  /** What a server that wants a client certificate could be shown. */
-  readonly client: 'Shown' | 'NotNeeded' | 'None' | 'Unreadable'
-}
+import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './seen.ts'
 
 /** A certificate that the server should serve. */
 export interface Expected {
@@ -86,7 +36,7 @@ export interface Wish {
 }
 
 /** From what troubles clients most. `NotAsked` with a served certificate: what may be asked behind the name serves what it should. */
-const standings = [
+export const standings = [
   'NoTLS',
   'Other',
   'NotVerified',
@@ -220,17 +170,6 @@ const proofOf = ({ trust }: Look): Pick<Judged, 'trusts' | 'trustProof'> =>
     ? {}
     : { trustProof: proofs[trust.state], ...(trust.trusts === undefined ? {} : { trusts: trust.trusts }) }
 
-/** Where a name has addresses of two families, clients take the one that answers. */
-export const withoutOtherFamily = (visits: readonly Visited[]): readonly Visited[] => {
-  const isDead = ({ fault, refusal }: Visited): boolean => fault === 'ConnectFailed' || refusal !== undefined
-  const family = ({ address }: Visited): boolean => address.includes(':')
-  const dead = [true, false].filter((six) => visits.every((one) => family(one) !== six || isDead(one)))
-  return dead.length === 1 ? visits.filter((one) => !dead.includes(family(one))) : visits
-}
-
-/** Of an address that may not be asked nothing is known, and nothing will be. */
-export const isAsked = ({ refusal }: Visited): boolean => refusal === undefined
-
 const judgeVisit = (visit: Visited, look: Look, wish: Wish): { standing: Standing; sentence: string } => {
   const { fault, refusal, served, problems } = visit
   const say = (standing: Standing, sentence: string) => ({ standing, sentence: cut(sentence) })
@@ -278,61 +217,3 @@ const clientSentences = (visit: Visited, { client, trust }: Look, { facesClients
   if (trust?.state === 'NotRequested' || visit.requested === false) return ['It asks clients for no certificate.']
   return []
 }
-
-export interface Serving {
-  readonly status: 'True' | 'False' | 'Unknown'
-  readonly reason: Reason
-  readonly message: string
-}
-
-const reasons: Readonly<Record<Standing, Reason>> = {
-  NoTLS: 'TLSNotServed',
-  Other: 'OtherCertificateServed',
-  NotVerified: 'ServedCertificateRefused',
-  Old: 'OldCertificateServed',
-  ClientRefused: 'ClientCertificateRefused',
-  Unreachable: 'EndpointUnreachable',
-  NotAsked: 'EndpointNotAsked',
-  Serving: 'Served',
-}
-
-/** Rows that the condition tells in full; the rest is counted, and stands in status.endpoints. */
-const mostTold = 5
-
-/** Undefined where there is no endpoint. */
-export const servingOf = (rows: readonly (Judged & { readonly address: string })[]): Serving | undefined => {
-  const count = rows.length
-  const all = count === 1 ? 'The endpoint serves' : `All ${count} endpoints serve`
-  if (count === 0) return undefined
-  const troubled = rows
-    .filter(({ standing }) => standing !== 'Serving')
-    .toSorted((a, b) => standings.indexOf(a.standing) - standings.indexOf(b.standing))
-  const [worst] = troubled
-  if (worst === undefined)
-    return { status: 'True', reason: 'Served', message: `${all} a certificate that clients take.` }
-  const told = troubled.slice(0, mostTold).map(({ address, message }) => `${address}: ${message}`)
-  const more = troubled.length > mostTold ? [`And ${troubled.length - mostTold} more; see status.endpoints.`] : []
-  const unseen = worst.standing === 'Unreachable' || worst.standing === 'NotAsked'
-  return {
-    status: unseen ? 'Unknown' : 'False',
-    reason: reasons[worst.standing],
-    message: [`${troubled.length} of ${count} endpoints:`, ...told, ...more].join(' '),
-  }
-}
-
-/** Whether a server answered at all, as a socket that is held for it counts. */
-export const answered = ({ nameFault, refusal, visits }: Look): boolean =>
-  refusal !== undefined ||
-  (nameFault === undefined && visits.every(({ fault }) => fault !== 'ConnectFailed' && fault !== 'NoAnswer'))
-
-const shortestMs = 5000
-
-/**
- * How long until the next look, ms. A server that was given a new certificate is asked often at first, and ever less: a kubelet takes
- * up to two minutes to bring it there, a person any time.
- */
-export const untilNextLook = (
-  intervalMs: number,
-  /** Since the certificate that it should serve changed; absent while it serves it. */
-  waitingMs: number | undefined,
-): number => (waitingMs === undefined ? intervalMs : Math.min(intervalMs, Math.max(shortestMs, waitingMs / 4)))

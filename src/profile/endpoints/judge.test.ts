@@ -1,39 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FaultReason } from '../../database/connect/fault.ts'
-import { reasons } from '../../resources/reasons.ts'
-import {
-  answered,
-  type Expected,
-  judge,
-  type Look,
-  servingOf,
-  untilNextLook,
-  type Visited,
-  type Wish,
-} from './decide.ts'
-
-const at = Date.UTC(2026, 10, 21, 18)
-const notAfter = Date.UTC(2027, 0, 1)
-const now: Expected = { certificate: 'orders-server', serialNumber: '0B', fingerprint: 'bb', since: at }
-const served = { serialNumber: '0B', fingerprint: 'bb', issuer: 'CN=Orders CA', notAfter }
-const old = { ...served, serialNumber: '0A', fingerprint: 'aa' }
-const wish = (more: Partial<Wish> = {}): Wish => ({
-  ...{ expected: [now], managed: false, facesClients: true, engine: 'MySQL', client: 'app' },
-  wasOurs: (serial) => serial === '0A',
-  ...more,
-})
-const visit = (more: Partial<Visited> = {}): Visited => ({
-  ...{ address: '10.0.0.7', problems: [], refused: false, sent: false, served },
-  ...more,
-})
-const dead = (fault: FaultReason, address = '10.0.0.7'): Visited => ({
-  ...{ address, fault, problems: [], refused: false, sent: false },
-})
-const look = (visits: readonly Visited[], more: Partial<Look> = {}): Look => ({
-  ...{ at, tookMs: 5, visits, client: 'NotNeeded' },
-  ...more,
-})
+import { judge, type Wish } from './judge.ts'
+import type { Look, Visited } from './seen.ts'
+import { dead, look, notAfter, now, old, visit, wish } from './seen.fixture.ts'
 
 describe('what is said of an endpoint', () => {
   const wantsOne = { requested: true, refused: true, sent: false }
@@ -256,81 +226,5 @@ describe('what is said of an endpoint', () => {
         }
       }),
     )
-  })
-})
-
-describe('the condition Serving', () => {
-  const row = (address: string, visits: readonly Visited[]) => ({ address, ...judge(look(visits), wish()) })
-  const good = row('a:1', [visit()])
-  const stale = row('b:1', [visit({ served: old })])
-  const gone = row('c:1', [dead('ConnectFailed')])
-  const plain = row('d:1', [dead('TLSOff')])
-  it.each<[string, readonly ReturnType<typeof row>[], object]>([
-    [
-      'all is well',
-      [good, good],
-      { status: 'True', reason: 'Served', message: 'All 2 endpoints serve a certificate that clients take.' },
-    ],
-    [
-      'the only one is well',
-      [good],
-      { status: 'True', message: 'The endpoint serves a certificate that clients take.' },
-    ],
-    [
-      'one serves the old one',
-      [good, stale],
-      {
-        status: 'False',
-        reason: 'OldCertificateServed',
-        message: expect.stringMatching(/^1 of 2 endpoints: b:1: It still serves 0A .* since 2026-11-21T18:00:00Z/),
-      },
-    ],
-    ['one is not there', [good, gone], { status: 'Unknown', reason: 'EndpointUnreachable' }],
-    [
-      'one is not there and one is old',
-      [gone, stale],
-      { status: 'False', reason: 'OldCertificateServed', message: expect.stringMatching(/b:1: .* c:1: /) },
-    ],
-    ['one has no TLS', [stale, plain], { status: 'False', reason: 'TLSNotServed' }],
-  ])('when %s', (_, rows, expected) => expect(servingOf(rows)).toMatchObject(expected))
-  it('is not there without endpoints', () => expect(servingOf([])).toBeUndefined())
-  it('tells some in full and counts the rest', () => {
-    const many = Array.from({ length: 256 }, (_, index) => ({ ...stale, address: `b${index}:1` }))
-    const { message = '' } = servingOf(many) ?? {}
-    expect(message).toMatch(/^256 of 256 endpoints: b0:1: .* And 251 more; see status\.endpoints\.$/)
-    expect(message.length).toBeLessThan(8000)
-  })
-  it('has a reason that is documented for everything that may be said', () => {
-    for (const one of [good, stale, gone, plain]) expect(Object.keys(reasons)).toContain(servingOf([one])?.reason)
-  })
-})
-
-describe('the next look', () => {
-  it.each([
-    [300_000, undefined, 300_000],
-    [300_000, 0, 5000],
-    [300_000, 20_000, 5000],
-    [300_000, 90_000, 22_500],
-    [300_000, 3_600_000, 300_000],
-    [2000, 0, 2000],
-  ])('every %i ms, %s ms after a new certificate, is in %i ms', (interval, waiting, ms) =>
-    expect(untilNextLook(interval, waiting)).toBe(ms),
-  )
-  it('is never later than the interval, and sooner the fresher the certificate is', () => {
-    fc.assert(
-      fc.property(fc.nat(1e7), fc.nat(1e7), fc.nat(1e7), (interval, one, other) => {
-        const [early, late] = [Math.min(one, other), Math.max(one, other)]
-        expect(untilNextLook(interval, early)).toBeLessThanOrEqual(untilNextLook(interval, late))
-        expect(untilNextLook(interval, late)).toBeLessThanOrEqual(interval)
-      }),
-    )
-  })
-  it('counts as dead whoever holds a socket and says nothing', () => {
-    expect(answered(look([visit()]))).toBe(true)
-    expect(answered(look([dead('TLSOff')]))).toBe(true)
-    expect(answered(look([visit(), dead('NoAnswer')]))).toBe(false)
-    expect(answered(look([dead('ConnectFailed')]))).toBe(false)
-    expect(answered(look([], { nameFault: 'NoAnswer' }))).toBe(false)
-    expect(answered(look([], { refusal: 'no' }))).toBe(true)
   })
 })
