@@ -124,6 +124,26 @@ describe('the reader', () => {
     ['another tag', '0500', readTime],
   ])('refuses %s', (_, encoded, read) => expect(() => read(readElement(bytes(encoded)))).toThrow(DerError))
 
+  test('never reads a member past the end of what it is in, whatever follows there', () => {
+    expect(() => children(readElement(bytes('300204050102030405')))).toThrow(DerError)
+    expect(() => children(readElement(bytes('300304820005')))).toThrow(DerError)
+    expect(() => children(readElement(bytes('3001040102')))).toThrow(DerError)
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }), (inside, behind) => {
+        const read = (input: Uint8Array) => {
+          try {
+            return children(readElement(input)).map(({ encoded }) => hex(encoded))
+          } catch (error) {
+            expect(error).toBeInstanceOf(DerError)
+            return 'refused'
+          }
+        }
+        const alone = Buffer.concat([Uint8Array.of(0x30, inside.length), inside])
+        expect(read(Buffer.concat([alone, behind]))).toEqual(read(alone))
+      }),
+    )
+  })
+
   test('never reads past the input, whatever the input', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (input) => {

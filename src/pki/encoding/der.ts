@@ -155,11 +155,39 @@ export interface Element {
   readonly encoded: Uint8Array
 }
 
+/** Makes views when they are asked for: most elements are looked into, and only few are taken. */
+class View implements Element {
+  readonly tag: number
+  readonly bytes: Uint8Array
+  readonly offset: number
+  readonly start: number
+  readonly end: number
+
+  constructor(tag: number, bytes: Uint8Array, offset: number, start: number, end: number) {
+    this.tag = tag
+    this.bytes = bytes
+    this.offset = offset
+    this.start = start
+    this.end = end
+  }
+
+  get contents(): Uint8Array {
+    return this.bytes.subarray(this.start, this.end)
+  }
+
+  get encoded(): Uint8Array {
+    return this.bytes.subarray(this.offset, this.end)
+  }
+}
+
 /** Reads the element that starts at `offset`; what follows it is not looked at. */
-export const readElement = (bytes: Uint8Array, offset = 0): Element => {
-  const tag = bytes[offset]
-  const first = bytes[offset + 1]
-  if (tag === undefined || first === undefined) throw new DerError('the DER value ends before its length')
+export const readElement = (bytes: Uint8Array, offset = 0): Element => viewAt(bytes, offset, bytes.length)
+
+/** The element at `offset` of what ends at `limit`. */
+const viewAt = (bytes: Uint8Array, offset: number, limit: number): View => {
+  if (offset + 2 > limit) throw new DerError('the DER value ends before its length')
+  const tag = bytes[offset] ?? 0
+  const first = bytes[offset + 1] ?? 0
   if ((tag & 0x1f) === 0x1f) throw new DerError('DER tags above 30 are not used here')
   let length = first
   let start = offset + 2
@@ -167,23 +195,21 @@ export const readElement = (bytes: Uint8Array, offset = 0): Element => {
     const count = first & 0x7f
     if (count === 0) throw new DerError('indefinite length is BER, not DER')
     if (count > 4) throw new DerError('the DER length has more than four bytes')
+    if (start + count > limit) throw new DerError('the DER value ends inside its length')
     length = 0
-    for (let i = 0; i < count; i += 1) {
-      const byte = bytes[start + i]
-      if (byte === undefined) throw new DerError('the DER value ends inside its length')
-      length = length * 256 + byte
-    }
+    for (let i = 0; i < count; i += 1) length = length * 256 + (bytes[start + i] ?? 0)
     start += count
     if (length < 0x80 || length < 256 ** (count - 1)) throw new DerError('the DER length is not minimal')
   }
-  if (start + length > bytes.length) throw new DerError('the DER value is cut off')
-  return { tag, contents: bytes.subarray(start, start + length), encoded: bytes.subarray(offset, start + length) }
+  const end = start + length
+  if (end > limit) throw new DerError('the DER value is cut off')
+  return new View(tag, bytes, offset, start, end)
 }
 
 /** Reads exactly one element that fills `bytes`. */
 export const readOnly = (bytes: Uint8Array, expectedTag?: number): Element => {
-  const element = readElement(bytes)
-  if (element.encoded.length !== bytes.length) throw new DerError('bytes follow the DER value')
+  const element = viewAt(bytes, 0, bytes.length)
+  if (element.end !== bytes.length) throw new DerError('bytes follow the DER value')
   if (expectedTag !== undefined) expectTag(element, expectedTag)
   return element
 }
@@ -197,13 +223,16 @@ export const expectTag = (element: Element, tag: number): Element => {
 /** The members of a constructed element. */
 export const children = (element: Element): Element[] => {
   const members: Element[] = []
-  for (let at = 0; at < element.contents.length;) {
-    const member = readElement(element.contents, at)
+  const { bytes, start, end } = element instanceof View ? element : whole(element.contents)
+  for (let at = start; at < end;) {
+    const member = viewAt(bytes, at, end)
     members.push(member)
-    at += member.encoded.length
+    at = member.end
   }
   return members
 }
+
+const whole = (bytes: Uint8Array) => ({ bytes, start: 0, end: bytes.length })
 
 export const readOid = (element: Element): string => {
   expectTag(element, Tag.oid)

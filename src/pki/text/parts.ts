@@ -1,7 +1,7 @@
 /** Parts of what openssl prints: indented lines, bytes in hex, names, general names. */
 
 import { attributeTypes } from '../names/attributes.ts'
-import { children, type Element, readOid } from '../encoding/der.ts'
+import { children, type Element, readOid, Tag } from '../encoding/der.ts'
 import { bytesToAddress } from '../names/ip-address.ts'
 import { readName } from '../names/names.ts'
 
@@ -65,7 +65,7 @@ export const generalNameText = (name: Element): string => {
     case 0x87:
       return `IP Address:${addressText(contents)}`
     case 0x88:
-      return `Registered ID:${readOid({ ...name, tag: 0x06 })}`
+      return `Registered ID:${readOid({ tag: Tag.oid, contents, encoded: contents })}`
     case 0xa4:
       return `DirName:${children(name)
         .map((inner) => nameText(inner.encoded))
