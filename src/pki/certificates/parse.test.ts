@@ -65,6 +65,10 @@ describe('a certificate', () => {
     expect(parsed.isCa).toBe(theirs.ca)
   })
 
+  test('is read once, however often it is asked for', () => {
+    expect(parseCertificate(leaf)).toBe(parseCertificate(leaf))
+    expect(parseCertificate(Uint8Array.from(leaf))).toEqual(parseCertificate(leaf))
+  })
   test('without extensions, as old roots are, is no CA', () => {
     expect(parseCertificate(assemble({ version: [] }))).toMatchObject({ isCa: false, keyUsage: [], extensions: [] })
   })

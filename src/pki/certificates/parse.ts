@@ -46,12 +46,19 @@ export interface ParsedCertificate extends ExtensionValues {
 /** What a Secret holds in all. */
 const maxOctets = 1024 * 1024
 
-/** Throws CertificateError. */
+/** One certificate is looked at in several places on its way from the signer to the Secret. */
+const read = new WeakMap<Uint8Array, ParsedCertificate>()
+
+/** Throws CertificateError. `der` is not to be changed afterwards: it is read once. */
 export const parseCertificate = (der: Uint8Array): ParsedCertificate => {
+  const known = read.get(der)
+  if (known !== undefined) return known
   if (der.length > maxOctets)
     throw new CertificateError(`The certificate has ${der.length} bytes; at most ${maxOctets} are read.`)
   try {
-    return readCertificate(der)
+    const certificate = readCertificate(der)
+    read.set(der, certificate)
+    return certificate
   } catch (error) {
     if (error instanceof DerError || error instanceof NameError)
       throw new CertificateError(`The certificate cannot be read: ${error.message.replace(/\.$/, '')}.`)
