@@ -56,6 +56,24 @@ test('our own write reaches handlers once, though the watch brings it again', as
   controller.abort()
 })
 
+test('what is kept of our own write is not made again when the watch brings it', async () => {
+  const kept: (string | undefined)[] = []
+  const cluster = new ScriptedCluster(answer())
+  const { informer, controller, turn } = setUp(cluster, {
+    transform: (object) => {
+      kept.push(object.metadata.resourceVersion)
+      return object
+    },
+  })
+  informer.start(controller.signal)
+  await turn()
+  informer.wrote(thing('a', '7'))
+  for (const version of ['7', '8']) cluster.watch.event('MODIFIED', 'a', version)
+  await turn()
+  expect(kept).toEqual(['7', '8'])
+  controller.abort()
+})
+
 test('a handler that throws is logged, and the others are told', async () => {
   const cluster = new ScriptedCluster(answer(thing('a', '1')))
   const { informer, controller, errors, turn } = setUp(cluster)

@@ -2,7 +2,7 @@
 import { Backoff } from '../../runtime/backoff.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/log.ts'
-import type { Cluster, KubeObject, Resource } from '../port.ts'
+import { type Cluster, keyOf, type KubeObject, type Resource } from '../port.ts'
 import type { Indexers } from './indexes.ts'
 import type { ReflectorEvent } from './reflector.ts'
 import { Reflector } from './reflector.ts'
@@ -115,9 +115,18 @@ export class Informer<T extends KubeObject> {
   }
 
   #receive(namespace: string | undefined, source: Source<T>, event: ReflectorEvent<KubeObject>): void {
-    source.feed('object' in event ? { type: event.type, object: this.#take(event.object) } : event)
+    source.feed(
+      'object' in event ? { type: event.type, object: this.#known(event) ?? this.#take(event.object) } : event,
+    )
     if (event.type !== 'InitDone' || !this.#waiting.delete(namespace ?? '')) return
     if (this.#waiting.size === 0) this.#settle.resolve()
+  }
+
+  /** An own write that comes back in the stream is held already. */
+  #known({ type, object }: Extract<ReflectorEvent<KubeObject>, { readonly object: KubeObject }>): T | undefined {
+    const held = type === 'Apply' ? this.store.get(keyOf(object)) : undefined
+    const { uid, resourceVersion } = object.metadata
+    return held?.metadata.uid === uid && held?.metadata.resourceVersion === resourceVersion ? held : undefined
   }
 
   #tell(change: Change<T>): void {
