@@ -319,11 +319,11 @@ describe('events while there is work', () => {
     const { clock, recorder, stored } = setUp(() => undefined, { busy: () => rest.busy })
     for (let n = 0; n < 40; n += 1) recorder.record(happened({}, `orders-${n}`))
     await clock.advance(1_000)
-    expect((await stored()).length).toBe(10)
+    expect([(await stored()).length, recorder.waiting]).toEqual([10, 29])
     rest.busy = false
     await clock.advance(100)
     for (let turn = 0; turn < 40; turn += 1) await clock.advance(0)
-    expect((await stored()).length).toBe(40)
+    expect([(await stored()).length, recorder.waiting]).toEqual([40, 0])
     rest.busy = true
     for (let n = 40; n < 60; n += 1) recorder.record(happened({}, `orders-${n}`))
     await recorder.stop()

@@ -59,7 +59,7 @@ interface Series {
 
 const fieldManager = 'dbtls.dev/operator'
 const maxNoteBytes = 1_024
-const maxSeries = 5_000
+const maxSeries = 1_000
 const maxAttempts = 3
 /** Between two events while there is work to do. */
 const busyPauseMs = 100
@@ -91,6 +91,11 @@ export class ClusterEvents implements EventRecorder {
   /** Events that were lost: the queue was full, an object too talkative, or the server would not have them. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** Events that wait for the server. */
+  get waiting(): number {
+    return this.#queue.size
   }
 
   record(occurrence: Occurrence): void {

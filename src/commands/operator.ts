@@ -167,7 +167,8 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     signsRequests: options['sign-requests'] === true,
     probes: options.probes,
   })
-  const heap = new HeapKeeper({ heap: v8Heap(), clock, load: () => operator.pending, burst: options.workers })
+  const load = (): number => operator.pending + events.waiting
+  const heap = new HeapKeeper({ heap: v8Heap(), clock, load, burst: options.workers })
   heap.start()
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })
