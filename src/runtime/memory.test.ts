@@ -82,6 +82,6 @@ describe('the heap', () => {
     expect(full - before).toBeGreaterThan(10 * MB)
     expect(used() - before).toBeLessThan((full - before) / 2)
     expect(heap.size).toBeGreaterThanOrEqual(used())
-    expect(heap.enough).toBeLessThanOrEqual(64 * MB)
+    expect(heap.enough).toBeLessThanOrEqual(128 * MB)
   })
 })

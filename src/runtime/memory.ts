@@ -21,7 +21,7 @@ export interface Heap {
   readonly enough: number
 }
 
-const enoughBytes = 64 * 2 ** 20
+const enoughBytes = 128 * 2 ** 20
 
 export const v8Heap = (): Heap => {
   setFlagsFromString('--expose-gc')

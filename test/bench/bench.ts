@@ -17,6 +17,7 @@ import {
   startOperator,
 } from '../controlplane/harness/index.ts'
 import type { InstalledChart, Operator } from '../controlplane/harness/index.ts'
+import { entrypoint } from '../kind/image/operator-root.ts'
 import { authority, certificate, numbers } from './objects.ts'
 import type { KeyAlgorithm } from './objects.ts'
 import { inParallel } from './parallel.ts'
@@ -24,6 +25,8 @@ import { inParallel } from './parallel.ts'
 /** The chart's defaults. */
 export const workers = 16
 export const threads = 2
+/** Those that the image gives Node. */
+const flags = entrypoint.slice(1, -1)
 /** The administrator's requests at a time. */
 const width = 16
 const by = { fieldManager: 'bench' }
@@ -68,7 +71,7 @@ export class Bench {
   /** Starts the operator; does not wait. */
   async launch(args: readonly string[] = []): Promise<Operator> {
     this.#operator = await startOperator(this.plane, this.chart, {
-      command: [process.execPath, '--disable-warning=ExperimentalWarning', this.#program],
+      command: [process.execPath, '--disable-warning=ExperimentalWarning', ...flags, this.#program],
       args: [`--workers=${workers}`, ...args],
       env: this.environment,
     })
