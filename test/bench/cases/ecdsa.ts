@@ -41,13 +41,18 @@ export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => v
   const streamed = await stream(bench, sizes.batch)
   const rest = await atRest(bench, bench.operator, sizes.restMs)
   await bench.stopOperator()
+  const last = await measureRaw(bench, sizes, sizes.runs, templates, say)
 
   const created = pairs.map((pair) => pair.created)
   const renewed = pairs.map((pair) => pair.renewed)
   const rawRates = pairs.map(({ raw }) => raw.perSecond)
   const rates = created.map(({ perSecond }) => perSecond)
   const renewRates = renewed.map(({ perSecond }) => perSecond)
-  const ofRaw = pairs.map((pair) => pair.created.perSecond / pair.raw.perSecond)
+  const ofRaw = pairs.map(({ raw, created: { perSecond } }, run) => {
+    // The raw loop of the next round comes right after this one.
+    const after = pairs[run + 1]?.raw ?? last
+    return (2 * perSecond) / (raw.perSecond + after.perSecond)
+  })
   const ofCreation = pairs.map((pair) => pair.renewed.perSecond / pair.created.perSecond)
   const alone = median(pairs.flatMap(({ raw }) => raw.aloneMs))
   const single = pairs.flatMap((pair) => pair.single)
@@ -62,7 +67,7 @@ export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => v
       { name: 'raw loop, one at a time', unit: 'ms', measured: alone },
       { name: `create ${n} ECDSA`, unit: '/s', measured: median(rates), note: spreadOf(rates) },
       {
-        name: `create ${n} ECDSA, to the raw loop just before`,
+        name: `create ${n} ECDSA, to the raw loop before and after`,
         unit: '',
         measured: median(ofRaw),
         limit: { is: 'at least', value: 0.75 },
@@ -98,6 +103,18 @@ const reference = { perSecond: 205, aloneMs: 8 }
 const asFastAs = (ms: number, slower: number, than: string): Limit =>
   slower <= 1 ? { is: 'below', value: ms } : { is: 'below', value: ms * slower, from: `${ms} with a ${than}` }
 
+const measureRaw = async (
+  bench: Bench,
+  sizes: Sizes,
+  run: number,
+  templates: RawJob['templates'],
+  say: (text: string) => void,
+): Promise<RawResult> => {
+  const raw = await rawLoop(bench, `raw-${run}`, templates, sizes.batch)
+  say(`raw loop: ${raw.perSecond.toFixed(0)}/s, ${median(raw.aloneMs).toFixed(1)} ms alone`)
+  return raw
+}
+
 const measurePair = async (
   bench: Bench,
   sizes: Sizes,
@@ -105,8 +122,7 @@ const measurePair = async (
   templates: RawJob['templates'],
   say: (text: string) => void,
 ): Promise<Pair> => {
-  const raw = await rawLoop(bench, `raw-${run}`, templates, sizes.batch)
-  say(`raw loop: ${raw.perSecond.toFixed(0)}/s, ${median(raw.aloneMs).toFixed(1)} ms alone`)
+  const raw = await measureRaw(bench, sizes, run, templates, say)
   const operator = await bench.launchReady()
   await warmOperator(bench, `warm-${run}`, sizes)
   const single = await singles(bench, `single-${run}`, Math.ceil(sizes.singles / sizes.runs))
