@@ -182,6 +182,23 @@ describe('repeats', () => {
     expect((await stored()).map(({ series }) => series)).toEqual([undefined, undefined])
   })
 
+  it('that were counted are written before a thousand others push their event out of memory', async () => {
+    const { recorder, stored } = setUp()
+    recorder.record(happened({}, 'first'))
+    recorder.record(happened({}, 'second'))
+    await recorder.flush()
+    for (const name of ['first', 'second', 'first']) recorder.record(happened({}, name))
+    for (let n = 0; n < 999; n += 1) recorder.record(happened({}, `orders-${n}`))
+    // Second was quiet longest and goes; first is still counted on.
+    recorder.record(happened({}, 'first'))
+    await recorder.flush()
+    const counts = (await stored()).flatMap(({ regarding, series }) =>
+      series ? [[regarding?.name, series.count]] : [],
+    )
+    expect(Object.fromEntries(counts)).toEqual({ first: 4, second: 2 })
+    expect(recorder.dropped).toBe(0)
+  })
+
   it('after a long silence begin a new event', async () => {
     const { clock, recorder, stored } = setUp()
     recorder.record(happened())

@@ -93,7 +93,7 @@ export class ClusterEvents implements EventRecorder {
     return this.#dropped
   }
 
-  /** Events that wait for the server. */
+  /** Events and counts that wait for their turn. */
   get waiting(): number {
     return this.#queue.size
   }
@@ -108,6 +108,7 @@ export class ClusterEvents implements EventRecorder {
       open.count += 1
       open.lastAt = now
       open.lastObservedTime = event.eventTime
+      this.#remember(key, open)
       this.#schedule()
       return
     }
@@ -144,12 +145,15 @@ export class ClusterEvents implements EventRecorder {
     this.#stopping.abort()
   }
 
+  /** The one that was quiet longest leads the map, and is the one that is forgotten: what it has counted is written first. */
   #remember(key: string, series: Series): void {
     this.#series.delete(key)
     this.#series.set(key, series)
     if (this.#series.size <= maxSeries) return
-    const [oldest] = this.#series.keys()
-    if (oldest !== undefined) this.#series.delete(oldest)
+    const [oldest] = this.#series
+    if (oldest === undefined) return
+    this.#series.delete(oldest[0])
+    if (oldest[1].count > oldest[1].writtenCount) this.#enqueue(oldest[1])
   }
 
   #enqueue(series: Series): void {
@@ -214,7 +218,8 @@ export class ClusterEvents implements EventRecorder {
     this.#dropped += 1
     // A repeat shall try to create it, not to count it; a count waits for the next repeat, or a server that refuses it
     // would be asked for ever.
-    if (!series.created) this.#series.delete(foldKey(series.event))
+    const key = foldKey(series.event)
+    if (!series.created && this.#series.get(key) === series) this.#series.delete(key)
     series.writtenCount = series.count
     const { reason, message: problem } = error instanceof ApiError ? error : { reason: 'Unknown', message: '' }
     this.#options.log.debug('an event was lost', { event: series.event.reason, reason, problem })

@@ -167,8 +167,11 @@ const operate = async (options: Options, io: Io, log: Logger): Promise<number> =
     signsRequests: options['sign-requests'] === true,
     probes: options.probes,
   })
-  const load = (): number => operator.pending + events.waiting
-  const heap = new HeapKeeper({ heap: v8Heap(), clock, load, burst: options.workers })
+  const heap = new HeapKeeper({
+    ...{ heap: v8Heap(), clock, burst: options.workers },
+    load: () => operator.pending,
+    rest: () => events.waiting,
+  })
   heap.start()
 
   const publishing = await publishOf(options.publish, raw, operator, { clock, log, registry: metrics.registry })

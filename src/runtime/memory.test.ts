@@ -15,15 +15,15 @@ const setUp = () => {
     size: 40 * MB,
     enough: 64 * MB,
   }
-  const work = { load: 0 }
-  const keeper = new HeapKeeper({ heap, clock, load: () => work.load, burst: 16 })
+  const work = { load: 0, rest: 0 }
+  const keeper = new HeapKeeper({ heap, clock, load: () => work.load, burst: 16, rest: () => work.rest })
   keeper.start()
   const after = async (ms: number, load = work.load): Promise<string[]> => {
     work.load = load
     await clock.advance(ms)
     return told.splice(0)
   }
-  return { after, heap, keeper, clock, told }
+  return { after, heap, keeper, clock, told, work }
 }
 
 describe('the heap', () => {
@@ -41,6 +41,28 @@ describe('the heap', () => {
     expect(await after(1_500, 3)).toEqual([])
     expect(await after(1_000)).toEqual(['Memory', 'collect'])
     expect(await after(3_600_000)).toEqual([])
+  })
+
+  it('waits for what a burst leaves to be done, for a minute at most', async () => {
+    const { after, work } = setUp()
+    await after(250, 500)
+    work.rest = 500
+    expect(await after(30_000, 0)).toEqual([])
+    work.rest = 16
+    expect(await after(1_750)).toEqual([])
+    expect(await after(500)).toEqual(['Memory', 'collect'])
+    await after(250, 500)
+    work.rest = 500
+    expect(await after(58_000, 0)).toEqual([])
+    expect(await after(5_000)).toEqual(['Memory', 'collect'])
+    expect(await after(3_600_000)).toEqual([])
+  })
+
+  it('takes what is left to be done alone for no burst', async () => {
+    const { after, work } = setUp()
+    await after(0)
+    work.rest = 500
+    expect(await after(60_000)).toEqual([])
   })
 
   it('takes bursts that follow each other for one', async () => {
@@ -82,6 +104,6 @@ describe('the heap', () => {
     expect(full - before).toBeGreaterThan(10 * MB)
     expect(used() - before).toBeLessThan((full - before) / 2)
     expect(heap.size).toBeGreaterThanOrEqual(used())
-    expect(heap.enough).toBeLessThanOrEqual(128 * MB)
+    expect(heap.enough).toBeLessThanOrEqual(96 * MB)
   })
 })

@@ -21,7 +21,7 @@ export interface Heap {
   readonly enough: number
 }
 
-const enoughBytes = 128 * 2 ** 20
+const enoughBytes = 96 * 2 ** 20
 
 export const v8Heap = (): Heap => {
   setFlagsFromString('--expose-gc')
@@ -45,18 +45,22 @@ export interface HeapKeeperOptions {
   readonly load: () => number
   /** A burst: more tasks than these. */
   readonly burst: number
+  /** What bursts leave to be done, in tasks: it begins none, and lasts with the one that left it. */
+  readonly rest: () => number
 }
 
 const lookMs = 250
 /** Tasks come again within moments while a burst lasts. */
 const overMs = 2000
+/** A server that takes nothing must not keep what a burst has left behind. */
+const mostRestMs = 60_000
 
 export class HeapKeeper {
   readonly #options: HeapKeeperOptions
   #timer: Timer | undefined
   #favours: Favour | undefined
-  /** When the last burst was seen that nothing was collected after, on the monotonic clock. */
-  #burstAt: Instant | undefined
+  /** When the last burst was seen that nothing was collected after, on the monotonic clock; and what it left to be done. */
+  #burst: { readonly at: Instant; readonly restAt: Instant } | undefined
 
   constructor(options: HeapKeeperOptions) {
     this.#options = options
@@ -79,13 +83,17 @@ export class HeapKeeper {
   }
 
   #look(): void {
-    const { heap, clock, load, burst } = this.#options
+    const { heap, clock, load, burst, rest } = this.#options
     const now = clock.monotonic()
     if (load() > burst) {
-      this.#burstAt = now
+      this.#burst = { at: now, restAt: now }
       this.#favour(heap.size < heap.enough ? 'Speed' : 'Memory')
-    } else if (this.#burstAt !== undefined && now - this.#burstAt >= overMs) {
-      this.#burstAt = undefined
+    } else if (this.#burst === undefined) {
+      return
+    } else if (rest() > burst && now - this.#burst.at < mostRestMs) {
+      this.#burst = { ...this.#burst, restAt: now }
+    } else if (now - this.#burst.restAt >= overMs) {
+      this.#burst = undefined
       this.#favour('Memory')
       void heap.collect()
     }

@@ -7,16 +7,12 @@ import { must } from '../controlplane/harness/index.ts'
 import { workers } from './bench.ts'
 import type { Bench } from './bench.ts'
 import { certificateName } from './objects.ts'
-import type { RawJob, RawResult } from './raw-loop.ts'
+import type { RawJob, RawResult, Template } from './raw-loop.ts'
 
 const script = fileURLToPath(new URL('raw-loop.ts', import.meta.url))
 
 /** What the operator wrote for this certificate of `namespace`: as long, and as many fields, as the real thing. */
-export const templatesOf = async (
-  { admin }: Bench,
-  namespace: string,
-  name = certificateName(0),
-): Promise<RawJob['templates']> => {
+export const templateOf = async ({ admin }: Bench, namespace: string, name = certificateName(0)): Promise<Template> => {
   const certificate = await admin.get(databaseCertificates, { namespace, name })
   const serial = certificate.status?.serialNumber?.toLowerCase() ?? ''
   const [issued, secret] = await Promise.all([
@@ -30,7 +26,7 @@ export const templatesOf = async (
 export const rawLoop = async (
   bench: Bench,
   namespace: string,
-  templates: RawJob['templates'],
+  templates: readonly Template[],
   rounds: number,
   { rsaKeys = false, applies = false }: Partial<Pick<RawJob, 'rsaKeys' | 'applies'>> = {},
 ): Promise<RawResult> => {

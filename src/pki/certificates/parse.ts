@@ -47,17 +47,17 @@ export interface ParsedCertificate extends ExtensionValues {
 const maxOctets = 1024 * 1024
 
 /** One certificate is looked at in several places on its way from the signer to the Secret. */
-const read = new WeakMap<Uint8Array, ParsedCertificate>()
+const parsed = new WeakMap<Uint8Array, ParsedCertificate>()
 
 /** Throws CertificateError. `der` is not to be changed afterwards: it is read once. */
 export const parseCertificate = (der: Uint8Array): ParsedCertificate => {
-  const known = read.get(der)
+  const known = parsed.get(der)
   if (known !== undefined) return known
   if (der.length > maxOctets)
     throw new CertificateError(`The certificate has ${der.length} bytes; at most ${maxOctets} are read.`)
   try {
     const certificate = readCertificate(der)
-    read.set(der, certificate)
+    parsed.set(der, certificate)
     return certificate
   } catch (error) {
     if (error instanceof DerError || error instanceof NameError)

@@ -155,7 +155,7 @@ export interface Element {
   readonly encoded: Uint8Array
 }
 
-/** Makes views when they are asked for: most elements are looked into, and only few are taken. */
+/** Makes views when they are asked for, new ones each time: most elements are looked into, and only few are taken. */
 class View implements Element {
   readonly tag: number
   readonly bytes: Uint8Array

@@ -10,7 +10,7 @@ import { measureBatch } from '../issuance.ts'
 import type { Batch } from '../issuance.ts'
 import { authorityName, numbers } from '../objects.ts'
 import { inParallel } from '../parallel.ts'
-import { templatesOf } from '../raw.ts'
+import { templateOf } from '../raw.ts'
 import type { Sizes } from '../sizes.ts'
 
 export const authority = async (bench: Bench, sizes: Sizes, say: (text: string) => void): Promise<Figure[]> => {
@@ -22,7 +22,7 @@ export const authority = async (bench: Bench, sizes: Sizes, say: (text: string) 
     empty.push(await newBatch(bench, operator, `empty-${run}`, sizes))
     say(`empty ledger: ${JSON.stringify(empty.at(-1))}`)
   }
-  const { issued } = await templatesOf(bench, 'warm')
+  const { issued } = await templateOf(bench, 'warm')
   await bench.namespace('full', { wait: true })
   await fill(bench, 'full', issued, sizes.ledger)
   say(`${sizes.ledger} entries in the ledger`)

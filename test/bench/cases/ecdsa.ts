@@ -9,8 +9,8 @@ import type { Figure, Limit } from '../figures.ts'
 import { measureBatch, measureStream } from '../issuance.ts'
 import type { Batch } from '../issuance.ts'
 import { certificate } from '../objects.ts'
-import { rawLoop, templatesOf } from '../raw.ts'
-import type { RawJob, RawResult } from '../raw-loop.ts'
+import { rawLoop, templateOf } from '../raw.ts'
+import type { RawResult, Template } from '../raw-loop.ts'
 import type { Sizes } from '../sizes.ts'
 import { atRest, restFigure } from './rest.ts'
 
@@ -31,17 +31,17 @@ interface Pair {
 }
 
 export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => void): Promise<EcdsaResult> => {
-  const templates = await warmUp(bench, sizes)
+  const template = await warmUp(bench, sizes)
   const pairs: Pair[] = []
-  for (let run = 0; run < sizes.runs - 1; run += 1) {
-    pairs.push(await measurePair(bench, sizes, run, templates, say))
+  for (let run = 0; run < sizes.runs; run += 1) {
+    pairs.push(await measurePair(bench, sizes, run, template, say))
     await bench.stopOperator()
   }
-  pairs.push(await measurePair(bench, sizes, sizes.runs - 1, templates, say))
+  const last = await measureRaw(bench, sizes, sizes.runs, template, say)
+  await bench.launchReady()
   const streamed = await stream(bench, sizes.batch)
   const rest = await atRest(bench, bench.operator, sizes.restMs)
   await bench.stopOperator()
-  const last = await measureRaw(bench, sizes, sizes.runs, templates, say)
 
   const created = pairs.map((pair) => pair.created)
   const renewed = pairs.map((pair) => pair.renewed)
@@ -49,7 +49,7 @@ export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => v
   const rates = created.map(({ perSecond }) => perSecond)
   const renewRates = renewed.map(({ perSecond }) => perSecond)
   const ofRaw = pairs.map(({ raw, created: { perSecond } }, run) => {
-    // The raw loop of the next round comes right after this one.
+    // The raw loop of the next round comes after this one's renewal.
     const after = pairs[run + 1]?.raw ?? last
     return (2 * perSecond) / (raw.perSecond + after.perSecond)
   })
@@ -107,10 +107,10 @@ const measureRaw = async (
   bench: Bench,
   sizes: Sizes,
   run: number,
-  templates: RawJob['templates'],
+  template: Template,
   say: (text: string) => void,
 ): Promise<RawResult> => {
-  const raw = await rawLoop(bench, `raw-${run}`, templates, sizes.batch)
+  const raw = await rawLoop(bench, `raw-${run}`, [template], sizes.batch)
   say(`raw loop: ${raw.perSecond.toFixed(0)}/s, ${median(raw.aloneMs).toFixed(1)} ms alone`)
   return raw
 }
@@ -119,10 +119,10 @@ const measurePair = async (
   bench: Bench,
   sizes: Sizes,
   run: number,
-  templates: RawJob['templates'],
+  template: Template,
   say: (text: string) => void,
 ): Promise<Pair> => {
-  const raw = await measureRaw(bench, sizes, run, templates, say)
+  const raw = await measureRaw(bench, sizes, run, template, say)
   const operator = await bench.launchReady()
   await warmOperator(bench, `warm-${run}`, sizes)
   const single = await singles(bench, `single-${run}`, Math.ceil(sizes.singles / sizes.runs))
@@ -167,13 +167,13 @@ const perCertificate = (what: string, batches: readonly Batch[], cpuLimit: Limit
   ]
 }
 
-/** Makes the templates of the raw loop, and the code of the API server warm. */
-const warmUp = async (bench: Bench, sizes: Sizes): Promise<RawJob['templates']> => {
+/** Makes the template of the raw loop, and the code of the API server warm. */
+const warmUp = async (bench: Bench, sizes: Sizes): Promise<Template> => {
   await bench.launchReady()
   await warmOperator(bench, 'warm', sizes)
-  const templates = await templatesOf(bench, 'warm')
+  const template = await templateOf(bench, 'warm')
   await bench.stopOperator()
-  return templates
+  return template
 }
 
 /** As many as are measured, as the raw loop does: compiling is over by then, which is a fifth of the time of the first 500. */

@@ -13,7 +13,7 @@ import type { Figure } from '../figures.ts'
 import { measureBatch } from '../issuance.ts'
 import { metric } from '../metric.ts'
 import { pinPool, share } from '../processors.ts'
-import { rawLoop, templatesOf } from '../raw.ts'
+import { rawLoop, templateOf } from '../raw.ts'
 import type { Sizes } from '../sizes.ts'
 
 /** Certificates after which the code of the server is warm. */
@@ -26,12 +26,12 @@ export const rsa = async (bench: Bench, sizes: Sizes, say: (text: string) => voi
   await bench.namespace('rsa', { wait: true })
   await bench.createCertificates('rsa', warmUp, 0, 'RSA')
   await bench.settled('rsa', warmUp)
-  const templates = await templatesOf(bench, 'rsa')
+  const template = await templateOf(bench, 'rsa')
   await bench.stopOperator()
   const alone = await keyLoop(bench, sizes.rsa)
   const [pool, rates, lags]: [number[], number[], number[]] = [[], [], []]
   for (let run = 0; run < sizes.rsaRuns; run += 1) {
-    const { perSecond } = await rawLoop(bench, `raw-rsa-${run}`, templates, sizes.rsa, { rsaKeys: true })
+    const { perSecond } = await rawLoop(bench, `raw-rsa-${run}`, [template], sizes.rsa, { rsaKeys: true })
     pool.push(perSecond)
     const operator = await bench.launchReady()
     const before = warmUp + run * (sizes.rsa + again)

@@ -7,7 +7,12 @@ import type { ImageConfig, Layer } from './archive.ts'
 
 /** Of the distroless image, and of the chart. */
 export const user = '65532:65532'
-export const entrypoint = ['/nodejs/bin/node', '--min-semi-space-size=8', '/app/dbtls.mjs'] as const
+export const entrypoint = [
+  '/nodejs/bin/node',
+  '--min-semi-space-size=8',
+  '--max-semi-space-size=16',
+  '/app/dbtls.mjs',
+] as const
 
 const libraries = [
   ...['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1'],
