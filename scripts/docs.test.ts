@@ -144,6 +144,15 @@ describe('the engines in the README', () => {
     expect(told.size).toBeGreaterThan(10)
     expect([...readme].filter(([engine]) => engine !== 'External')).toEqual([...told])
   })
+  it('played the managed server in the versions that are named', () => {
+    const test = readFileSync(join(repository, 'test/databases/managed.test.ts'), 'utf8')
+    const products = [...test.matchAll(/\bproduct: '([^']+)'/g)].map(([, product]) => product)
+    expect(products.length).toBeGreaterThan(2)
+    expect(readme.get('External')).toBe(products.join(', '))
+    expect(readFileSync(join(repository, 'docs/engines.md'), 'utf8')).toContain(
+      `Tested live with ${products.join(', ')} in the part`,
+    )
+  })
 })
 
 describe('the examples in the documents', () => {
