@@ -26,6 +26,12 @@ it.each(engines)('%s', async (engine) => {
   await expect(golden(expanded(exampleOf(engine)))).toMatchFileSnapshot(`../../test/golden/profiles/${engine}.txt`)
 })
 
+it.each(['MariaDB', 'PostgreSQL'])('External that speaks %s', async (protocol) => {
+  const { connection, ...example } = exampleOf('External')
+  const spec = { ...example, connection: { ...(connection as object), protocol } }
+  await expect(golden(expanded(spec))).toMatchFileSnapshot(`../../test/golden/profiles/External-${protocol}.txt`)
+})
+
 it('TiDB on the six nodes of its guide', async () => {
   await expect(golden(expanded(sixNodes))).toMatchFileSnapshot('../../test/golden/profiles/TiDB-six-nodes.txt')
 })

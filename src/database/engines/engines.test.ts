@@ -299,6 +299,23 @@ describe('what a client shows decides what servers ask for', () => {
 })
 
 describe('an External server', () => {
+  const commandsOf = (engine: EngineName, version: string) =>
+    definitions[engine].clientFiles(context(engine, version, { managed: true }))['commands.md'] ?? ''
+  it.each<[EngineName, string, string]>([
+    ['MySQL', '8.4', 'require_secure_transport'],
+    ['MariaDB', '10.5', 'require_secure_transport'],
+    ['PostgreSQL', '14', 'rds.force_ssl'],
+  ])('of %s is told on RDS to refuse plain connections', (engine, version, parameter) => {
+    expect(commandsOf(engine, version)).toContain(
+      `aws rds modify-db-parameter-group --db-parameter-group-name NAME --parameters ParameterName=${parameter},ParameterValue=1,ApplyMethod=immediate\n`,
+    )
+    const own = definitions[engine].clientFiles(context(engine, version))['commands.md']
+    expect(own).not.toContain('aws rds')
+  })
+  it('of MariaDB before 10.5 is told of no parameter that it has not', () => {
+    expect(commandsOf('MariaDB', '10.4')).not.toContain('aws rds')
+  })
+
   const of = (connection: object) => engineOf({ engine: 'External', connection }).definition.engine
   it.each<[object, EngineName]>([
     [{}, 'MySQL'],

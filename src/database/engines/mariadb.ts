@@ -6,19 +6,21 @@
 import type { Client, Context, Definition, Mounted, Reload } from './engine.ts'
 import { pemItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
+import { onRds } from './managed.ts'
 import {
   accountsSql,
   clientCnf,
   clientCommands,
   dbconnectorYaml,
   jdbcUrl,
+  managedDemand,
   mysqlClientItems,
   refusesRequire,
   isOneAccount,
 } from './mysql-family.ts'
 import { propertyValue } from './quote/properties.ts'
 import { clientNote, hasCertificate, lines, mountNote, passwordNote, perClient } from './text.ts'
-import { isAtLeast } from './version.ts'
+import { isAtLeast, type Version } from './version.ts'
 
 const component = 'galera'
 
@@ -54,8 +56,8 @@ const serverCnf = (context: Context): string => {
 }
 
 const demand = ({ managed, version }: Context): string[] => {
-  if (managed) return ['-- require_secure_transport=ON is set in the parameters of the managed server, not here.']
-  return isAtLeast(version, '10.5') ? ['SET GLOBAL require_secure_transport = ON;'] : []
+  if (!isAtLeast(version, '10.5')) return []
+  return managed ? [managedDemand] : ['SET GLOBAL require_secure_transport = ON;']
 }
 
 /** Connector/J 3. https://mariadb.com/docs/connectors/mariadb-connector-j/about-mariadb-connector-j */
@@ -85,12 +87,19 @@ const nativePassword = [
   '',
 ]
 
-const notes = ({ managed, components }: Context): string[] =>
-  managed
+const managedNotes = (version: Version): string[] =>
+  isAtLeast(version, '10.5')
     ? [
-        ...nativePassword,
-        '`require_secure_transport` belongs into the parameters of the managed server; `accounts.sql` demands TLS of each account.',
+        'The managed server refuses plain connections by `require_secure_transport` in its own parameters (on RDS on by default from MariaDB',
+        '11.8). `accounts.sql` demands TLS of each account besides.',
+        '',
+        ...onRds('require_secure_transport'),
       ]
+    : ['`accounts.sql` demands TLS of each account; a parameter for all of them came with MariaDB 10.5.']
+
+const notes = ({ managed, components, version }: Context): string[] =>
+  managed
+    ? [...nativePassword, ...managedNotes(version)]
     : [
         ...nativePassword,
         // 1045 was seen with 10.11, 3159 with 11.8.

@@ -33,6 +33,10 @@ export const requireClause = (client: Client, issuer: Uint8Array | undefined): s
   }
 }
 
+/** In place of the statement that demands TLS of everybody. */
+export const managedDemand =
+  '-- require_secure_transport is set in the parameters of the managed server, not here: see commands.md.'
+
 /** What cannot be written was refused before; an account that nobody can open is what is left of a mistake here. */
 const oneline = (name: Uint8Array): string => onelineForm(name) ?? ''
 

@@ -5,12 +5,14 @@
 import type { Account, Client, Context, Definition, Identity, Mounted, Reload } from './engine.ts'
 import { pemItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
+import { onRds } from './managed.ts'
 import {
   accountsSql,
   clientCnf,
   clientCommands,
   connectorJ,
   dbconnectorYaml,
+  managedDemand,
   mysqlClientItems,
   refusesRequire,
   isOneAccount,
@@ -45,15 +47,17 @@ const serverCnf = (context: Context): string =>
 
 /** `SET PERSIST` came with 8.0; a managed server has parameter groups instead. */
 const demand = ({ managed, version }: Context): string[] => {
-  if (managed) return ['-- require_secure_transport=ON is set in the parameters of the managed server, not here.']
+  if (managed) return [managedDemand]
   return isAtLeast(version, '8.0')
     ? ['SET PERSIST require_secure_transport = ON;']
     : ['SET GLOBAL require_secure_transport = ON;']
 }
 
 const managedNotes = [
-  '`require_secure_transport` belongs into the parameters of the managed server (on RDS: the DB parameter group). With it a plain',
-  'connection is refused with error 3159. `accounts.sql` demands TLS of each account besides.',
+  'The managed server refuses plain connections (error 3159) by `require_secure_transport` in its own parameters, of Aurora in those of the',
+  'cluster (`ON`). `accounts.sql` demands TLS of each account besides.',
+  '',
+  ...onRds('require_secure_transport'),
 ]
 const ownNotes = [
   '`server.cnf` refuses plain connections (error 3159; error 1045 where the account itself demands TLS), `accounts.sql` says what each',

@@ -4,6 +4,7 @@
  */
 import type { Account, Client, Context, Definition, Finding, Identity } from './engine.ts'
 import { clientItems, javaItems, pemItems } from './files.ts'
+import { onRds } from './managed.ts'
 import { hbaToken, postgresqlSetting, serviceValue } from './quote/postgresql.ts'
 import { propertyValue } from './quote/properties.ts'
 import { shellCommand } from './quote/shell.ts'
@@ -123,7 +124,10 @@ const ownNotes = [
   'It answers `t` even where the new files could not be used; then only the log says so, and the former ones stay in use.',
 ]
 const managedNotes = [
-  'The managed server refuses plain connections by its own parameters (on RDS: `rds.force_ssl`, on by default from PostgreSQL 15).',
+  'The managed server refuses plain connections by its own parameters (on RDS by `rds.force_ssl`, on by default from PostgreSQL 15; of',
+  'Aurora it is in those of the cluster).',
+  '',
+  ...onRds('rds.force_ssl'),
 ]
 
 const commands = (context: Context): string =>
