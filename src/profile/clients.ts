@@ -116,7 +116,12 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   const items = placement?.items ?? definition.clientItems({ username, java: given.java })
   // A layout decides for itself what it has for a JVM.
   const java = certified && placement !== undefined ? servesJava(definition, username, items) : given.java
-  if (given.java && !java)
+  if (certified && given.java && !definition.clientItems({ username, java: true }).some(isForJava))
+    findings.warn(field('java'), {
+      problem: `drivers of ${definition.engine} for Java read the PEM files, so it adds nothing`,
+      cure: 'leave java out, or write a DatabaseCertificate of its own where a JVM needs a keystore',
+    })
+  else if (given.java && !java)
     findings.warn(field('java'), {
       problem: `layout ${placement?.layout} has no place for what a JVM reads`,
       cure: 'leave java out, or write a DatabaseCertificate of its own for this client',
@@ -184,6 +189,9 @@ const servesJava = (definition: Definition, username: string, items: readonly It
   const held = new Set<string>(items.map(({ content }) => content.replace('JKS', 'PKCS12')))
   return more.every(({ content }) => held.has(content))
 }
+
+/** Whether it is in a form that nobody but a JVM asks for. */
+const isForJava = ({ content }: Item): boolean => content === 'PKCS12Keystore' || content === 'PrivateKeyDER'
 
 const sharesPlace = (
   { layout }: Shared,

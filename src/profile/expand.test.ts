@@ -296,6 +296,27 @@ describe('a second CA for clients', () => {
   )
 })
 
+describe('java: true of a client', () => {
+  const warned = (engine: (typeof engines)[number], more: object = {}) =>
+    expanded({
+      ...exampleOf(engine),
+      clients: [{ name: 'app' }, { name: 'report', java: true }],
+      ...more,
+    }).warnings.filter(({ field }) => field.endsWith('.java'))
+  const none: readonly string[] = ['Etcd', 'ClickHouse']
+  it.each(engines.filter((engine) => none.includes(engine)))('is said to add nothing for %s', (engine) => {
+    expect(warned(engine)).toMatchObject([
+      { field: 'spec.clients[1].java', problem: expect.stringContaining('it adds nothing') as string },
+    ])
+  })
+  it('is told of once where a layout has no place for it either', () => {
+    expect(warned('Etcd', { layout: { preset: 'EtcdOperator' } })).toHaveLength(1)
+  })
+  it.each(engines.filter((engine) => !none.includes(engine)))('does for %s what it says', (engine) => {
+    expect(warned(engine)).toEqual([])
+  })
+})
+
 describe('a managed server', () => {
   const host = 'orders.abc123.eu-west-1.rds.amazonaws.com'
   const managed = (more: object = {}) => expanded({ engine: 'External', connection: { host }, clients, ...more })
