@@ -32,6 +32,12 @@ it.each(['MariaDB', 'PostgreSQL'])('External that speaks %s', async (protocol) =
   await expect(golden(expanded(spec))).toMatchFileSnapshot(`../../test/golden/profiles/External-${protocol}.txt`)
 })
 
+it('a standby of PostgreSQL', async () => {
+  const standby = { name: 'standby', username: 'replicator', database: 'replication', java: true }
+  const expansion = expanded({ ...exampleOf('PostgreSQL'), clients: [standby] })
+  await expect(golden(expansion)).toMatchFileSnapshot('../../test/golden/profiles/PostgreSQL-standby.txt')
+})
+
 it('TiDB on the six nodes of its guide', async () => {
   await expect(golden(expanded(sixNodes))).toMatchFileSnapshot('../../test/golden/profiles/TiDB-six-nodes.txt')
 })

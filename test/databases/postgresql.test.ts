@@ -1,6 +1,6 @@
 /** What PostgreSQL alone does: whom it lets read its key, identities by the whole name, and a CA of its own for each side. */
 import { X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { probe } from '../../src/database/connect/probe.ts'
@@ -9,6 +9,8 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { eventually, freePort, Reaper } from '../controlplane/harness/process.ts'
 import { Database } from './harness/database.ts'
 import { installPsql } from './harness/install.ts'
+import { hostsFile } from './harness/java.ts'
+import { Jdbc } from './harness/jdbc.ts'
 import { ProfileWorld } from './harness/profile.ts'
 import { SecretVolume } from './harness/secret-volume.ts'
 import { serverUser } from './harness/server-user.ts'
@@ -40,7 +42,10 @@ describe.each([
         topology: { services: ['orders'], statefulSet: { name: 'orders', replicas: 2 }, certificatePer: 'Pod' },
         ...{
           connection: { host: 'orders.data.svc', port, database: 'orders' },
-          clients: [{ name: 'app', require: 'Subject' }],
+          clients: [
+            { name: 'app', require: 'Subject' },
+            { name: 'standby', database: 'replication', require: 'Subject', java: true },
+          ],
         },
       },
     })
@@ -55,7 +60,7 @@ describe.each([
     }
     database = await Database.start(product, volume, reaper, { port, config })
     await database?.statement(
-      'CREATE DATABASE orders;\nCREATE ROLE app LOGIN;\nCREATE ROLE named LOGIN;\nCREATE ROLE other LOGIN;\n',
+      'CREATE DATABASE orders;\nCREATE ROLE app LOGIN;\nCREATE ROLE named LOGIN;\nCREATE ROLE other LOGIN;\nCREATE ROLE standby LOGIN REPLICATION;\n',
     )
     const psql = (await installPsql())?.start('/usr/lib/postgresql/18/bin/psql') ?? ['/usr/bin/psql']
     mkdirSync(join(world.folder, 'shell'))
@@ -67,9 +72,12 @@ describe.each([
     await world[Symbol.asyncDispose]()
   })
 
+  const lineOf = (client: string): string => {
+    const [, section = ''] = (world.client(client).files['commands.md'] ?? '').split(`\n## ${client}\n`)
+    return section.split('\n').find((line) => line.startsWith('psql ')) ?? ''
+  }
   const asks = async (change: (line: string) => string = (line) => line): Promise<string> => {
-    const found = (world.client('app').files['commands.md'] ?? '').split('\n').find((line) => line.startsWith('psql '))
-    const line = `${change(found ?? '')} --tuples-only --command='SELECT current_user, version, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()'`
+    const line = `${change(lineOf('app'))} --tuples-only --command='SELECT current_user, version, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()'`
     return (await shell.type(line)).shown
   }
   const needs = (context: { skip: (why: string) => void }): Database => {
@@ -91,6 +99,30 @@ describe.each([
     needs(context)
     expect(await asks((line) => line.replace('//app@', '//named@'))).toMatch(/named +\| TLSv1\.3/)
     expect(await asks((line) => line.replace('//app@', '//other@'))).toMatch(/FATAL: +no pg_hba\.conf entry/)
+  })
+
+  it('lets a standby replicate by its certificate, and nobody else', async (context) => {
+    needs(context)
+    const identify = async (line: string): Promise<string> =>
+      (await shell.type(`${line} --command='IDENTIFY_SYSTEM'`)).shown
+    expect(await identify(lineOf('standby'))).toMatch(/systemid[^]*\(1 row\)/)
+    const bare = lineOf('standby').replaceAll(/&ssl(cert|key)=[^&']+/g, '')
+    expect(await identify(bare)).toMatch(/FATAL: +connection requires a valid client certificate/)
+    const own = await identify(lineOf('app').replace(/'$/, "&replication=true'"))
+    expect(own).toMatch(/FATAL: +no pg_hba\.conf entry for replication connection/)
+    const ordinary = await identify(lineOf('standby').replace('&replication=true', ''))
+    expect(ordinary).toMatch(/FATAL: +no pg_hba\.conf entry/)
+  })
+
+  it('is told by pgjdbc too that a standby replicates', async (context) => {
+    needs(context)
+    await using jdbc = await Jdbc.start(hostsFile(join(world.folder, 'hosts'), ['orders.data.svc']), reaper)
+    if (jdbc === undefined) return context.skip('Java cannot be had here')
+    const file = join(world.folder, 'standby.properties')
+    writeFileSync(file, world.client('standby').files['standby.jdbc.properties'] ?? '')
+    // It connects, and then asks for what only SQL can tell.
+    const { message } = (await jdbc.connect(file)) as { message?: string }
+    expect(message).toContain('cannot execute SQL commands in WAL sender for physical replication')
   })
 
   const serial = async (running: Database): Promise<string | undefined> => {

@@ -281,6 +281,49 @@ describe('what a client shows decides what servers ask for', () => {
     expect(text.indexOf('hostnossl all all all reject')).toBeLessThan(text.indexOf('"TLS"'))
   })
 
+  it('the keyword for physical replication stands in pg_hba.conf without quotes, and for that name alone', () => {
+    const text = server('PostgreSQL', '18', {
+      clients: [
+        client({ name: 'a', username: 'a', database: 'replication' }),
+        client({ name: 'b', username: 'b', database: 'replication', require: 'Subject' }),
+        client({ name: 'c', username: 'replication', database: 'Replication' }),
+        client({ name: 'd', username: 'd', database: 'all' }),
+      ],
+    })
+    expect(text.match(/^hostssl .*$/gm)).toEqual([
+      'hostssl replication "a" all scram-sha-256 clientcert=verify-full',
+      'hostssl replication "b" all cert',
+      'hostssl "Replication" "replication" all scram-sha-256 clientcert=verify-full',
+      'hostssl "all" "d" all scram-sha-256 clientcert=verify-full',
+    ])
+    expect(text).toContain('# Without quotes replication stands for')
+    expect(server('PostgreSQL', '18')).not.toContain('# Without quotes')
+  })
+
+  it('the client that replicates is told to say so when it connects', () => {
+    const files = definitions.PostgreSQL.clientFiles(
+      context('PostgreSQL', '18', { clients: [client({ database: 'replication' })] }),
+    )
+    expect(files['client.conf']).toContain('\nreplication=true\n')
+    expect(files['jdbc.properties']).toContain('\nreplication=true\n')
+    expect(files['commands.md']).toMatch(/^psql 'postgresql:.*&replication=true'$/m)
+    for (const text of Object.values(definitions.PostgreSQL.clientFiles(context('PostgreSQL', '18'))))
+      expect(text).not.toContain('replication=true')
+  })
+
+  it('of PostgreSQL a line for all databases is none for replication', () => {
+    const isOne = (a: string | undefined, b: string | undefined) =>
+      definitions.PostgreSQL.isOneAccount?.(
+        { username: 'app', host: '%', database: a },
+        { username: 'app', host: '%', database: b },
+      )
+    expect(isOne(undefined, 'orders')).toBe(true)
+    expect(isOne(undefined, 'replication')).toBe(false)
+    expect(isOne('replication', undefined)).toBe(false)
+    expect(isOne('replication', 'replication')).toBe(true)
+    expect(isOne('replication', 'orders')).toBe(false)
+  })
+
   it("MongoDB's connection strings name user and mechanism", () => {
     const where = { host: '2001:db8::1', port: 27017 }
     const x509 = new URL(mongodbUri(where, client({ database: 'a/b' })))

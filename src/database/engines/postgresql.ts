@@ -35,11 +35,21 @@ const postgresqlConf = (context: Context): string =>
     "ssl_min_protocol_version = 'TLSv1.2'",
   )
 
+/**
+ * Without quotes pg_hba.conf takes this name of a database for connections of physical replication.
+ * https://www.postgresql.org/docs/current/auth-pg-hba-conf.html
+ */
+const replication = 'replication'
+
+const replicates = ({ database }: Pick<Client, 'database'>): boolean => database === replication
+
+const hbaDatabase = (client: Client): string =>
+  client.database === undefined ? 'all' : replicates(client) ? replication : hbaToken(client.database)
+
 /** The role's own line, from what its connection must show. With `cert` the certificate stands for the password. */
 const hbaLine = (client: Client): string => {
-  const database = client.database === undefined ? 'all' : hbaToken(client.database)
   const role = hbaToken(client.username ?? client.name)
-  const line = (type: string, method: string): string => `${type} ${database} ${role} all ${method}`
+  const line = (type: string, method: string): string => `${type} ${hbaDatabase(client)} ${role} all ${method}`
   switch (client.require) {
     case 'None':
       return line('host', 'scram-sha-256')
@@ -59,6 +69,9 @@ const pgHba = (context: Context): string => {
   const encrypted = context.clients.filter(({ require }) => require !== 'None')
   return lines(
     '# The first line that fits a connection decides, so these belong before others. "all" does not stand for replication.',
+    context.clients.some(replicates)
+      ? '# Without quotes replication stands for connections of physical replication, and for no database of that name.'
+      : undefined,
     ...plain.map(hbaLine),
     '# No other connection over the network goes on without TLS.',
     'hostnossl all all all reject',
@@ -84,6 +97,7 @@ const clientConf = (context: Context, client: Client): string =>
     'sslmode=verify-full',
     `sslrootcert=${client.trust.pem}`,
     ...(hasCertificate(client) ? [`sslcert=${client.files.certificate}`, `sslkey=${client.files.key}`] : []),
+    replicates(client) ? 'replication=true' : undefined,
   )
 
 /** sslkey is told by its extension; DER is what every pgjdbc reads, the keystore is there for who wants one file. */
@@ -93,6 +107,8 @@ const jdbcProperties = (context: Context, client: Client): string =>
     clientNote(client),
     `url=${propertyValue(`jdbc:postgresql://${uriHost(context.host)}:${context.port}/${uriPart(client.database ?? client.username ?? '')}`)}`,
     client.username === undefined ? undefined : `user=${propertyValue(client.username)}`,
+    // https://jdbc.postgresql.org/documentation/server-prepare/#physical-and-logical-replication-api
+    ...(replicates(client) ? ['replication=true', 'assumeMinServerVersion=9.4', 'preferQueryMode=simple'] : []),
     'sslmode=verify-full',
     `sslrootcert=${client.trust.pem}`,
     ...(!hasCertificate(client)
@@ -110,7 +126,8 @@ const jdbcProperties = (context: Context, client: Client): string =>
 const connectionUri = (context: Context, client: Client): string => {
   const user = client.username === undefined ? '' : `${uriPart(client.username)}@`
   const files = hasCertificate(client) ? `&sslcert=${client.files.certificate}&sslkey=${client.files.key}` : ''
-  return `postgresql://${user}${uriHost(context.host)}:${context.port}/${uriPart(client.database ?? '')}?sslmode=verify-full&sslrootcert=${client.trust.pem}${files}`
+  const mode = replicates(client) ? '&replication=true' : ''
+  return `postgresql://${user}${uriHost(context.host)}:${context.port}/${uriPart(client.database ?? '')}?sslmode=verify-full&sslrootcert=${client.trust.pem}${files}${mode}`
 }
 
 const ownNotes = [
@@ -130,6 +147,13 @@ const managedNotes = [
   ...onRds('rds.force_ssl'),
 ]
 
+const replicationNotes = [
+  'The database `replication` stands for connections of physical replication, and for none of that name; the role needs the attribute',
+  '`REPLICATION`. They take `IDENTIFY_SYSTEM;` and its kin in place of SQL. A standby takes the same string as its `primary_conninfo`,',
+  '`pg_basebackup` with `--dbname`. Logical replication is a connection to its database: name that one.',
+  '',
+]
+
 const commands = (context: Context): string =>
   commandsPage(
     context,
@@ -138,6 +162,7 @@ const commands = (context: Context): string =>
       '',
       fenced('sh', shellCommand('psql', connectionUri(context, client))),
       '',
+      ...(replicates(client) ? replicationNotes : []),
     ],
     [
       'Once connected, this shows protocol and cipher:',
@@ -173,9 +198,11 @@ export const postgresql: Definition = {
   components: {},
   identity,
   refusesDatabase: expressionFinding,
-  // The first line that fits decides, and one without a database fits all.
+  // The first line that fits decides, and one without a database fits all but replication.
   isOneAccount: (a, b) =>
-    a.username === b.username && (a.database === b.database || a.database === undefined || b.database === undefined),
+    a.username === b.username &&
+    (a.database === b.database ||
+      (!replicates(a) && !replicates(b) && (a.database === undefined || b.database === undefined))),
   serverItems: pemItems,
   clientItems: clientItems(pemItems, [
     { key: 'tls.pk8', content: 'PrivateKeyDER', encoding: 'PKCS8' },
