@@ -150,6 +150,7 @@ const mysqlFamily = (name: string, connect: Connect): readonly Driver[] =>
   (
     [
       ['MySQL 9', 'MySQL', '9'],
+      ['MariaDB 10.11', 'MariaDB', '10.11'],
       ['MariaDB 11.8', 'MariaDB', '11.8'],
     ] as const
   ).map(([product, engine, version]) => ({
@@ -157,8 +158,15 @@ const mysqlFamily = (name: string, connect: Connect): readonly Driver[] =>
     ...{ user: 'app@% ', none: /Access denied for user 'app'/, strangers: gone },
   }))
 
-const redisLike = (product: Product, engine: string): Driver => ({
-  ...{ name: 'redis', connect: byRedis, product, spec: { engine, version: '8', clients } },
+const postgresql = (product: Product, version: string): Driver => ({
+  ...{ name: 'pg', connect: byPg, product },
+  spec: { engine: 'PostgreSQL', version, clients: [{ ...clients[0], require: 'Subject' }] },
+  statements: () => ['CREATE DATABASE orders', 'CREATE ROLE app LOGIN'],
+  ...{ user: 'app TLSv1.3', none: /connection requires a valid client certificate/, strangers: gone },
+})
+
+const redisLike = (product: Product, engine: string, version: string): Driver => ({
+  ...{ name: 'redis', connect: byRedis, product, spec: { engine, version, clients } },
   ...{ statements: () => [], args: ['--user', 'app', 'on', `>${password}`, '~*', '+@all'] },
   ...{ user: 'app', none: /certificate required|ECONNRESET|Socket closed/i, strangers: gone },
 })
@@ -166,14 +174,11 @@ const redisLike = (product: Product, engine: string): Driver => ({
 const drivers: readonly Driver[] = [
   ...mysqlFamily('mysql2', byMysql2),
   ...mysqlFamily('mariadb', byMariadb),
-  {
-    ...{ name: 'pg', connect: byPg, product: 'PostgreSQL 18' },
-    spec: { engine: 'PostgreSQL', version: '18', clients: [{ ...clients[0], require: 'Subject' }] },
-    statements: () => ['CREATE DATABASE orders', 'CREATE ROLE app LOGIN'],
-    ...{ user: 'app TLSv1.3', none: /connection requires a valid client certificate/, strangers: gone },
-  },
-  redisLike('Redis 8', 'Redis'),
-  redisLike('Valkey 8', 'Valkey'),
+  postgresql('PostgreSQL 15', '15'),
+  postgresql('PostgreSQL 18', '18'),
+  redisLike('Redis 8', 'Redis', '8'),
+  redisLike('Valkey 8', 'Valkey', '8'),
+  redisLike('Valkey 9', 'Valkey', '9.1'),
 ]
 
 describe.each(drivers)('$name of Node with $product', (driver) => {
