@@ -124,7 +124,7 @@ describe('what each engine makes of servers, peers and clients', () => {
     ['ClickHouse', ['server.xml', 'client.xml', 'users.xml', 'jdbc.properties', 'commands.md']],
     ['Kafka', ['server.properties', 'admin.properties', 'client.properties', 'commands.md']],
     ['Elasticsearch', ['elasticsearch.yml', 'commands.md']],
-    ['OpenSearch', ['opensearch.yml', 'commands.md']],
+    ['OpenSearch', ['opensearch.yml', 'config.yml', 'roles_mapping.yml', 'commands.md']],
     ['Etcd', ['etcd.yaml', 'commands.md']],
     ['ZooKeeper', ['zoo.cfg', 'client.properties', 'commands.md']],
     ['External', ['client.cnf', 'accounts.sql', 'jdbc.properties', 'dbconnector.yaml', 'commands.md']],

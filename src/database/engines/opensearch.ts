@@ -1,6 +1,10 @@
-/** OpenSearch. https://docs.opensearch.org/latest/security/configuration/tls/ */
-import { pkcs8Only } from './demands.ts'
-import type { Context, Definition, Holder, Identity } from './engine.ts'
+/**
+ * OpenSearch. https://docs.opensearch.org/latest/security/configuration/tls/,
+ * https://docs.opensearch.org/latest/security/authentication-backends/client-auth/,
+ * https://docs.opensearch.org/latest/security/configuration/yaml/
+ */
+import { byCertificate, pkcs8Only } from './demands.ts'
+import type { Client, Context, Definition, Holder, Identity, Mounted } from './engine.ts'
 import { clientItems, pemItems } from './files.ts'
 import { commaForm, knownByUnit, userInName } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
@@ -8,6 +12,7 @@ import { uriHost } from './quote/uri.ts'
 import { quotedString } from './quote/yaml.ts'
 import { commands, refusesRequire, transport } from './search-family.ts'
 import { fenced, lines, mountNote } from './text.ts'
+import { isAtLeast } from './version.ts'
 
 const admin = 'admin'
 
@@ -42,6 +47,112 @@ const opensearchYml = (context: Context): string => {
   )
 }
 
+/** Of those who log in by certificate, or of all others. */
+const usersOf = ({ clients }: Context, certified: boolean): string[] => {
+  const names = (some: readonly Client[]): Set<string> =>
+    new Set(some.flatMap(({ username }) => (username === undefined ? [] : [username])))
+  const byIt = names(clients.filter(byCertificate))
+  return certified ? [...byIt] : [...names(clients)].filter((name) => !byIt.has(name))
+}
+
+/** Files of the security plugin; empty where no client logs in by its certificate. */
+const accounts = (context: Context): Record<string, string> => {
+  const users = usersOf(context, true)
+  return users.length === 0
+    ? {}
+    : { 'config.yml': configYml(usersOf(context, false)), 'roles_mapping.yml': rolesMappingYml(users) }
+}
+
+/**
+ * clientauth_mode alone makes nobody a user: a domain of authentication does. It comes before that of passwords, and takes whoever
+ * shows a certificate at its word, so that those of `byPassword` have to be left out: opensearch-project/security#4378, #5525.
+ */
+const configYml = (byPassword: readonly string[]): string =>
+  lines(
+    '# Replaces the whole configuration of the security plugin: add what else yours has.',
+    '_meta:',
+    '  type: config',
+    '  config_version: 2',
+    'config:',
+    '  dynamic:',
+    '    authc:',
+    '      clientcert_auth_domain:',
+    '        http_enabled: true',
+    '        order: 1',
+    '        http_authenticator:',
+    '          type: clientcert',
+    '          challenge: false',
+    '          config:',
+    '            username_attribute: cn',
+    ...(byPassword.length === 0
+      ? []
+      : [
+          '            # Their password counts, whatever certificate they show; from 3.3 on.',
+          '            skip_users:',
+          // Wildcards; a subject is written in the order of RFC 2253, and a username holds no character that is special in either.
+          ...byPassword.flatMap((username) =>
+            [`CN=${username}`, `CN=${username},*`].map((subject) => `              - ${quotedString(subject)}`),
+          ),
+        ]),
+    '        authentication_backend:',
+    '          type: noop',
+    '      basic_internal_auth_domain:',
+    '        http_enabled: true',
+    '        order: 4',
+    '        http_authenticator:',
+    '          type: basic',
+    '          challenge: true',
+    '        authentication_backend:',
+    '          type: intern',
+  )
+
+const rolesMappingYml = (users: readonly string[]): string =>
+  lines(
+    '# Replaces all mappings of roles: add what else yours has.',
+    '_meta:',
+    '  type: rolesmapping',
+    '  config_version: 2',
+    '# A role that OpenSearch brings along: all of the index that is called like the user. Name users under others as they need them.',
+    'own_index:',
+    '  reserved: false',
+    '  users:',
+    ...users.map((username) => `    - ${quotedString(username)}`),
+  )
+
+/** It spoke the protocol between nodes until 2.0. */
+const securityadmin = (context: Context, { files }: Mounted, ...words: readonly string[]): string =>
+  shellCommand(
+    'securityadmin.sh',
+    ...words,
+    '-icl',
+    '-h',
+    context.host,
+    '-p',
+    String(isAtLeast(context.version, '2.0') ? context.port : 9300),
+    '-cacert',
+    files.trust,
+    '-cert',
+    files.certificate,
+    '-key',
+    files.key,
+  )
+
+const accountNotes = (context: Context, administrator: Mounted): string[] =>
+  usersOf(context, true).length === 0
+    ? []
+    : [
+        'Certificates log clients in by `config.yml` of this ConfigMap, and `roles_mapping.yml` gives them a role. Each takes the place of',
+        'what the cluster has under its name, so save that first, and put both together:',
+        '',
+        fenced(
+          'sh',
+          securityadmin(context, administrator, '-backup', 'saved'),
+          securityadmin(context, administrator, '-f', 'config.yml', '-t', 'config'),
+          securityadmin(context, administrator, '-f', 'roles_mapping.yml', '-t', 'rolesmapping'),
+        ),
+        '',
+      ]
+
 const notes = (context: Context): string[] => {
   const administrator = context.components.get(admin)
   if (administrator === undefined) return []
@@ -59,8 +170,10 @@ const notes = (context: Context): string[] => {
       `https://${uriHost(context.host)}:${context.port}/_plugins/_security/api/ssl/${layer}/reloadcerts`,
     )
   return [
-    `After a renewal, on each node, with Secret ${administrator.secretName} mounted at ${administrator.folder} (the administrator's`,
-    'certificate, by which securityadmin.sh works too):',
+    `An administrator has Secret ${administrator.secretName} mounted at ${administrator.folder}.`,
+    '',
+    ...accountNotes(context, administrator),
+    'After a renewal, on each node:',
     '',
     fenced('sh', call('transport'), call('http')),
     '',
@@ -95,6 +208,6 @@ export const opensearch: Definition = {
   // Dates, subject, issuer and names of the new certificate are looked at, its key is not: opensearch-project/security@03ac95cedd90,
   // src/main/java/org/opensearch/security/ssl/SslContextHandler.java (reloadSslContext), ssl/config/KeyStoreUtils.java.
   reload: () => ({ leaf: 'Command', authority: 'Restart', statements: [], onMismatch: 'LosesService' }),
-  serverFiles: (context) => ({ 'opensearch.yml': opensearchYml(context) }),
+  serverFiles: (context) => ({ 'opensearch.yml': opensearchYml(context), ...accounts(context) }),
   clientFiles: (context) => ({ 'commands.md': commands(context, notes(context)) }),
 }

@@ -1,5 +1,5 @@
 /** What Elasticsearch and OpenSearch share: HTTP for clients, a transport of its own between nodes. */
-import { tlsAlone } from './demands.ts'
+import { byCertificate, tlsAlone } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
@@ -12,7 +12,10 @@ const curl = (context: Context, client: Client): string =>
     'curl',
     '--cacert',
     client.trust.pem,
-    ...(hasCertificate(client) ? ['--cert', client.files.certificate, '--key', client.files.key] : []),
+    // Beside a password it would be the certificate that counts: opensearch-project/security#4378.
+    ...(hasCertificate(client) && byCertificate(client)
+      ? ['--cert', client.files.certificate, '--key', client.files.key]
+      : []),
     ...(client.require === 'TLS' && client.username !== undefined ? ['--user', client.username] : []),
     `https://${uriHost(context.host)}:${context.port}`,
   )
