@@ -87,3 +87,62 @@ describe('OpenSearch', () => {
     }
   })
 })
+
+/** Whatever else Cassandra would take there. */
+const hostile = [
+  'x"; DROP ROLE cassandra; --',
+  '"',
+  '\\',
+  '$$',
+  '/* */',
+  '-- x',
+  'ä名',
+  '"'.repeat(128),
+  'x'.repeat(128),
+]
+
+describe('Cassandra', () => {
+  const cql = (version: string, ...clients: readonly object[]): string[] =>
+    (filesOf({ engine: 'Cassandra', version, clients })['accounts.cql'] ?? '').trimEnd().split('\n')
+  const statements = (lines: readonly string[]): string[] => lines.filter((line) => !line.startsWith('--'))
+
+  it('has a role for each user, without a password, and its rights on its keyspace', () => {
+    const lines = cql(
+      '5.0',
+      { name: 'a', username: 'app', database: 'my "k"' },
+      { name: 'b', username: 'app', database: 'my "k"' },
+      { name: 'c', username: 'report', require: 'TLS' },
+    )
+    expect(statements(lines)).toEqual([
+      "CREATE ROLE IF NOT EXISTS 'app' WITH LOGIN = true;",
+      "CREATE ROLE IF NOT EXISTS 'report' WITH LOGIN = true;",
+      `GRANT SELECT ON KEYSPACE "my ""k""" TO 'app';`,
+      `GRANT MODIFY ON KEYSPACE "my ""k""" TO 'app';`,
+    ])
+    expect(lines.filter((line) => line.includes('ADD IDENTITY'))).toEqual([
+      "-- ADD IDENTITY IF NOT EXISTS 'spiffe://...' TO ROLE 'app';",
+    ])
+  })
+
+  it('says nothing of identities before 5.0, which has none', () => {
+    expect(cql('4.1', { name: 'a', username: 'app' }).join('\n')).not.toContain('IDENTITY')
+  })
+
+  it.each(hostile)('takes %j for a name, in one string of one line', (username) => {
+    const lines = cql('5.0', { name: 'a', username, database: username })
+    expect(lines).toHaveLength(cql('5.0', { name: 'a', username: 'app', database: 'k' }).length)
+    const name = `"${username.replaceAll('"', '""')}"`
+    expect(statements(lines)).toEqual([
+      `CREATE ROLE IF NOT EXISTS '${username}' WITH LOGIN = true;`,
+      `GRANT SELECT ON KEYSPACE ${name} TO '${username}';`,
+      `GRANT MODIFY ON KEYSPACE ${name} TO '${username}';`,
+    ])
+  })
+
+  it('refuses a role that Cassandra cannot make', () => {
+    for (const username of ["o'neil", "x'; DROP ROLE cassandra; --", "'".repeat(128)])
+      expect(expanded({ engine: 'Cassandra', topology, clients: [{ name: 'a', username }] }).refusals).toMatchObject([
+        { field: 'spec.clients[0].username', problem: expect.stringContaining('single quote') },
+      ])
+  })
+})

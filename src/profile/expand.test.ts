@@ -119,7 +119,7 @@ describe('what each engine makes of servers, peers and clients', () => {
     ['MongoDB', ['mongod.yaml', 'accounts.js', 'commands.md']],
     ['Redis', ['redis.conf', 'commands.md']],
     ['Valkey', ['valkey.conf', 'commands.md']],
-    ['Cassandra', ['cassandra.yaml', 'cqlshrc', 'commands.md']],
+    ['Cassandra', ['cassandra.yaml', 'cqlshrc', 'accounts.cql', 'commands.md']],
     ['CockroachDB', ['commands.md']],
     ['ClickHouse', ['server.xml', 'client.xml', 'users.xml', 'jdbc.properties', 'commands.md']],
     ['Kafka', ['server.properties', 'admin.properties', 'client.properties', 'commands.md']],

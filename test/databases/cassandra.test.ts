@@ -6,6 +6,7 @@ import { probe } from '../../src/database/connect/probe.ts'
 import type { ClientCertificate, Sight, Target } from '../../src/database/connect/sight.ts'
 import { makeAuthority, makePair, pemOf } from '../../src/database/connect/testing.ts'
 import { certificatesOf } from '../../src/pki/encoding/pem.ts'
+import { expanded } from '../../src/profile/profile.fixture.ts'
 import { secrets } from '../../src/resources/core.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
@@ -120,11 +121,20 @@ describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => 
   it('lets in cqlsh and drivers of Java and Node with the files of the profile', async () => {
     const [cqlsh = ''] = fencedBlocks(page(), 'sh')
     const administrator = cqlsh.replace('--username=app', '--username=cassandra -p cassandra')
-    const create = `CREATE ROLE app WITH LOGIN = true AND PASSWORD = 'secret'; ADD IDENTITY '${identity}' TO ROLE 'app'`
     await eventually(
       'the administrator to be there',
-      async () => (await app.shell(`${administrator} -e "${create}"`)).code === 0,
+      async () => (await app.shell(`${administrator} -f accounts.cql`)).code === 0,
     )
+    const secretly = `ALTER ROLE app WITH PASSWORD = 'secret'; ADD IDENTITY '${identity}' TO ROLE 'app'`
+    await app.must(`${administrator} -e "${secretly}"`)
+    const wild = ['x"; DROP ROLE app; --', 'a "b" \\', '$$', 'x'.repeat(128)]
+    const clients = wild.map((username, at) => ({ name: `wild-${at}`, username }))
+    const profile = { engine: 'Cassandra', topology: { services: ['orders'] }, clients }
+    app.write('wild.cql', expanded(profile).configMap?.data['accounts.cql'] ?? '')
+    await app.must(`${administrator} -f wild.cql`)
+    // cqlsh shows a backslash as two.
+    const roles = (await app.must(`${administrator} -e "SELECT role FROM system_auth.roles"`)).replaceAll('\\\\', '\\')
+    for (const role of ['app', ...wild]) expect(roles.split('\n').map((line) => line.trim())).toContain(role)
     expect(await app.must(`${cqlsh} -p secret ${select}`)).toMatch(/app \|\s+True/)
     app.write('application.conf', fencedBlocks(page(), 'hocon')[0] ?? '')
     const java = `cql-java localhost ${ports.port} app secret "SELECT username FROM system_views.clients"`

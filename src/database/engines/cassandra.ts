@@ -1,13 +1,15 @@
 /**
  * Cassandra 4.1 and later, which reads PEM: before, the password of a keystore had to stand in cassandra.yaml.
  * https://cassandra.apache.org/doc/latest/cassandra/managing/operating/security.html, conf/cqlshrc.sample,
+ * https://cassandra.apache.org/doc/latest/cassandra/developing/cql/security.html,
  * https://docs.datastax.com/en/developer/java-driver/latest/manual/core/ssl/
  */
-import { asksAll, oneAuthority, pkcs8Only } from './demands.ts'
-import type { Client, Context, Definition } from './engine.ts'
+import { asksAll, byCertificate, oneAuthority, pkcs8Only } from './demands.ts'
+import type { Account, Client, Context, Definition, Identity } from './engine.ts'
 import { clientItems, combinedItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
+import { cqlString, sqlName } from './quote/sql.ts'
 import { quotedString } from './quote/yaml.ts'
 import {
   clientNote,
@@ -21,6 +23,7 @@ import {
   passwordNote,
   perClient,
 } from './text.ts'
+import { isAtLeast } from './version.ts'
 
 const factory = ['  ssl_context_factory:', '    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory']
 
@@ -59,6 +62,44 @@ const cqlshrc = (context: Context, client: Client): string =>
     'validate = true',
     ...(hasCertificate(client) ? [`userkey = ${client.files.key}`, `usercert = ${client.files.certificate}`] : []),
   )
+
+/** The common name is free, but no role has a single quote: Cassandra puts its name into a statement of its own as it stands (seen on 5.0.6). */
+const identity = (account: Account): Identity =>
+  account.username.includes("'")
+    ? {
+        refused: {
+          problem: 'Cassandra can make no role with a single quote in its name',
+          cure: 'choose a username without one',
+        },
+      }
+    : freeIdentity(account)
+
+/** The authenticator that goes by certificates reads a URI in them, which those of a profile have not. */
+const accountsCql = (context: Context): string => {
+  const named = context.clients.flatMap(({ username, ...client }) =>
+    username === undefined ? [] : [{ ...client, role: cqlString(username) }],
+  )
+  const grants = named.flatMap(({ role, database }) =>
+    database === undefined
+      ? []
+      : ['SELECT', 'MODIFY'].map((right) => `GRANT ${right} ON KEYSPACE ${sqlName(database)} TO ${role};`),
+  )
+  const identities = isAtLeast(context.version, '5.0') ? named.filter(byCertificate) : []
+  return lines(
+    '-- With cqlsh -f, as a superuser. PasswordAuthenticator lets nobody in as a role without a password, which belongs in no file:',
+    '-- ALTER ROLE gives it one.',
+    ...new Set(named.map(({ role }) => `CREATE ROLE IF NOT EXISTS ${role} WITH LOGIN = true;`)),
+    ...(identities.length === 0
+      ? []
+      : [
+          '-- MutualTlsAuthenticator (5.0) knows a certificate by a URI in it: for a DatabaseCertificate with such uris.',
+          ...new Set(identities.map(({ role }) => `-- ADD IDENTITY IF NOT EXISTS 'spiffe://...' TO ROLE ${role};`)),
+        ]),
+    ...(grants.length === 0
+      ? []
+      : ['-- Where authorizer is CassandraAuthorizer; the keyspaces exist already.', ...new Set(grants)]),
+  )
+}
 
 const javaDriver = (client: Client): string[] => [
   'For the Java driver 4, in `application.conf`; the environment variable KEYSTORE_PASSWORD holds',
@@ -121,7 +162,7 @@ export const cassandra: Definition = {
   bareWildcards: true,
   serverRole: 'Peer',
   components: {},
-  identity: freeIdentity,
+  identity,
   refusesKey: pkcs8Only('Cassandra'),
   refusesRequire: oneAuthority('Cassandra'),
   serverItems: combinedItems,
@@ -130,6 +171,7 @@ export const cassandra: Definition = {
   serverFiles: (context) => ({ 'cassandra.yaml': cassandraYaml(context) }),
   clientFiles: (context) => ({
     ...perClient(context, 'cqlshrc', (client) => cqlshrc(context, client)),
+    'accounts.cql': accountsCql(context),
     'commands.md': commands(context),
   }),
 }

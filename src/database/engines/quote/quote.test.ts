@@ -8,7 +8,7 @@ import { hbaToken, postgresqlSetting, serviceValue } from './postgresql.ts'
 import { propertyValue } from './properties.ts'
 import { QuoteError } from './quote-error.ts'
 import { shellCommand, shellWord } from './shell.ts'
-import { mysqlAccount, mysqlName, mysqlString, sqlName } from './sql.ts'
+import { cqlString, mysqlAccount, mysqlName, mysqlString, sqlName } from './sql.ts'
 import { uriHost, uriPart } from './uri.ts'
 import { xmlText } from './xml.ts'
 import { quotedString } from './yaml.ts'
@@ -118,6 +118,14 @@ describe('SQL', () => {
     comesBack(mysqlString, (text) => readMysqlString(text, true))
     comesBack(mysqlString, (text) => readMysqlString(text, false))
     accepts(mysqlString, "o'neil", 'ä', '"', '\n')
+  })
+
+  it('strings of CQL come back, on one line', () => {
+    comesBack(cqlString, (text) => {
+      expect(text).not.toMatch(/[\r\n]/)
+      return undouble(text, "'")
+    })
+    accepts(cqlString, "o'neil", '\\', '"', '$$', 'ä', 'x'.repeat(200))
   })
 
   it('identifiers come back', () => {

@@ -1,5 +1,5 @@
 /** SQL: names and strings. */
-import { QuoteError, requireText } from './quote-error.ts'
+import { QuoteError, requireLine, requireText } from './quote-error.ts'
 
 const doubled = (text: string, quote: string): string => quote + text.replaceAll(quote, quote + quote) + quote
 
@@ -27,8 +27,17 @@ export const mysqlAccount = (user: string, host: string): string => {
   return `${part(user)}@${part(host)}`
 }
 
-/** A quoted identifier of PostgreSQL and CockroachDB. */
+/** A quoted identifier of PostgreSQL, CockroachDB and CQL. */
 export const sqlName = (text: string): string => {
   requireText(text, 'an SQL identifier')
   return doubled(text, '"')
+}
+
+/**
+ * A string of CQL, in which nothing but the quote is special; it stands for the name of a role too.
+ * https://cassandra.apache.org/doc/latest/cassandra/developing/cql/definitions.html#constants
+ */
+export const cqlString = (text: string): string => {
+  requireLine(text, 'a string of CQL')
+  return doubled(text, "'")
 }
