@@ -146,3 +146,63 @@ describe('Cassandra', () => {
       ])
   })
 })
+
+describe.each([
+  ['Redis', '6.0', '8', '8.6'],
+  ['Valkey', '7.2', '9', '9.0'],
+] as const)('%s', (engine, oldest, vague, knowing) => {
+  const clients = [
+    { name: 'a', username: 'app', require: 'Subject' },
+    { name: 'b', username: 'report', require: 'X509' },
+  ]
+  const accounts = (version: string, some: readonly object[] = clients): string[] =>
+    (filesOf({ engine, version, clients: some })['accounts.txt'] ?? '').trimEnd().split('\n')
+  const channels = engine === 'Redis' ? '' : '&* '
+
+  it('has an ACL user for each client, and leaves passwords as they are', () => {
+    expect(accounts(oldest)).toEqual([
+      `ACL SETUSER app on ~* ${channels}+@all -@admin`,
+      `ACL SETUSER report on ~* ${channels}+@all -@admin`,
+    ])
+    expect(accounts(vague)[0]).toBe('ACL SETUSER app on ~* &* +@all -@admin')
+  })
+
+  it('lets nobody have the password of a user who is known by certificate', () => {
+    const [known, other] = accounts(knowing)
+    expect(known).toBe('ACL SETUSER app on resetpass ~* &* +@all -@admin')
+    expect(other).toBe('ACL SETUSER report on ~* &* +@all -@admin')
+    const page = filesOf({ engine, version: knowing, clients, connection: { host: 'h' } })['commands.md'] ?? ''
+    const [, ofKnown = '', ofOther = ''] = page.split(/^## /m)
+    expect(ofKnown).not.toContain('--askpass')
+    expect(ofKnown).toContain('rediss://h:6379')
+    expect(ofOther).toContain('--user report --askpass')
+    expect(ofOther).toContain('rediss://report@h:6379')
+  })
+
+  it('gives no user all rights to whoever knows no password', () => {
+    for (const version of [oldest, vague, knowing]) expect(accounts(version).join('\n')).not.toContain('nopass')
+  })
+
+  it('never takes rights from the user default, who may be the administrator', () => {
+    for (const some of [[], [{ name: 'a', username: 'default' }]])
+      expect(filesOf({ engine, clients: some })).not.toHaveProperty(['accounts.txt'])
+  })
+
+  it.each([
+    ['>secret', '">secret"'],
+    ["o'neil", `"o'neil"`],
+    ['"x\\', String.raw`"\"x\\"`],
+    ['\\n+@all', String.raw`"\\n+@all"`],
+    ['ä', '"ä"'],
+    [longest, longest],
+  ])('takes %s for one word', (username, word) => {
+    expect(accounts(vague, [{ name: 'a', username }])).toEqual([`ACL SETUSER ${word} on ~* &* +@all -@admin`])
+  })
+
+  it('refuses a username of two words, or with a line break', () => {
+    for (const username of ['a on nopass', 'a\nCONFIG SET', 'x'.repeat(128)])
+      expect(expanded({ engine, topology, clients: [{ name: 'a', username }] }).refusals).toMatchObject([
+        { field: 'spec.clients[0].username' },
+      ])
+  })
+})

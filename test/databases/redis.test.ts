@@ -41,3 +41,30 @@ it('Valkey 9.1 reads by itself what was delivered, as its valkey.conf says', asy
   await world.deliver()
   await serves(stage, await world.serial('server'))
 })
+
+it('Valkey 9.1 takes the common name of a certificate for the user, who has no password, where the profile says so', async (context) => {
+  const scenario = redisFamily.find(({ product }) => product === 'Valkey 9')
+  if (scenario === undefined) throw new Error('there is no such scenario')
+  const clients = [
+    { name: 'app', require: 'Subject' },
+    { name: 'wild', username: `o'neil"#\\>x`, require: 'X509' },
+  ]
+  const wild = String.raw`"o'neil\"#\\>x"`
+  const talk = { asks: /assword: $/, password: 'any', prompt: /(:\d+|not connected)> $/ }
+  const says = ['ACL WHOAMI', 'AUTH app any', 'SET a-key its-value', 'GET a-key', 'CONFIG GET port', 'exit']
+  await using stage = await Stage.open(
+    {
+      ...{ ...scenario, spec: { ...scenario.spec, clients }, talk: { ...talk, says } },
+      prepare: ({ database, world }) =>
+        database.statement(`${world.client('app').files['accounts.txt']}ACL SETUSER ${wild} >any`),
+    },
+    reaper,
+  )
+  if (stage === undefined) return context.skip('Valkey 9 cannot be had here')
+  expect(stage.line('app')).not.toContain('--askpass')
+  const { shown } = await stage.type(stage.line('app'))
+  expect(shown).toMatch(/"app"[^]*WRONGPASS[^]*"its-value"[^]*NOPERM/)
+  const { shown: other } = await stage.type(stage.line('wild'))
+  expect(other).toContain(wild)
+  expect(other).toMatch(/assword:[^]*WRONGPASS[^]*"its-value"[^]*NOPERM/)
+})

@@ -211,6 +211,9 @@ describe('versions', () => {
     expect(server('Redis', '8.4', subject)).not.toContain('tls-auth-clients-user')
     expect(server('Redis', '8.6', subject)).toContain('tls-auth-clients-user CN')
     expect(server('Redis', '8.6')).not.toContain('tls-auth-clients-user')
+    expect(server('Valkey', '9', subject)).not.toContain('tls-auth-clients-user')
+    expect(server('Valkey', '8.1', subject)).not.toContain('tls-auth-clients-user')
+    expect(server('Valkey', '9.0', subject)).toContain('tls-auth-clients-user CN')
   })
 })
 

@@ -1,10 +1,11 @@
 /** What Redis and Valkey share. https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/, https://valkey.io/topics/encryption/ */
 import { asksAll } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
+import { redisWord } from './quote/redis.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
 import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords, passwordNote } from './text.ts'
-import type { Version } from './version.ts'
+import { isAtLeast, type Version } from './version.ts'
 
 export const redisConf = (context: Context, more: readonly string[]): string =>
   lines(
@@ -23,9 +24,46 @@ export const redisConf = (context: Context, more: readonly string[]): string =>
     ...more,
   )
 
-export const redisCommand = (program: string, context: Context, client: Client): string =>
+/** What the two call differently. */
+interface Family {
+  readonly program: string
+  /** The version from which tls-auth-clients-user is known. */
+  readonly certificateUsers: string
+}
+
+/**
+ * Whether the common name of its certificate is the ACL user. An older server stops at a line it does not know, so only where the
+ * version says it outright.
+ */
+const isKnown = ({ managed, version }: Context, { certificateUsers }: Family, { require }: Client): boolean =>
+  require === 'Subject' && !managed && version.length > 1 && isAtLeast(version, certificateUsers)
+
+export const certificateUsers = (context: Context, family: Family): string[] =>
+  context.clients.some((client) => isKnown(context, family, client))
+    ? ['# The common name of a certificate is the ACL user', 'tls-auth-clients-user CN']
+    : []
+
+/**
+ * Commands, as a file of ACLs holds nothing else and would take the place of all users. No password is set here: without one nobody
+ * logs in by AUTH; nopass would let everybody. https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+ */
+export const accounts = (context: Context, family: Family): Record<string, string> => {
+  // Channels came with 6.2.
+  const rights = `~* ${isAtLeast(context.version, '6.2') ? '&* ' : ''}+@all -@admin`
+  const users = context.clients.flatMap((client) =>
+    // The administrator of many a server, who would lock himself out.
+    client.username === undefined || client.username === 'default'
+      ? []
+      : [
+          `ACL SETUSER ${redisWord(client.username)} on ${isKnown(context, family, client) ? 'resetpass ' : ''}${rights}`,
+        ],
+  )
+  return users.length === 0 ? {} : { 'accounts.txt': lines(...new Set(users)) }
+}
+
+const redisCommand = (family: Family, context: Context, client: Client): string =>
   shellCommand(
-    program,
+    family.program,
     '-h',
     context.host,
     '-p',
@@ -36,27 +74,29 @@ export const redisCommand = (program: string, context: Context, client: Client):
     '--cacert',
     client.trust.pem,
     ...(hasCertificate(client) ? ['--cert', client.files.certificate, '--key', client.files.key] : []),
-    ...(client.username === undefined ? [] : ['--user', client.username, '--askpass']),
+    ...(client.username === undefined || isKnown(context, family, client)
+      ? []
+      : ['--user', client.username, '--askpass']),
   )
 
-const uri = (context: Context, client: Client): string => {
-  const user = client.username === undefined ? '' : `${uriPart(client.username)}@`
+const uri = (family: Family, context: Context, client: Client): string => {
+  const user = client.username === undefined || isKnown(context, family, client) ? '' : `${uriPart(client.username)}@`
   return `rediss://${user}${uriHost(context.host)}:${context.port}`
 }
 
-export const commands = (program: string, context: Context, statement: string, notes: readonly string[]): string =>
+export const commands = (family: Family, context: Context): string =>
   commandsPage(
     context,
     (client) => [
-      `${mountWords(client)}. ${program} checks the certificate of the server, not its name; libraries check both.`,
+      `${mountWords(client)}. ${family.program} checks the certificate of the server, not its name; libraries check both.`,
       '',
-      fenced('sh', redisCommand(program, context, client)),
+      fenced('sh', redisCommand(family, context, client)),
       '',
-      client.username === undefined
+      client.username === undefined || isKnown(context, family, client)
         ? 'For libraries, with the files above:'
         : 'For libraries, with the files above, and the password behind the user (`user:PASSWORD@`), where all of them find it:',
       '',
-      fenced('text', uri(context, client)),
+      fenced('text', uri(family, context, client)),
       '',
       ...(client.java
         ? [
@@ -67,14 +107,17 @@ export const commands = (program: string, context: Context, statement: string, n
         : []),
     ],
     [
+      `\`accounts.txt\` of this ConfigMap, as input of an administrator's ${family.program}, makes the users on the server that it is sent to, until a`,
+      'restart unless `ACL SAVE` or `CONFIG REWRITE` follows. `ACL SETUSER` gives one a password, with `>` before it; it belongs in no file.',
+      'Who logs in as nobody is `default`, who may do all until it has a password too.',
       ...(context.managed
         ? []
         : [
+            '',
             'After a renewal, also of the CA, in one command; the same paths again make the server read the files:',
             '',
-            fenced('text', statement),
+            fenced('text', configSet(context.server.files, context.clientTrust)),
           ]),
-      ...notes,
     ],
   )
 
@@ -92,7 +135,7 @@ export const reloadStatement: Definition['reload'] = (version, { server, clientT
 /** CONFIG SET of several parameters came with 7.0. */
 const takesPairs = (version: Version): boolean => (version[0] ?? 0) >= 7
 
-export const configSet = (files: { certificate: string; key: string }, clientTrust: string): string =>
+const configSet = (files: { certificate: string; key: string }, clientTrust: string): string =>
   `CONFIG SET tls-cert-file ${files.certificate} tls-key-file ${files.key} tls-ca-cert-file ${clientTrust}`
 
 /** ACL usernames hold no blanks. https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ */

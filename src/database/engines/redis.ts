@@ -3,8 +3,9 @@ import { oneAuthority } from './demands.ts'
 import type { Definition } from './engine.ts'
 import { clientItems, pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
-import { commands, configSet, redisConf, reloadStatement, usernameForm } from './redis-family.ts'
-import { isAtLeast } from './version.ts'
+import { accounts, certificateUsers, commands, redisConf, reloadStatement, usernameForm } from './redis-family.ts'
+
+const family = { program: 'redis-cli', certificateUsers: '8.6' }
 
 export const redis: Definition = {
   engine: 'Redis',
@@ -20,18 +21,6 @@ export const redis: Definition = {
   serverItems: pemItems,
   clientItems: clientItems(pemItems),
   reload: reloadStatement,
-  serverFiles: (context) => ({
-    'redis.conf': redisConf(
-      context,
-      // An older server stops at a line it does not know, so only where the version says it outright.
-      context.version.length > 1 &&
-        isAtLeast(context.version, '8.6') &&
-        context.clients.some(({ require }) => require === 'Subject')
-        ? ['# The common name of a certificate is the ACL user', 'tls-auth-clients-user CN']
-        : [],
-    ),
-  }),
-  clientFiles: (context) => ({
-    'commands.md': commands('redis-cli', context, configSet(context.server.files, context.clientTrust), []),
-  }),
+  serverFiles: (context) => ({ 'redis.conf': redisConf(context, certificateUsers(context, family)) }),
+  clientFiles: (context) => ({ ...accounts(context, family), 'commands.md': commands(family, context) }),
 }

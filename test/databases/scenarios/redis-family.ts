@@ -6,9 +6,10 @@ const clients = [
   { name: 'report', username: 'reporting', require: 'X509' },
 ]
 
-const prepare = async ({ database }: Stage): Promise<void> => {
-  const users = ['app', 'reporting'].map((user) => `ACL SETUSER ${user} on ">${password}" ~* +@all`)
-  await database.statement(users.join('\n'))
+/** What the profile leaves to the administrator: passwords, and a right that the conversation below needs. */
+const prepare = async ({ database, world }: Stage): Promise<void> => {
+  const users = ['app', 'reporting'].map((user) => `ACL SETUSER ${user} ">${password}" +config|get`)
+  await database.statement(`${world.client('app').files['accounts.txt']}${users.join('\n')}`)
 }
 
 const plain = (line: string): string => line.replace(/ --tls .* --user/, ' --user')

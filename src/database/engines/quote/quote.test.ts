@@ -7,6 +7,7 @@ import { optionValue } from './option-file.ts'
 import { hbaToken, postgresqlSetting, serviceValue } from './postgresql.ts'
 import { propertyValue } from './properties.ts'
 import { QuoteError } from './quote-error.ts'
+import { redisWord } from './redis.ts'
 import { shellCommand, shellWord } from './shell.ts'
 import { cqlString, mysqlAccount, mysqlName, mysqlString, sqlName } from './sql.ts'
 import { uriHost, uriPart } from './uri.ts'
@@ -216,6 +217,20 @@ describe('files', () => {
 
   it('YAML gives the string back', () => {
     comesBack(quotedString, (text) => parseYaml(`a:\n  b: ${text} # c\n`).a.b)
+  })
+
+  it('a line of redis-cli gives the word back', () => {
+    comesBack(redisWord, (text) => {
+      expect(text).not.toMatch(/[\r\n]/)
+      if (!text.startsWith('"')) {
+        expect(text).toMatch(/^[^\s"'\\]+$/)
+        return text
+      }
+      // sdssplitargs: within double quotes, what follows a backslash; other letters than these would be control characters.
+      expect(text).toMatch(/^"([^"\\]|\\["\\])*"$/)
+      return text.slice(1, -1).replaceAll(/\\(["\\])/g, '$1')
+    })
+    accepts(redisWord, "o'neil", '"', '\\', '#', 'ä', ':x', '')
   })
 
   it('JavaScript gives the string back', () => {
