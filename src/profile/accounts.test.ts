@@ -1,6 +1,7 @@
 /** By what an engine knows a client that shows its certificate, and what that client may do. */
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { distinguishedName } from '../pki/names/names.ts'
 import { expanded, topology } from './profile.fixture.ts'
 
 const filesOf = (spec: object): Readonly<Record<string, string>> => {
@@ -204,5 +205,52 @@ describe.each([
       expect(expanded({ engine, topology, clients: [{ name: 'a', username }] }).refusals).toMatchObject([
         { field: 'spec.clients[0].username' },
       ])
+  })
+})
+
+describe('Elasticsearch', () => {
+  const requests = (...clients: readonly object[]): Readonly<Record<string, unknown>> => {
+    const text = filesOf({ engine: 'Elasticsearch', clients })['accounts.console'] ?? ''
+    return Object.fromEntries(
+      [...text.matchAll(/^PUT (\S+)\n(.*)\n/gm)].map(([, path = '', body = '']) => [path, JSON.parse(body)]),
+    )
+  }
+
+  it('has a role for each certificate, mapped to its subject in the realm of certificates', () => {
+    expect(requests({ name: 'a', username: 'app' }, { name: 'b', username: 'report', require: 'TLS' })).toEqual({
+      '/_security/role/orders-a': { indices: [{ names: ['app'], privileges: ['all'] }] },
+      '/_security/role_mapping/orders-a': {
+        enabled: true,
+        roles: ['orders-a'],
+        rules: { all: [{ field: { 'realm.name': 'pki1' } }, { field: { dn: 'CN=app' } }] },
+      },
+    })
+    const files = filesOf({ engine: 'Elasticsearch', clients: [{ name: 'a', require: 'TLS' }] })
+    expect(files).not.toHaveProperty(['accounts.console'])
+    expect(
+      parse(filesOf({ engine: 'Elasticsearch', clients: [{ name: 'a' }] })['elasticsearch.yml'] ?? ''),
+    ).toHaveProperty(['xpack.security.authc.realms.pki.pki1.order'])
+  })
+
+  it('gives rights on no index to a user who is called like none', () => {
+    for (const username of ['_all', '-x', '.security', '@', 'A'])
+      expect(requests({ name: 'a', username })['/_security/role/orders-a']).toEqual({ indices: [] })
+  })
+
+  it.each(['a"b', 'a\\', '*', 'a,b', 'a/b', "o'neil"])('refuses %j, which would mean more than a name', (username) => {
+    const { refusals } = expanded({ engine: 'Elasticsearch', topology, clients: [{ name: 'a', username }] })
+    expect(refusals).toMatchObject([{ field: 'spec.clients[0].username' }])
+  })
+
+  it('writes the subject that the CA makes of it, whatever that holds', () => {
+    const policy = { subject: { organizations: 'Match' as const } }
+    const subject = distinguishedName({ organizations: ['Ac"me, \\ Inc.'] })
+    const { configMap } = expanded(
+      { engine: 'Elasticsearch', topology, clients: [{ name: 'app' }] },
+      { authority: { subject, selfSigned: true, policy } },
+    )
+    const [, mapping = ''] =
+      /^PUT \/_security\/role_mapping\/orders-app\n(.*)$/m.exec(configMap?.data['accounts.console'] ?? '') ?? []
+    expect(JSON.parse(mapping).rules.all).toContainEqual({ field: { dn: String.raw`CN=app,O=Ac\"me\, \\ Inc.` } })
   })
 })

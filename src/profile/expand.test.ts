@@ -123,7 +123,7 @@ describe('what each engine makes of servers, peers and clients', () => {
     ['CockroachDB', ['commands.md']],
     ['ClickHouse', ['server.xml', 'client.xml', 'users.xml', 'jdbc.properties', 'commands.md']],
     ['Kafka', ['server.properties', 'admin.properties', 'client.properties', 'commands.md']],
-    ['Elasticsearch', ['elasticsearch.yml', 'commands.md']],
+    ['Elasticsearch', ['elasticsearch.yml', 'accounts.console', 'commands.md']],
     ['OpenSearch', ['opensearch.yml', 'config.yml', 'roles_mapping.yml', 'commands.md']],
     ['Etcd', ['etcd.yaml', 'commands.md']],
     ['ZooKeeper', ['zoo.cfg', 'client.properties', 'commands.md']],
