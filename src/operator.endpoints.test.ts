@@ -8,7 +8,7 @@ import { Session } from './commands/embedded/session.ts'
 import { marks } from './control/context.ts'
 import { opensslServer, serve, startTls } from './database/connect/testing.ts'
 import { certificateAuthorities } from './resources/certificate-authority.ts'
-import { findCondition, isReady } from './resources/conditions.ts'
+import { findCondition, isReady, timestamp } from './resources/conditions.ts'
 import { databaseCertificates } from './resources/database-certificate.ts'
 import { databaseTLSProfiles, type DatabaseTLSProfile } from './resources/database-tls-profile.ts'
 import { systemClock } from './runtime/clock.ts'
@@ -69,7 +69,8 @@ const says = (cluster: Cluster, reason: string) =>
 const isSettled = (cluster: Cluster) => until('Ready', async () => isReady(await get(cluster)))
 const filesOf = async (cluster: Cluster) => {
   const secret = await getSecret(cluster, 'orders-server-tls')
-  return { cert: text(secret, 'tls.crt'), key: text(secret, 'tls.key'), serial: leafOf(secret).serialNumber }
+  const leaf = leafOf(secret)
+  return { cert: text(secret, 'tls.crt'), key: text(secret, 'tls.key'), serial: leaf.serialNumber, leaf }
 }
 const renew = async (cluster: Cluster): Promise<void> => {
   const found = await cluster.get(databaseCertificates, { namespace, name: 'orders-server' })
@@ -97,6 +98,8 @@ describe('the servers of a profile', () => {
       {
         ...{ address, servedSerial: before.serial, lastProbe: expect.stringMatching(/Z$/) as string },
         ...{ clientAuthority: 'data/ca', standing: 'Serving' },
+        servedNames: before.leaf.subjectAlternativeNames.slice(0, 8).map(({ type, value }) => `${type}:${value}`),
+        servedNotAfter: timestamp(before.leaf.notAfter),
         message: expect.stringMatching(
           /^It serves the current certificate of orders-server, valid until .* It asks clients for no certificate\.$/,
         ) as string,
@@ -125,6 +128,7 @@ describe('the servers of a profile', () => {
     const labels = `{namespace="data",profile="orders",address="${address}"}`
     expect(told).toContain(`dbtls_endpoint_serves_expected${labels} 1`)
     expect(told).toContain(`dbtls_endpoint_up${labels} 1`)
+    expect(told).toContain(`dbtls_endpoint_served_info${labels.replace('}', `,serial_number="${files.serial}"}`)} 1`)
     expect(told).toMatch(/dbtls_endpoint_not_after_timestamp_seconds\{[^}]*\} [0-9]{10}/)
     expect(told).toMatch(/dbtls_endpoint_last_probe_timestamp_seconds\{[^}]*\} [0-9]{10}/)
     expect(told).toMatch(/dbtls_probe_duration_seconds_count\{dialect="redis"\} [1-9]/)

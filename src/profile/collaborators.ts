@@ -9,7 +9,8 @@
 import type { Finding } from '../control/decision.ts'
 import type { OtherConditions } from '../resources/conditions.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
-import type { DatabaseTLSProfile, DatabaseTLSProfileStatus } from '../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../resources/database-tls-profile-status.ts'
 import type { Expansion, WantedEndpoint } from './expansion.ts'
 
 export interface ProfileView {

@@ -7,11 +7,8 @@
 import { keyOf } from '../cluster/port.ts'
 import { type Context, existing } from '../control/context.ts'
 import { type Outcome, report, waitingMs } from '../control/report.ts'
-import {
-  type DatabaseTLSProfile,
-  databaseTLSProfiles,
-  type DatabaseTLSProfileStatus,
-} from '../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../resources/database-tls-profile-status.ts'
+import { type DatabaseTLSProfile, databaseTLSProfiles } from '../resources/database-tls-profile.ts'
 import { longestRequeueMs, type ReconcileContext, type Result } from '../runtime/controller.ts'
 import type { Sources } from '../trust/content.ts'
 import { carryOut, type Done } from './act.ts'

@@ -6,7 +6,7 @@ import type { KubeObject } from '../../cluster/port.ts'
 import type { CertificateAuthorityStatus } from '../../resources/certificate-authority.ts'
 import { type Condition, findCondition } from '../../resources/conditions.ts'
 import type { DatabaseCertificateStatus } from '../../resources/database-certificate.ts'
-import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile-status.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { readinessOf, type Warning, warningsOf } from '../shared/readiness.ts'
 

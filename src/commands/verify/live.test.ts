@@ -13,6 +13,7 @@ import {
   serve,
   startTls,
 } from '../../database/connect/testing.ts'
+import { parseCertificate } from '../../pki/certificates/parse.ts'
 import type { Authority } from '../../pki/testing.ts'
 import { runVerb, useFolder } from '../shared/verb.fixture.ts'
 import { main } from './verify.ts'
@@ -61,15 +62,17 @@ describe('dbtls verify of a live server', () => {
     expect(out).toMatch(/over TLSv1\.3; asks clients for a certificate of "CN=Orders CA,O=Acme", and takes this one\n$/)
   })
   it('has a stable shape for programs', async () => {
-    await using server = await mysqlServer(() => peer, false)
+    await using server = await mysqlServer(() => ({ ...peer, chain: peer.chain + pemOf(ca) }), false)
     const { code, out } = await verify(put(peer, pemOf(ca)), server.port, '-o', 'json', '--name', 'db.test')
     expect(code).toBe(0)
+    const { fingerprint, notAfter } = parseCertificate(ca.certificate)
+    const root = { fingerprint, subject: 'CN=Orders CA,O=Acme', notAfter: new Date(notAfter).toISOString() }
     expect(JSON.parse(out)).toMatchObject({
       ok: true,
       endpoints: [
         {
           ...{ address: `127.0.0.1:${server.port}`, tlsVersion: 'TLSv1.3', asksForCertificate: false, trusts: [] },
-          ...{ problems: [], served: { names: ['IP:127.0.0.1', 'DNS:db.test'], issuer: 'CN=Orders CA,O=Acme' } },
+          ...{ problems: [], served: { names: ['IP:127.0.0.1', 'DNS:db.test'], issuer: root.subject, chain: [root] } },
         },
       ],
     })

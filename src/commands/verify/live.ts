@@ -1,12 +1,13 @@
 /** `dbtls verify --endpoint`: what a live server serves, and whether it takes the client certificate at hand. */
 
+import { createHash } from 'node:crypto'
 import { addressesOf, type Endpoint, formatEndpoint, parseEndpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
 import { FaultError } from '../../database/connect/fault.ts'
 import { probe } from '../../database/connect/probe.ts'
 import type { ClientCertificate, Sight } from '../../database/connect/sight.ts'
 import { definitions } from '../../database/engines/index.ts'
-import { equal, type ParsedCertificate } from '../../pki/certificates/parse.ts'
+import { CertificateError, equal, parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
 import { encodeCertificates, encodePem } from '../../pki/encoding/pem.ts'
 import { formatDistinguishedName, NameError } from '../../pki/names/names.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -41,6 +42,13 @@ export interface Held {
   readonly authorities: readonly ParsedCertificate[]
 }
 
+/** A certificate above a server's own; one that cannot be read has its fingerprint alone. */
+export interface Above {
+  readonly fingerprint: string
+  readonly subject?: string
+  readonly notAfter?: string
+}
+
 export interface LiveFinding {
   readonly address: string
   readonly tlsVersion?: string
@@ -52,6 +60,8 @@ export interface LiveFinding {
     readonly names: readonly string[]
     readonly notBefore: string
     readonly notAfter: string
+    /** What the server sent above it, in its order. */
+    readonly chain: readonly Above[]
   }
   /** Absent where the server does not say. */
   readonly asksForCertificate?: boolean
@@ -107,7 +117,6 @@ type Asked = Held & {
 const findingOf = (address: string, port: number, held: Asked, sight: Sight): LiveFinding => {
   const { served, tlsVersion, requested, offered: sent } = sight
   const requires = served === undefined || held.isClient ? {} : { requiresCertificate: sight.outcome === 'Refused' }
-  const date = (instant: number): string => new Date(instant).toISOString()
   const taken = sent && sight.outcome !== 'Unclear' ? { takesCertificate: sight.outcome === 'Accepted' } : {}
   return {
     address: formatEndpoint({ host: address, port }),
@@ -119,6 +128,7 @@ const findingOf = (address: string, port: number, held: Asked, sight: Sight): Li
             ...{ serialNumber: served.serialNumber, fingerprint: served.fingerprint, subject: served.subject },
             ...{ issuer: served.issuer, names: served.names },
             ...{ notBefore: date(served.notBefore), notAfter: date(served.notAfter) },
+            chain: served.chain.slice(1).map(aboveOf),
           },
         }),
     ...(requested === undefined ? {} : { asksForCertificate: requested }),
@@ -126,6 +136,19 @@ const findingOf = (address: string, port: number, held: Asked, sight: Sight): Li
     trusts: sight.acceptableIssuers.map(nameOf),
     ...taken,
     problems: problemsOf(held, sight),
+  }
+}
+
+const date = (instant: number): string => new Date(instant).toISOString()
+
+const aboveOf = (der: Uint8Array): Above => {
+  const fingerprint = createHash('sha256').update(der).digest('hex')
+  try {
+    const { subject, notAfter } = parseCertificate(der)
+    return { fingerprint, subject: nameOf(subject), notAfter: date(notAfter) }
+  } catch (error) {
+    if (error instanceof CertificateError) return { fingerprint }
+    throw error
   }
 }
 

@@ -17,7 +17,7 @@ const notAfter = Date.UTC(2027, 0, 1)
 const silent = { problems: [], refused: false, sent: false }
 const shown: Visited = {
   ...{ address: '10.0.0.7', ...silent },
-  served: { serialNumber: '0B', fingerprint: 'bb', issuer: 'CN=Orders CA', notAfter },
+  served: { serialNumber: '0B', fingerprint: 'bb', issuer: 'CN=Orders CA', notAfter, names: [], above: [] },
 }
 const barred: Visited = { address: '10.0.0.9', ...silent, refusal: 'loopback' }
 const look = (visits: readonly Visited[], more: Partial<Look> = {}): Look => ({

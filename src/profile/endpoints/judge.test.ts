@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { FaultReason } from '../../database/connect/fault.ts'
 import { judge, type Wish } from './judge.ts'
 import type { Look, Visited } from './seen.ts'
-import { dead, look, notAfter, now, old, visit, wish } from './seen.fixture.ts'
+import { dead, look, notAfter, now, old, served, visit, wish } from './seen.fixture.ts'
 
 describe('what is said of an endpoint', () => {
   const wantsOne = { requested: true, refused: true, sent: false }
@@ -209,6 +209,14 @@ describe('what is said of an endpoint', () => {
       const judged = judge(look(visits, trust === undefined ? {} : { trust }), wish())
       expect([judged.trustProof, judged.trusts]).toEqual([trustProof, trusts])
     }
+  })
+  it('tells the first names and the first certificates above, as plain text', () => {
+    const many = Array.from({ length: 40 }, (_, index) => `DNS:${index === 0 ? 'a\n\u0000é'.padEnd(5000, 'x') : index}`)
+    const above = Array.from({ length: 40 }, (_, index) => `f${index}`)
+    const judged = judge(look([visit({ served: { ...served, names: many, above } })]), wish())
+    expect(judged.names?.[0]).toMatch(/^DNS:a[?]x{254}…$/)
+    expect(judged.names?.slice(1)).toEqual(many.slice(1, 8))
+    expect(judged.above).toEqual(['f0', 'f1', 'f2', 'f3'])
   })
   it('says what keeps a server from the next CA, after what it serves', () => {
     const trust = { state: 'Refused', trusts: ['ca1'], message: 'It does not trust the next CA.' } as const

@@ -5,7 +5,7 @@
 
 import type { FaultReason } from '../../database/connect/fault.ts'
 import { timestamp } from '../../resources/conditions.ts'
-import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile-status.ts'
 import { isAsked, type Look, type TrustSeen, type Visited, withoutOtherFamily } from './seen.ts'
 
 /** A certificate that the server should serve. */
@@ -55,6 +55,10 @@ export interface Judged {
   readonly servedSerial?: string
   /** ms since the epoch */
   readonly notAfter?: number
+  /** Of the served certificate, plain text. */
+  readonly names?: readonly string[]
+  /** Fingerprints of what the server sent above it. */
+  readonly above?: readonly string[]
   /** Fingerprints of CAs; absent where it is not known which. */
   readonly trusts?: readonly string[]
   /** Absent where nobody has asked. */
@@ -91,10 +95,12 @@ const faultSentences: Readonly<Record<FaultReason, (engine: string) => string>> 
 }
 
 const mostSentence = 600
-const cut = (text: string): string => {
-  const plain = text.replace(/[^ -~]+/g, '?')
-  return plain.length <= mostSentence ? plain : `${plain.slice(0, mostSentence)}…`
+const mostName = 260
+const plain = (text: string, most: number): string => {
+  const ascii = text.replace(/[^ -~]+/g, '?')
+  return ascii.length <= most ? ascii : `${ascii.slice(0, most)}…`
 }
+const cut = (text: string): string => plain(text, mostSentence)
 
 export const judge = (look: Look, wish: Wish): Judged => {
   const proof = proofOf(look)
@@ -121,12 +127,26 @@ export const judge = (look: Look, wish: Wish): Judged => {
     standing,
     message: [`${where}${sentence}`, ...more, ...next, ...hangs, ...beyond].join(' '),
     ...(without?.same === true ? { verifiesUnder: without.hash } : {}),
-    ...(served === undefined ? {} : { servedSerial: served.serialNumber, notAfter: served.notAfter }),
+    ...(served === undefined ? {} : shownOf(served)),
     ...(asked.length === 0 ? {} : proof),
     isWhole: look.leftOut === undefined,
     formerChain,
   }
 }
+
+const mostNames = 8
+const mostAbove = 4
+
+const shownOf = ({
+  serialNumber,
+  notAfter,
+  names,
+  above,
+}: NonNullable<Visited['served']>): Pick<Judged, 'servedSerial' | 'notAfter' | 'names' | 'above'> => ({
+  ...{ servedSerial: serialNumber, notAfter },
+  ...(names.length === 0 ? {} : { names: names.slice(0, mostNames).map((name) => plain(name, mostName)) }),
+  ...(above.length === 0 ? {} : { above: above.slice(0, mostAbove) }),
+})
 
 type Said = Pick<Judged, 'standing'> & { readonly sentence: string }
 

@@ -11,7 +11,7 @@ import { engineOf } from '../../database/engines/external.ts'
 import { findEntryOf } from '../../ledger/record.ts'
 import type { CertificateAuthority } from '../../resources/certificate-authority.ts'
 import { timestamp } from '../../resources/conditions.ts'
-import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile-status.ts'
 import type { Registry } from '../../runtime/metrics.ts'
 import {
   type Endpoints,
@@ -222,6 +222,9 @@ const rowsOf = (judged: readonly JudgedEndpoint[], before: Row[] = []): Row[] | 
     ({
       address,
       servedSerial,
+      notAfter,
+      names,
+      above,
       isWhole,
       trusts,
       trustProof,
@@ -233,7 +236,13 @@ const rowsOf = (judged: readonly JudgedEndpoint[], before: Row[] = []): Row[] | 
     }) => ({
       address,
       // What only some of its servers show is not told as what it shows: whoever waits for it would go on too early.
-      ...(servedSerial === undefined || isWhole === false ? {} : { servedSerial }),
+      ...(servedSerial === undefined || notAfter === undefined || isWhole === false
+        ? {}
+        : {
+            ...{ servedSerial, servedNotAfter: timestamp(notAfter) },
+            ...(names === undefined ? {} : { servedNames: [...names] }),
+            ...(above === undefined ? {} : { servedChain: [...above] }),
+          }),
       ...(trusts === undefined ? {} : { trusts: [...trusts] }),
       standing,
       ...(clientAuthority === undefined ? {} : { clientAuthority }),

@@ -1,5 +1,6 @@
 /** One look at an endpoint: every address behind its name, with a client certificate where the server wants one. */
 
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Endpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
@@ -231,7 +232,8 @@ const visitedOf = (address: string, sight: Sight): Visited => {
       : {
           served: {
             ...{ serialNumber: served.serialNumber, fingerprint: served.fingerprint },
-            ...{ issuer: served.issuer, notAfter: served.notAfter },
+            ...{ issuer: served.issuer, notAfter: served.notAfter, names: served.names },
+            above: served.chain.slice(1).map((der) => createHash('sha256').update(der).digest('hex')),
           },
         }),
   }

@@ -55,6 +55,25 @@ export const registerEndpointMetrics = (
     'End of validity of the certificate that the endpoint served last.',
     ({ judged }) => (judged.notAfter === undefined ? undefined : judged.notAfter / second),
   )
+  gauge(
+    'trusts_clients',
+    'Whether the endpoint was seen to trust the CA that signs its clients: 1 or 0; absent where it verifies nobody, or nothing was proved.',
+    ({ judged: { trustProof } }) =>
+      trustProof === 'Proved' || trustProof === 'Refused' ? Number(trustProof === 'Proved') : undefined,
+  )
+  registry.registerMetric(
+    new Gauge({
+      ...{ name: 'dbtls_endpoint_served_info', help: 'Which certificate the endpoint served last: always 1.' },
+      ...{ labelNames: [...labelNames, 'serial_number'] as const, registers: [] },
+      collect() {
+        this.reset()
+        for (const one of figures()) {
+          const { servedSerial } = one.judged
+          if (servedSerial !== undefined) this.set({ ...labelsOf(one), serial_number: servedSerial }, 1)
+        }
+      },
+    }),
+  )
   gauge('last_probe_timestamp_seconds', 'When the endpoint was last asked.', ({ look }) => look.at / second)
   registry.registerMetric(
     new Gauge({

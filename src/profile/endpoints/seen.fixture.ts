@@ -7,7 +7,14 @@ import type { Look, Visited } from './seen.ts'
 export const at = Date.UTC(2026, 10, 21, 18)
 export const notAfter = Date.UTC(2027, 0, 1)
 export const now: Expected = { certificate: 'orders-server', serialNumber: '0B', fingerprint: 'bb', since: at }
-export const served = { serialNumber: '0B', fingerprint: 'bb', issuer: 'CN=Orders CA', notAfter }
+export const served = {
+  serialNumber: '0B',
+  fingerprint: 'bb',
+  issuer: 'CN=Orders CA',
+  notAfter,
+  names: ['DNS:orders'],
+  above: [],
+}
 export const old = { ...served, serialNumber: '0A', fingerprint: 'aa' }
 export const wish = (more: Partial<Wish> = {}): Wish => ({
   ...{ expected: [now], managed: false, facesClients: true, engine: 'MySQL', client: 'app' },

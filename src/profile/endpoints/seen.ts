@@ -15,6 +15,10 @@ export interface Visited {
     readonly issuer: string
     /** ms since the epoch */
     readonly notAfter: number
+    /** As `DNS:orders.data.svc`. */
+    readonly names: readonly string[]
+    /** Fingerprints of what it sent above its own certificate, in that order. */
+    readonly above: readonly string[]
   }
   /** Why clients would refuse the served certificate; clauses. */
   readonly problems: readonly string[]

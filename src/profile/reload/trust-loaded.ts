@@ -4,7 +4,7 @@
  */
 
 import { fromTimestamp, toTimestamp } from '../../control/schedule.ts'
-import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile-status.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import { bundlesOf, type PlannedTrust } from './plan.ts'
 

@@ -3,7 +3,7 @@
 import { type Finding, stall, wait } from '../../control/decision.ts'
 import { toTimestamp } from '../../control/schedule.ts'
 import type { Reload, ReloadWay } from '../../database/engines/engine.ts'
-import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile.ts'
+import type { DatabaseTLSProfileStatus } from '../../resources/database-tls-profile-status.ts'
 import type { Instant } from '../../runtime/clock.ts'
 import type { Verdict } from '../collaborators.ts'
 import { arrivalOf, attemptOf, isCurrent, isStale, type ServerState, showsFormer } from './decide.ts'
