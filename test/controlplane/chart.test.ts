@@ -27,8 +27,7 @@ describe('the chart and the bundle, on an API server that has seen neither', () 
 
   it('installs the CRDs, and leaves them when it is uninstalled', async () => {
     const chart = await installChart(plane, { release: 'whole', crds: true })
-    const established = ['wait', '--for=condition=Established', '--timeout=30s']
-    await plane.kubectlOk([...established, ...crds.map((name) => `crd/${name}`)])
+    await plane.untilEstablished(...crds.map((name) => `crd/${name}`))
     await chart.uninstall()
     expect((await plane.kubectl(['-n', 'whole', 'get', 'deployment', 'whole'])).code).not.toBe(0)
     await plane.kubectlOk(['get', 'crd', ...crds])

@@ -6,7 +6,7 @@ import type { AuditLine } from './audit.ts'
 import { AuditReader } from './audit.ts'
 import { kubeconfig } from './credentials.ts'
 import type { Credential } from './credentials.ts'
-import { Reaper, must, run } from './process.ts'
+import { Reaper, eventually, must, run } from './process.ts'
 import type { Output } from './process.ts'
 
 /** Everything that travels from the process that started a control plane to the tests that use it. */
@@ -89,6 +89,12 @@ export class Connection {
   apply(manifests: string, namespace?: string): Promise<string> {
     const where = namespace === undefined ? [] : ['-n', namespace]
     return this.kubectlOk(['apply', '--server-side', ...where, '-f', '-'], manifests)
+  }
+
+  /** `of`: how kubectl names CRDs. It fails at once over one that has no status yet, instead of waiting. */
+  async untilEstablished(...of: readonly string[]): Promise<void> {
+    const wait = ['wait', '--for=condition=Established', '--timeout=60s', ...of]
+    await eventually(`${of.join(' ')} to be established`, async () => (await this.kubectlOk(wait)) !== '')
   }
 
   async getJson<T = unknown>(args: readonly string[]): Promise<T> {

@@ -177,7 +177,7 @@ export class ControlPlane extends Connection {
   async installCrds(): Promise<void> {
     if (!existsSync(crdFolder)) return
     await this.kubectlOk(['apply', '--server-side', '-f', crdFolder])
-    await this.kubectlOk(['wait', '--for=condition=Established', '--timeout=60s', '-f', crdFolder])
+    await this.untilEstablished('-f', crdFolder)
   }
 
   get etcd(): ManagedProcess {

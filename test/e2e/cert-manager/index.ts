@@ -50,7 +50,7 @@ export const startBeside = async (options: CertManagerOptions): Promise<Beside> 
 const startCertManager = async (plane: Connection, { ownerRef }: CertManagerOptions): Promise<ManagedProcess> => {
   const folder = await built(fileURLToPath(new URL('build.sh', import.meta.url)))
   await plane.kubectlOk(['apply', '--server-side', '-f', join(folder, 'crds')])
-  await plane.kubectlOk(['wait', '--for=condition=Established', '--timeout=60s', ...crds.map((one) => `crd/${one}`)])
+  await plane.untilEstablished(...crds.map((one) => `crd/${one}`))
   return new ManagedProcess(plane.reaper, {
     name: 'cert-manager',
     command: join(folder, 'controller'),
