@@ -45,7 +45,7 @@ export const certificateUsers = (context: Context, family: Family): string[] =>
 
 /**
  * Commands, as a file of ACLs holds nothing else and would take the place of all users. No password is set here: without one nobody
- * logs in by AUTH; nopass would let everybody. https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+ * logs in by AUTH; nopass would let everybody. https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/, https://valkey.io/topics/acl/
  */
 export const accounts = (context: Context, family: Family): Record<string, string> => {
   // Channels came with 6.2.
