@@ -218,11 +218,16 @@ export class ClusterEvents implements EventRecorder {
     this.#dropped += 1
     // A repeat shall try to create it, not to count it; a count waits for the next repeat, or a server that refuses it
     // would be asked for ever.
-    const key = foldKey(series.event)
-    if (!series.created && this.#series.get(key) === series) this.#series.delete(key)
+    if (!series.created) this.#forget(series)
     series.writtenCount = series.count
     const { reason, message: problem } = error instanceof ApiError ? error : { reason: 'Unknown', message: '' }
     this.#options.log.debug('an event was lost', { event: series.event.reason, reason, problem })
+  }
+
+  /** Its key may be that of a successor by now. */
+  #forget(series: Series): void {
+    const key = foldKey(series.event)
+    if (this.#series.get(key) === series) this.#series.delete(key)
   }
 
   /** Counts are written a while after a repeat, so that a hundred repeats are one write. */

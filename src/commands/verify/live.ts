@@ -1,12 +1,12 @@
 /** `dbtls verify --endpoint`: what a live server serves, and whether it takes the client certificate at hand. */
 
-import { createHash } from 'node:crypto'
 import { addressesOf, type Endpoint, formatEndpoint, parseEndpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
 import { FaultError } from '../../database/connect/fault.ts'
 import { probe } from '../../database/connect/probe.ts'
 import type { ClientCertificate, Sight } from '../../database/connect/sight.ts'
 import { definitions } from '../../database/engines/index.ts'
+import { fingerprintOf } from '../../material/aliases.ts'
 import { CertificateError, equal, parseCertificate, type ParsedCertificate } from '../../pki/certificates/parse.ts'
 import { encodeCertificates, encodePem } from '../../pki/encoding/pem.ts'
 import { formatDistinguishedName, NameError } from '../../pki/names/names.ts'
@@ -142,7 +142,7 @@ const findingOf = (address: string, port: number, held: Asked, sight: Sight): Li
 const date = (instant: number): string => new Date(instant).toISOString()
 
 const aboveOf = (der: Uint8Array): Above => {
-  const fingerprint = createHash('sha256').update(der).digest('hex')
+  const fingerprint = fingerprintOf(der)
   try {
     const { subject, notAfter } = parseCertificate(der)
     return { fingerprint, subject: nameOf(subject), notAfter: date(notAfter) }

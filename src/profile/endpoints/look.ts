@@ -1,6 +1,5 @@
 /** One look at an endpoint: every address behind its name, with a client certificate where the server wants one. */
 
-import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Endpoint } from '../../database/connect/address.ts'
 import type { DialectName } from '../../database/connect/dialects/table.ts'
@@ -8,6 +7,7 @@ import { probe } from '../../database/connect/probe.ts'
 import type { ClientCertificate, Sight, Target } from '../../database/connect/sight.ts'
 import { type Proof, proveTrust } from '../../database/connect/prove.ts'
 import { type Exchange, hangsOnFormer, type Served } from '../../database/connect/served.ts'
+import { fingerprintOf } from '../../material/aliases.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { type Reaching, reach } from '../reach.ts'
 import type { Place } from '../topology.ts'
@@ -233,7 +233,7 @@ const visitedOf = (address: string, sight: Sight): Visited => {
           served: {
             ...{ serialNumber: served.serialNumber, fingerprint: served.fingerprint },
             ...{ issuer: served.issuer, notAfter: served.notAfter, names: served.names },
-            above: served.chain.slice(1).map((der) => createHash('sha256').update(der).digest('hex')),
+            above: served.chain.slice(1).map(fingerprintOf),
           },
         }),
   }
