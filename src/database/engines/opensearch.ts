@@ -1,7 +1,8 @@
 /**
  * OpenSearch. https://docs.opensearch.org/latest/security/configuration/tls/,
  * https://docs.opensearch.org/latest/security/authentication-backends/client-auth/,
- * https://docs.opensearch.org/latest/security/configuration/yaml/
+ * https://docs.opensearch.org/latest/security/configuration/yaml/,
+ * https://docs.opensearch.org/latest/security/configuration/security-admin/
  */
 import { byCertificate, pkcs8Only } from './demands.ts'
 import type { Client, Context, Definition, Holder, Identity, Mounted } from './engine.ts'
