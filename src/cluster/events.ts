@@ -46,12 +46,25 @@ export interface ClusterEventsOptions {
   readonly busy?: () => boolean
 }
 
+/** An occurrence without the object it is about, which would be kept alive. */
+interface Told extends Omit<Occurrence, 'regarding'> {
+  readonly regarding: NonNullable<Event['regarding']>
+}
+
 /** One event that may still repeat. */
 interface Series {
-  readonly event: Event
+  /** Two occurrences with one key are one event that happened twice. */
+  readonly key: string
+  readonly first: Told
+  /** Epoch ms of the first. */
+  readonly firstAt: number
+  /** What the server is sent: made when its turn comes, which in a burst is after the work. */
+  event: Event | undefined
   count: number
+  /** On the monotonic clock. */
   lastAt: number
-  lastObservedTime: string
+  /** Epoch ms. */
+  lastObservedAt: number
   /** What the server has been told. */
   writtenCount: number
   created: boolean
@@ -59,6 +72,8 @@ interface Series {
 
 const fieldManager = 'dbtls.dev/operator'
 const maxNoteBytes = 1_024
+/** What is kept of a note until it is sent: enough for secrets to be recognised before it is cut to size. */
+const keptNoteLength = 4 * maxNoteBytes
 const maxSeries = 1_000
 const maxAttempts = 3
 /** Between two events while there is work to do. */
@@ -100,29 +115,24 @@ export class ClusterEvents implements EventRecorder {
 
   record(occurrence: Occurrence): void {
     if (this.#stopping.signal.aborted) return
-    const event = this.#toEvent(occurrence)
-    const key = foldKey(event)
-    const now = this.#options.clock.monotonic()
+    const told = toldOf(occurrence)
+    const key = foldKey(told)
+    const [now, at] = [this.#options.clock.monotonic(), this.#options.clock.now()]
     const open = this.#series.get(key)
     if (open && now - open.lastAt <= this.#windowMs) {
       open.count += 1
       open.lastAt = now
-      open.lastObservedTime = event.eventTime
-      this.#remember(key, open)
+      open.lastObservedAt = at
+      this.#remember(open)
       this.#schedule()
       return
     }
-    if (!this.#spam.allows(keyOfRegarding(event)) || this.#queue.size >= this.#maxQueue)
-      return void (this.#dropped += 1)
+    if (!this.#spam.allows(keyOfRegarding(told)) || this.#queue.size >= this.#maxQueue) return void (this.#dropped += 1)
     const series: Series = {
-      event,
-      count: 1,
-      lastAt: now,
-      lastObservedTime: event.eventTime,
-      writtenCount: 0,
-      created: false,
+      ...{ key, first: told, firstAt: at, event: undefined },
+      ...{ count: 1, lastAt: now, lastObservedAt: at, writtenCount: 0, created: false },
     }
-    this.#remember(key, series)
+    this.#remember(series)
     this.#enqueue(series)
     this.#schedule()
   }
@@ -146,9 +156,9 @@ export class ClusterEvents implements EventRecorder {
   }
 
   /** The one that was quiet longest leads the map, and is the one that is forgotten: what it has counted is written first. */
-  #remember(key: string, series: Series): void {
-    this.#series.delete(key)
-    this.#series.set(key, series)
+  #remember(series: Series): void {
+    this.#series.delete(series.key)
+    this.#series.set(series.key, series)
     if (this.#series.size <= maxSeries) return
     const [oldest] = this.#series
     if (oldest === undefined) return
@@ -197,10 +207,11 @@ export class ClusterEvents implements EventRecorder {
   async #write(series: Series): Promise<void> {
     const { cluster } = this.#options
     const options = { fieldManager, signal: this.#stopping.signal, metadataOnly: true }
-    const { count, lastObservedTime } = series
+    const { count, lastObservedAt } = series
+    const event = (series.event ??= this.#toEvent(series))
     if (!series.created) {
       // The name is derived from the content: after an answer that got lost the second try finds the first.
-      await cluster.create(events, series.event, options).catch((error: unknown) => {
+      await cluster.create(events, event, options).catch((error: unknown) => {
         if (!isAlreadyExists(error)) throw error
       })
       series.created = true
@@ -208,7 +219,7 @@ export class ClusterEvents implements EventRecorder {
     }
     if (count > series.writtenCount) {
       // An apply needs no read before it, and makes the event anew where the server's time to live took it.
-      const repeated = { ...series.event, series: { count, lastObservedTime } }
+      const repeated = { ...event, series: { count, lastObservedTime: microTime(lastObservedAt) } }
       await cluster.apply(events, repeated, { ...options, force: true })
       series.writtenCount = count
     }
@@ -221,13 +232,12 @@ export class ClusterEvents implements EventRecorder {
     if (!series.created) this.#forget(series)
     series.writtenCount = series.count
     const { reason, message: problem } = error instanceof ApiError ? error : { reason: 'Unknown', message: '' }
-    this.#options.log.debug('an event was lost', { event: series.event.reason, reason, problem })
+    this.#options.log.debug('an event was lost', { event: series.first.reason, reason, problem })
   }
 
   /** Its key may be that of a successor by now. */
   #forget(series: Series): void {
-    const key = foldKey(series.event)
-    if (this.#series.get(key) === series) this.#series.delete(key)
+    if (this.#series.get(series.key) === series) this.#series.delete(series.key)
   }
 
   /** Counts are written a while after a repeat, so that a hundred repeats are one write. */
@@ -247,14 +257,16 @@ export class ClusterEvents implements EventRecorder {
     if (this.#series.size > 0) this.#schedule()
   }
 
-  #toEvent({ regarding, type, reason, action, note }: Occurrence): Event {
-    const { clock, reportingInstance, reportingController = 'dbtls.dev/operator' } = this.#options
-    const { name, namespace, uid, resourceVersion } = regarding.metadata
-    const eventTime = microTime(clock.now())
-    const event: Event = {
+  #toEvent({ key, first, firstAt }: Series): Event {
+    const { reportingInstance, reportingController = 'dbtls.dev/operator' } = this.#options
+    const { regarding, type, reason, action, note } = first
+    const { name = '', namespace = 'default' } = regarding
+    const eventTime = microTime(firstAt)
+    const digest = createHash('sha256').update(`${key}\n${eventTime}`).digest('hex').slice(0, 16)
+    return {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { name: '', namespace: namespace ?? 'default' },
+      metadata: { name: `${name.slice(0, 230).replace(/[-.]+$/, '')}.${digest}`, namespace },
       eventTime,
       reportingController,
       reportingInstance: reportingInstance.slice(0, 128),
@@ -262,29 +274,30 @@ export class ClusterEvents implements EventRecorder {
       reason: reason.slice(0, 128),
       type,
       note: cutBytes(redactText(note), maxNoteBytes),
-      regarding: {
-        apiVersion: regarding.apiVersion,
-        kind: regarding.kind,
-        name,
-        ...(namespace === undefined ? {} : { namespace }),
-        ...(uid === undefined ? {} : { uid }),
-        ...(resourceVersion === undefined ? {} : { resourceVersion }),
-      },
+      regarding,
     }
-    const digest = createHash('sha256')
-      .update(`${foldKey(event)}\n${eventTime}`)
-      .digest('hex')
-      .slice(0, 16)
-    return { ...event, metadata: { ...event.metadata, name: `${name.slice(0, 230).replace(/[-.]+$/, '')}.${digest}` } }
   }
 }
 
-const keyOfRegarding = ({ regarding }: Event): string =>
+const toldOf = ({ regarding, note, ...told }: Occurrence): Told => {
+  const { name, namespace, uid, resourceVersion } = regarding.metadata
+  return {
+    ...told,
+    note: note.slice(0, keptNoteLength),
+    regarding: {
+      ...{ apiVersion: regarding.apiVersion, kind: regarding.kind, name },
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+  }
+}
+
+const keyOfRegarding = ({ regarding }: Told): string =>
   [regarding.kind, regarding.namespace ?? '', regarding.name, regarding.uid ?? ''].join('/')
 
-/** Two events with one key are one event that happened twice. */
-const foldKey = (event: Event): string =>
-  JSON.stringify([keyOfRegarding(event), event.type, event.reason, event.action, event.note])
+const foldKey = (told: Told): string =>
+  JSON.stringify([keyOfRegarding(told), told.type, told.reason, told.action, told.note])
 
 /** At most `limit` bytes of UTF-8, never half a character. */
 export const cutBytes = (text: string, limit: number): string => {
