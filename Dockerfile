@@ -24,7 +24,8 @@ WORKDIR /app
 COPY --from=build /src/dist /app
 # Node keys this cache by version, architecture and user: it has to be filled here, by the user who runs it later.
 COPY --from=build --chown=65532:65532 /compile-cache /app/compile-cache
-ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--disable-warning=ExperimentalWarning
+# One arena of malloc: what threads free in arenas of their own, glibc keeps (docs/adr/0025).
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--disable-warning=ExperimentalWarning MALLOC_ARENA_MAX=1
 USER 65532:65532
 RUN ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "/app/dbtls.mjs", "operator", "--help"]
 EXPOSE 8080 9090

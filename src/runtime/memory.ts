@@ -3,6 +3,7 @@
  * machine's memory. Left alone it keeps most of what a burst has left behind, because a program at rest allocates too little to cause
  * a collection; told to favour memory at all times, it spends a quarter of a burst's processor time on collections.
  */
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock, Instant, Timer } from './clock.ts'
@@ -22,8 +23,19 @@ export interface Heap {
 }
 
 const enoughBytes = 96 * 2 ** 20
+/** Garbage may be as much as what lives: with less, much is marked again and again for little. */
+const enoughToLiving = 2
+/** Of what V8 may have at all: behind it, it collects at every turn. */
+const mostOfLimit = 3 / 4
 
 export const v8Heap = (): Heap => {
+  const mostBytes = getHeapStatistics().heap_size_limit * mostOfLimit
+  let living = 0
+  new PerformanceObserver((list) => {
+    const collections = list.getEntries() as unknown as readonly { readonly detail: { readonly kind: number } }[]
+    if (collections.some(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR))
+      living = getHeapStatistics().used_heap_size
+  }).observe({ entryTypes: ['gc'] })
   setFlagsFromString('--expose-gc')
   // A global that exists in contexts made after the flag was set.
   const collect = runInNewContext('gc') as (options: object) => Promise<void>
@@ -34,7 +46,9 @@ export const v8Heap = (): Heap => {
     get size() {
       return getHeapStatistics().total_heap_size
     },
-    enough: Math.min(enoughBytes, getHeapStatistics().heap_size_limit / 2),
+    get enough() {
+      return Math.min(Math.max(enoughBytes, enoughToLiving * living), mostBytes)
+    },
   }
 }
 

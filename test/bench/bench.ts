@@ -8,6 +8,7 @@ import type { Resource } from '../../src/cluster/port.ts'
 import { certificateAuthorities } from '../../src/resources/certificate-authority.ts'
 import { isReady } from '../../src/resources/conditions.ts'
 import { databaseCertificates, type DatabaseCertificate } from '../../src/resources/database-certificate.ts'
+import { databaseTLSProfiles } from '../../src/resources/database-tls-profile.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import {
   ControlPlane,
@@ -18,7 +19,7 @@ import {
 } from '../controlplane/harness/index.ts'
 import type { InstalledChart, Operator } from '../controlplane/harness/index.ts'
 import { entrypoint } from '../kind/image/operator-root.ts'
-import { authority, certificate, numbers } from './objects.ts'
+import { authority, certificate, numbers, profile } from './objects.ts'
 import type { KeyAlgorithm } from './objects.ts'
 import { inParallel } from './parallel.ts'
 
@@ -63,6 +64,7 @@ export class Bench {
     return {
       NODE_ENV: 'production',
       UV_THREADPOOL_SIZE: String(threads),
+      MALLOC_ARENA_MAX: '1',
       NODE_COMPILE_CACHE: join(this.plane.info.dir, 'compile-cache'),
       ...(process.env['BENCH_NODE_OPTIONS'] === undefined ? {} : { NODE_OPTIONS: process.env['BENCH_NODE_OPTIONS'] }),
     }
@@ -114,6 +116,12 @@ export class Bench {
   async createCertificates(namespace: string, count: number, from = 0, algorithm?: KeyAlgorithm): Promise<void> {
     await inParallel(width, numbers(count, from), async (index) => {
       await this.admin.create(databaseCertificates, certificate(namespace, index, algorithm), by)
+    })
+  }
+
+  async createProfiles(namespace: string, count: number): Promise<void> {
+    await inParallel(width, numbers(count), async (index) => {
+      await this.admin.create(databaseTLSProfiles, profile(namespace, index), by)
     })
   }
 

@@ -97,6 +97,7 @@ export const configOf = (version: string, revision: string): ImageConfig => ({
     'NODE_ENV=production',
     'NODE_COMPILE_CACHE=/app/compile-cache',
     'NODE_OPTIONS=--disable-warning=ExperimentalWarning',
+    'MALLOC_ARENA_MAX=1',
   ],
   Entrypoint: entrypoint,
   Cmd: ['operator'],
