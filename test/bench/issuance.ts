@@ -1,4 +1,5 @@
 /** One measured batch of issuances, from outside: the audit log and /proc. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Operator } from '../controlplane/harness/index.ts'
 import { selectRequests } from '../controlplane/harness/index.ts'
 import type { AuditLine } from '../controlplane/harness/index.ts'
@@ -17,6 +18,9 @@ export interface Batch {
   /** Requests answered with 4xx or 5xx, in all. */
   readonly failed: number
 }
+
+/** Two seconds after the last event of a batch its garbage is collected (docs/adr/0025); the next one shall not carry it. */
+const restMs = 4_000
 
 const writing: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete'])
 
@@ -66,6 +70,7 @@ export const measureBatch = async (
   prepare: () => Promise<void>,
   present = 0,
 ): Promise<Batch> => {
+  await sleep(restMs)
   const from = Date.now()
   operator.sigstop()
   try {

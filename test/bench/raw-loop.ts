@@ -1,15 +1,16 @@
 /**
  * The most that this API server gives to anybody who records, writes and reports certificates: the operator's own client in a
  * process of its own sends the same three writes with ready-made bytes, and does nothing else. With `rsaKeys` it makes a key
- * before each three, the most that this thread pool gives beside such a server; with `applies` it applies the certificate itself, too,
- * as the operator does for a profile. Standard input: RawJob; standard output: RawResult.
+ * before each three, the most that this thread pool gives beside such a server; with `profile` it applies the certificate itself, too,
+ * and writes the profile's ConfigMap and its two statuses. Standard input: RawJob; standard output: RawResult.
  */
 import { webcrypto } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type { KubeObject } from '../../src/cluster/port.ts'
 import { keyOf } from '../../src/cluster/port.ts'
-import { secrets, type Secret } from '../../src/resources/core.ts'
+import { type ConfigMap, configMaps, secrets, type Secret } from '../../src/resources/core.ts'
 import { databaseCertificates, type DatabaseCertificate } from '../../src/resources/database-certificate.ts'
+import { databaseTLSProfiles, type DatabaseTLSProfile } from '../../src/resources/database-tls-profile.ts'
 import { issuedCertificates, type IssuedCertificate } from '../../src/resources/issued-certificate.ts'
 import { connect } from './bench.ts'
 import { certificateName, numbers } from './objects.ts'
@@ -21,6 +22,12 @@ export interface Template {
   readonly issued: IssuedCertificate
   readonly secret: Secret
   readonly certificate: DatabaseCertificate
+}
+
+/** What the operator wrote for one profile, beside its certificates. */
+export interface ProfileTemplate {
+  readonly profile: DatabaseTLSProfile
+  readonly configMap: ConfigMap
 }
 
 export interface RawJob {
@@ -36,8 +43,8 @@ export interface RawJob {
   readonly alone: number
   /** An RSA-2048 key for each round, by a thread pool that has the processors of processors.ts for itself. */
   readonly rsaKeys: boolean
-  /** The certificates are not there yet. */
-  readonly applies: boolean
+  /** The certificates are not there yet; each so many as there are templates belong to one of the profiles, which are. */
+  readonly profile: ProfileTemplate | undefined
 }
 
 export interface RawResult {
@@ -67,37 +74,107 @@ const rsa = {
   hash: 'SHA-256',
 }
 
-const apply = (name: string, template: Template): Promise<DatabaseCertificate> => {
-  const { status: _, ...wanted } = shorn(template.certificate, name)
-  return cluster.apply(databaseCertificates, wanted, { ...options, force: true, createOnly: true })
+type Of<T extends KubeObject> = T['metadata']
+
+/** As the manifest's, of another owner: without the right one the garbage collector would take it away meanwhile. */
+const ownedBy = ({ name, uid = '' }: KubeObject['metadata'], former: KubeObject) => ({
+  ownerReferences: former.metadata.ownerReferences?.map((owner) => ({ ...owner, name, uid })),
+})
+
+const statusOf = <T extends KubeObject>(
+  template: T,
+  { name, namespace, uid, resourceVersion }: Of<T>,
+  status: object,
+): T => {
+  const { apiVersion, kind } = template
+  return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status } as unknown as T
 }
 
+/** A profile's first status, then its certificates, then its ConfigMap and its last status. */
+class Profiles {
+  readonly #template: ProfileTemplate
+  readonly #present: readonly DatabaseTLSProfile[]
+  readonly #begun = new Map<DatabaseTLSProfile, Promise<DatabaseTLSProfile>>()
+  readonly #left = new Map<DatabaseTLSProfile, number>()
+
+  constructor(template: ProfileTemplate, present: readonly DatabaseTLSProfile[]) {
+    this.#template = template
+    this.#present = present
+  }
+
+  async certificate(index: number, template: Template): Promise<DatabaseCertificate> {
+    const profile = this.#of(index)
+    await this.#begin(profile)
+    const { status: _, ...wanted } = shorn(
+      template.certificate,
+      certificateName(index),
+      ownedBy(profile.metadata, template.certificate),
+    )
+    return cluster.apply(databaseCertificates, wanted, { ...options, force: true, createOnly: true })
+  }
+
+  async issued(index: number): Promise<void> {
+    const profile = this.#of(index)
+    const left = (this.#left.get(profile) ?? job.templates.length) - 1
+    this.#left.set(profile, left)
+    if (left > 0) return
+    const { configMap } = this.#template
+    const name = `${profile.metadata.name}-tls-config`
+    const wanted = shorn(configMap, name, ownedBy(profile.metadata, configMap))
+    await cluster.apply(configMaps, wanted, { ...options, force: true, createOnly: true })
+    const { metadata } = await this.#begin(profile)
+    const { status = {} } = this.#template.profile
+    const written = { ...metadata, namespace: job.namespace }
+    await cluster.updateStatus(databaseTLSProfiles, statusOf(this.#template.profile, written, status), options)
+  }
+
+  #of(index: number): DatabaseTLSProfile {
+    return this.#present[Math.floor(index / job.templates.length)] as DatabaseTLSProfile
+  }
+
+  #begin(profile: DatabaseTLSProfile): Promise<DatabaseTLSProfile> {
+    const { status } = this.#template.profile
+    const first = {
+      observedGeneration: status?.observedGeneration,
+      certificates: status?.certificates?.map(({ name, role, secretName }) => ({ name, role, secretName })),
+      conditions: status?.conditions?.map((condition) => ({
+        ...condition,
+        ...{ status: 'False', reason: 'Issuing', message: 'Certificates are being issued.' },
+      })),
+    }
+    const begun =
+      this.#begun.get(profile) ??
+      cluster.updateStatus(databaseTLSProfiles, statusOf(this.#template.profile, profile.metadata, first), options)
+    this.#begun.set(profile, begun)
+    return begun
+  }
+}
+
+const profiles =
+  job.profile === undefined
+    ? undefined
+    : new Profiles(job.profile, (await cluster.list(databaseTLSProfiles, { namespace: job.namespace })).items)
+
 let serial = 0
-const round = async (item: DatabaseCertificate | string, index: number): Promise<void> => {
+const round = async (item: DatabaseCertificate | number, index: number): Promise<void> => {
   const template = job.templates[index % job.templates.length] as Template
-  const certificate = typeof item === 'string' ? await apply(item, template) : item
+  const certificate = typeof item === 'number' ? await profiles?.certificate(item, template) : item
+  if (certificate === undefined) return
   if (job.rsaKeys) await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify'])
-  const { name, namespace, uid, resourceVersion } = certificate.metadata
+  const { metadata } = certificate
   const serialNumber = `7F${(serial++).toString(16).toUpperCase().padStart(38, '0')}`
   const issued = shorn(template.issued, `bench-ca-${serialNumber.toLowerCase()}`)
   await cluster.create(issuedCertificates, { ...issued, spec: { ...issued.spec, serialNumber } }, options)
-  // With the right owner, or the garbage collector would take the Secrets away while the others are written.
-  const ownerReferences = template.secret.metadata.ownerReferences?.map((owner) => ({
-    ...owner,
-    name,
-    uid: uid ?? '',
-  }))
-  const secret = shorn(template.secret, `${name}-tls`, { ownerReferences })
+  const secret = shorn(template.secret, `${metadata.name}-tls`, ownedBy(metadata, template.secret))
   await cluster.apply(secrets, secret, { ...options, force: true, createOnly: true })
-  const { apiVersion, kind, status } = template.certificate
-  const update = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status }
-  await cluster.updateStatus(databaseCertificates, update as unknown as DatabaseCertificate, options)
+  const written = { ...metadata, namespace: job.namespace }
+  const status = statusOf(template.certificate, written, template.certificate.status ?? {})
+  await cluster.updateStatus(databaseCertificates, status, options)
+  if (typeof item === 'number') await profiles?.issued(item)
 }
 
 const all = job.warmUp + job.rounds + job.alone
-const items = job.applies
-  ? numbers(all).map(certificateName)
-  : (await cluster.list(databaseCertificates, { namespace: job.namespace })).items
+const items = profiles ? numbers(all) : (await cluster.list(databaseCertificates, { namespace: job.namespace })).items
 const warm = items.slice(0, job.warmUp)
 const measured = items.slice(job.warmUp, job.warmUp + job.rounds)
 const alone = items.slice(job.warmUp + job.rounds, all)
