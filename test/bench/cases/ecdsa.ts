@@ -80,7 +80,11 @@ export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => v
         name: `renew ${n} ECDSA, to their creation just before`,
         unit: '',
         measured: median(ofCreation),
-        limit: { is: 'at least', value: 1 - standardError(ofCreation), from: '1 less the standard error' },
+        limit: {
+          is: 'at least',
+          value: 1 - 2 * standardError(ofCreation),
+          from: '1 less two standard errors',
+        },
         note: spreadOf(ofCreation),
       },
       ...perCertificate('renew', renewed, cpuLimit),
