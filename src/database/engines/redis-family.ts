@@ -4,7 +4,8 @@ import type { Client, Context, Definition } from './engine.ts'
 import { redisWord } from './quote/redis.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost, uriPart } from './quote/uri.ts'
-import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords, passwordNote } from './text.ts'
+import { javaLines } from './redis-java.ts'
+import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords } from './text.ts'
 import { isAtLeast, type Version } from './version.ts'
 
 export const redisConf = (context: Context, more: readonly string[]): string =>
@@ -61,6 +62,10 @@ export const accounts = (context: Context, family: Family): Record<string, strin
   return users.length === 0 ? {} : { 'accounts.txt': lines(...new Set(users)) }
 }
 
+/** As whom a client logs in with a password; undefined where it does not. */
+const loginOf = (family: Family, context: Context, client: Client): string | undefined =>
+  isKnown(context, family, client) ? undefined : client.username
+
 const redisCommand = (family: Family, context: Context, client: Client): string =>
   shellCommand(
     family.program,
@@ -74,14 +79,15 @@ const redisCommand = (family: Family, context: Context, client: Client): string 
     '--cacert',
     client.trust.pem,
     ...(hasCertificate(client) ? ['--cert', client.files.certificate, '--key', client.files.key] : []),
-    ...(client.username === undefined || isKnown(context, family, client)
-      ? []
-      : ['--user', client.username, '--askpass']),
+    ...login(loginOf(family, context, client)),
   )
 
+const login = (username: string | undefined): string[] =>
+  username === undefined ? [] : ['--user', username, '--askpass']
+
 const uri = (family: Family, context: Context, client: Client): string => {
-  const user = client.username === undefined || isKnown(context, family, client) ? '' : `${uriPart(client.username)}@`
-  return `rediss://${user}${uriHost(context.host)}:${context.port}`
+  const username = loginOf(family, context, client)
+  return `rediss://${username === undefined ? '' : `${uriPart(username)}@`}${uriHost(context.host)}:${context.port}`
 }
 
 export const commands = (family: Family, context: Context): string =>
@@ -92,19 +98,13 @@ export const commands = (family: Family, context: Context): string =>
       '',
       fenced('sh', redisCommand(family, context, client)),
       '',
-      client.username === undefined || isKnown(context, family, client)
+      loginOf(family, context, client) === undefined
         ? 'For libraries, with the files above:'
         : 'For libraries, with the files above, and the password behind the user (`user:PASSWORD@`), where all of them find it:',
       '',
       fenced('text', uri(family, context, client)),
       '',
-      ...(client.java
-        ? [
-            `Jedis and Lettuce: truststore ${client.trust.store}, keystore ${client.files.keystore}, both PKCS12;`,
-            `their password: ${passwordNote(client)}.`,
-            '',
-          ]
-        : []),
+      ...(client.java ? javaLines({ context, client, username: loginOf(family, context, client) }) : []),
     ],
     [
       `\`accounts.txt\` of this ConfigMap, as input of an administrator's ${family.program}, makes the users on the server that it is sent to, until a`,

@@ -1,9 +1,9 @@
-/** YAML, JSON, TOML and JavaScript share the string of JSON. */
+/** YAML, JSON, TOML, JavaScript and Java share the string of JSON. */
 import { requireText } from './quote-error.ts'
 
 /**
  * A double-quoted scalar: JSON's string is one of YAML 1.2, and what YAML and JavaScript count among line ends or not printable
- * is escaped besides. TOML's basic strings and JavaScript's string literals read it alike.
+ * is escaped besides. TOML's basic strings, and the string literals of JavaScript and Java, read it alike.
  */
 export const quotedString = (text: string): string => {
   requireText(text, 'a quoted string')

@@ -1,0 +1,119 @@
+/** Jedis and Lettuce with the very lines of Java in commands.md, and the stores of the client's Secret. */
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { redisWord } from '../../src/database/engines/quote/redis.ts'
+import { Reaper } from '../controlplane/harness/process.ts'
+import { fencedBlocks } from './harness/config-folder.ts'
+import { DriverStage, host, otherHost, password } from './harness/driver-stage.ts'
+import type { Product } from './harness/install.ts'
+import { installRedisJava, type JavaDriver, runAttempts } from './harness/redis-java.ts'
+
+const reaper = new Reaper()
+const classPath = await installRedisJava()
+
+/** A word of Redis, of a URI and of Java, none of which it may break. */
+const wild = String.raw`o'neil"\u0022#$%>x`
+
+type Change = (lines: string, stage: DriverStage) => string
+
+const toStranger =
+  (store: 'keystore' | 'truststore'): Change =>
+  (lines, { stranger }) =>
+    lines.replace(
+      new RegExp(String.raw`\.${store}\(new File\("[^"]*"\), System\.getenv\("KEYSTORE_PASSWORD"\)`),
+      () => {
+        return `.${store}(new File("${stranger[store]}"), "${stranger.password}"`
+      },
+    )
+
+const changes: Readonly<Record<string, Change>> = {
+  asGiven: (lines) => lines,
+  otherName: (lines) => lines.replace(`"${host}"`, `"${otherHost}"`),
+  unknownAuthority: toStranger('truststore'),
+  noCertificate: (lines) => lines.replace(/^ *\.keystore\(.*$/m, '').replace(/^ *\.keyStoreType\(.*$/m, ''),
+  strangersCertificate: toStranger('keystore'),
+}
+
+const servers: readonly (readonly [Product, string, string, string])[] = [
+  ['Redis 8', 'Redis', '8', 'X509'],
+  ['Valkey 8', 'Valkey', '8', 'X509'],
+  // There the certificate is the user.
+  ['Valkey 9', 'Valkey', '9.1', 'Subject'],
+]
+
+describe.each(servers)('with %s', (product, engine, version, require) => {
+  let stage: DriverStage | undefined
+  beforeAll(async () => {
+    if (classPath === undefined) return
+    const clients = [
+      { name: 'app', java: true, require },
+      { name: 'wild', username: wild, java: true, require: 'X509' },
+    ]
+    stage = await DriverStage.open(
+      {
+        ...{ product, spec: { engine, version, clients } },
+        statements: ({ app }) => [
+          `${app.files['accounts.txt']}ACL SETUSER ${redisWord(wild)} ">${password}"`,
+          ...(require === 'Subject' ? [] : [`ACL SETUSER app ">${password}"`]),
+        ],
+      },
+      reaper,
+    )
+  }, 600_000)
+  afterAll(async () => {
+    await stage?.[Symbol.asyncDispose]()
+  })
+
+  describe.each([
+    ['Jedis', 0],
+    ['Lettuce', 1],
+  ] as const)('%s', (driver: JavaDriver, at) => {
+    let answers: Readonly<Record<string, string>> = {}
+    beforeAll(async () => {
+      if (stage === undefined || classPath === undefined) return
+      const opened = stage
+      const page = opened.app.files['commands.md'] ?? ''
+      const given = fencedBlocks(page.slice(page.indexOf('## app'), page.indexOf('## wild')), 'java')[at] ?? ''
+      const wilds = opened.world.client('wild')
+      const other = fencedBlocks(wilds.files['commands.md']?.split('## wild')[1] ?? '', 'java')[at] ?? ''
+      const changed = Object.entries(changes).map(([name, change]) => [name, change(given, opened)] as const)
+      answers = await runAttempts({
+        ...{ driver, classPath, folder: opened.world.folder, hosts: opened.hosts },
+        env: {
+          KEYSTORE_PASSWORD: opened.secret('keystore-password'),
+          WILDS_PASSWORD: readFileSync(wilds.volume.path('keystore-password'), 'utf8'),
+          REDIS_PASSWORD: password,
+        },
+        attempts: {
+          ...Object.fromEntries(changed),
+          wild: other.replaceAll('KEYSTORE_PASSWORD', 'WILDS_PASSWORD'),
+        },
+      })
+    }, 120_000)
+    const answered = (name: string, attempt: string, answer: RegExp | string): void =>
+      it(name, (context) => {
+        if (stage === undefined) return context.skip(`${product}, Java or its drivers cannot be had here`)
+        if (typeof answer === 'string') expect(answers[attempt]).toBe(answer)
+        else expect(answers[attempt]).toMatch(answer)
+      })
+
+    answered('connects as the profile says', 'asGiven', 'connected app')
+    answered('connects as a user whose name has quotes and escapes', 'wild', `connected ${wild}`)
+    answered(
+      'refuses a server of another name',
+      'otherName',
+      /^refused .*No subject alternative DNS name matching other/,
+    )
+    answered('refuses a server of an unknown CA', 'unknownAuthority', /^refused .*(signature check failed|PKIX path)/)
+    answered(
+      'is refused without a certificate',
+      'noCertificate',
+      /^refused .*(certificate_required|reset|closed|Broken)/i,
+    )
+    answered(
+      'is refused with the certificate of an unknown CA',
+      'strangersCertificate',
+      /^refused .*(unknown_ca|reset|closed|Broken)/i,
+    )
+  })
+})
