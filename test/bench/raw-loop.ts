@@ -74,8 +74,6 @@ const rsa = {
   hash: 'SHA-256',
 }
 
-type Of<T extends KubeObject> = T['metadata']
-
 /** As the manifest's, of another owner: without the right one the garbage collector would take it away meanwhile. */
 const ownedBy = ({ name, uid = '' }: KubeObject['metadata'], former: KubeObject) => ({
   ownerReferences: former.metadata.ownerReferences?.map((owner) => ({ ...owner, name, uid })),
@@ -83,7 +81,7 @@ const ownedBy = ({ name, uid = '' }: KubeObject['metadata'], former: KubeObject)
 
 const statusOf = <T extends KubeObject>(
   template: T,
-  { name, namespace, uid, resourceVersion }: Of<T>,
+  { name, namespace, uid, resourceVersion }: KubeObject['metadata'],
   status: object,
 ): T => {
   const { apiVersion, kind } = template
