@@ -30,6 +30,8 @@ export interface SessionInit {
   readonly events: Pick<Context['events'], 'record'>
   /** Ask the servers of profiles what they serve; they are on this machine, or not far. */
   readonly asksServers?: boolean
+  /** From a change of a Secret to that of the files of a server at most, ms. Default: what a kubelet takes. */
+  readonly volumeDelayMs?: number | undefined
   /** The process ends when nothing is left to do. */
   readonly isLastPass?: boolean
 }
@@ -43,7 +45,7 @@ export class Session {
   /** @throws StateInUse */
   constructor(init: SessionInit) {
     this.#init = init
-    const { clock, isLastPass, log, metrics, namespaces, workers } = init
+    const { clock, isLastPass, log, metrics, namespaces, volumeDelayMs, workers } = init
     this.cluster = new EmbeddedCluster({ directory: init.state, kinds: embeddedKinds(), clock })
     this.operator = new Operator({
       cluster: this.cluster,
@@ -57,7 +59,7 @@ export class Session {
       events: init.events as Context['events'],
       workers,
       isLastPass,
-      probes: init.asksServers === true ? { rules: localRules, shortestMs: 1000 } : undefined,
+      probes: init.asksServers === true ? { rules: localRules, shortestMs: 1000, arrivalMs: volumeDelayMs } : undefined,
     })
   }
 

@@ -38,6 +38,8 @@ export interface ProfileInit {
   readonly reaper: Reaper
   /** Let the operator ask the servers of the profile, and tell them to reload. */
   readonly asksServers?: boolean
+  /** How long at most servers wait for their files, ms; then the operator calls them late. */
+  readonly volumeDelayMs?: number
 }
 
 /** What a container has: volumes below `folder`, and the ConfigMap as it is for that mountPath. */
@@ -76,6 +78,7 @@ export class ProfileWorld implements AsyncDisposable {
     const session = new Session({
       ...{ state: undefined, clock: systemClock(), log: silentLogger(), metrics: createMetrics(), workers: 2 },
       ...{ namespaces: undefined, events: { record: () => undefined }, asksServers: init.asksServers === true },
+      volumeDelayMs: init.volumeDelayMs,
     })
     const given = (init.objects ?? []) as readonly KubeObject[]
     const brings = given.some(({ kind }) => kind === 'CertificateAuthority')
