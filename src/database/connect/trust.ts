@@ -38,6 +38,8 @@ export type TrustReason =
   | 'ServerNotVerified'
   | 'ServersDiffer'
   | 'Undecided'
+  /** It answered every offer so late that there was no time for the rest. */
+  | 'TooSlow'
   /** More refused offers would have MySQL block this address (max_connect_errors). */
   | 'TooManyRefusals'
   | FaultReason

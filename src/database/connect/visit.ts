@@ -17,7 +17,7 @@ import type { ProbeOptions, Sight, Target } from './sight.ts'
 import { Tap } from './tap.ts'
 import { WireError } from './wire.ts'
 
-const usualTotalMs = 10_000
+export const usualTotalMs = 10_000
 /** An answer longer than this is cut off. */
 const mostAnswerBytes = 16 * 1024
 /** How long an orderly end may take, ms. */

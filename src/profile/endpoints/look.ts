@@ -130,8 +130,9 @@ const lookWithout = async (
     const isSeen = asked.length > 0 && asked.every(({ served }) => served !== undefined)
     return { hash, same: isSeen && !shown.some((served) => hangsOnFormer(served, roots)) }
   }
+  const began = clock.monotonic()
   for (const { address, served, problems } of asked) {
-    if (served === undefined) return { hash, same: false }
+    if (served === undefined || clock.monotonic() - began >= longestMs) return { hash, same: false }
     const sight = await probe({ address, port, dialect, serverName, roots }, { clock, signal, ...patience })
     const isSame = sight.served?.fingerprint === served.fingerprint && isDeepStrictEqual(sight.problems ?? [], problems)
     if (!isSame) return { hash, same: false }

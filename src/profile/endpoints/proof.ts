@@ -26,6 +26,9 @@ export interface Proved {
   readonly refusals: number
 }
 
+/** The next address is asked only before this, ms. The pods of a name that are as quick as they should be take two seconds each. */
+const longestMs = 180_000
+
 /** From what keeps a rotation most. */
 const order: readonly TrustSeen['state'][] = ['Refused', 'Unknown', 'Anybody', 'NotRequested', 'Trusted']
 
@@ -60,13 +63,18 @@ export const proveAll = async (
 ): Promise<Proved> => {
   const visits = askedBehind(look)
   const all: (Proved & { readonly address: string })[] = []
+  const began = options.clock.monotonic()
   for (const { address } of visits) {
+    if (options.clock.monotonic() - began >= longestMs) {
+      all.push({ address, ...unknown(words.TooSlow) })
+      break
+    }
     const proof = await proveTrust(targetOf(asking, address), offers, { ...options, ...patience })
     options.signal.throwIfAborted()
     const trust = trustOf(proof, from === undefined ? [] : [from], to)
     all.push({ address, trust, refusals: proof.refusals, isIdentityRefused: proof.reason === 'CurrentRefused' })
     // Whatever the others say, it is asked again.
-    if (trust.state === 'Refused') break
+    if (trust.state === 'Refused' || proof.reason === 'TooSlow') break
   }
   const [worst] = all.toSorted((a, b) => order.indexOf(a.trust.state) - order.indexOf(b.trust.state))
   if (worst === undefined) return unknown('Its name leads nowhere.')
@@ -99,7 +107,7 @@ const targetOf = ({ port, dialect, serverName, roots }: Asking, address: string)
   ...{ address, port, dialect, serverName, roots },
 })
 
-const words: Readonly<Partial<Record<TrustReason, string>>> = {
+const words = {
   Refused: 'It does not trust the next CA: it has not loaded the trust bundle.',
   Wavering:
     'It takes the next CA and refuses it in turns: some of its processes, or of the pods behind the name, have not loaded the trust bundle.',
@@ -111,13 +119,15 @@ const words: Readonly<Partial<Record<TrustReason, string>>> = {
   ServerNotVerified: 'What it serves does not verify, so what it says of the next CA is not believed.',
   ServersDiffer:
     'Different certificates are served there, so it is not known who trusts the next CA: list the pods in spec.probe.endpoints.',
-}
+  TooSlow: 'It answers so late that there was no time to find out whether it trusts the next CA.',
+} satisfies Partial<Record<TrustReason, string>>
 
 const trustOf = ({ verdict, reason, rounds }: Proof, from: readonly string[], to: string): TrustSeen => {
   if (verdict === 'Trusted') return { state: 'Trusted', trusts: [...from, to] }
   if (reason === 'NotRequested') return { state: 'NotRequested' }
   if (reason === 'StrangerAccepted') return { state: 'Anybody' }
-  const message = words[reason] ?? 'Whether it trusts the next CA could not be found out.'
+  const message =
+    (words as Partial<Record<TrustReason, string>>)[reason] ?? 'Whether it trusts the next CA could not be found out.'
   if (verdict === 'NotTrusted') return { state: 'Refused', trusts: from, message }
   if (reason !== 'CurrentRefused') return { state: 'Unknown', message }
   const takesNext = rounds.some(({ offer, outcome }) => offer === 'Next' && outcome === 'Accepted')
