@@ -12,6 +12,7 @@ import { databaseTLSProfiles } from '../../src/resources/database-tls-profile.ts
 import { systemClock } from '../../src/runtime/clock.ts'
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
 import { Broker, host, type ListenerName, listeners } from './harness/broker.ts'
+import { inTheClear } from './harness/clear.ts'
 import { ClientLoop } from './harness/client-loop.ts'
 import type { ConfigFolder } from './harness/config-folder.ts'
 import { installKafka, kafkaVersion } from './harness/kafka.ts'
@@ -24,6 +25,9 @@ const reaper = new Reaper()
 
 const loopback: LookupFunction = (_, { all }, answer) =>
   all === true ? answer(null, [{ address: '127.0.0.1', family: 4 }]) : answer(null, '127.0.0.1', 4)
+
+/** Version 0, correlation 1, client "test". */
+const apiVersionsRequest = Buffer.from('0000000e0012000000000001000474657374', 'hex')
 
 const pairOf = (files: Contents): ClientCertificate => ({
   chain: files['tls.crt']?.toString() ?? '',
@@ -143,7 +147,9 @@ describe.skipIf(kafka === undefined)(`Kafka ${kafkaVersion}`, () => {
     const plain = new Driver({
       ...{ brokers: [`127.0.0.1:${broker.ports.SSL}`], logLevel: logLevel.NOTHING, retry: { retries: 0 } },
     })
-    await expect(plain.admin().connect()).rejects.toThrow()
+    await expect(plain.admin().connect()).rejects.toMatchObject({ cause: { name: 'KafkaJSConnectionClosedError' } })
+    // internal_error; a client that speaks plain Kafka takes its first four bytes for a length of 352 million.
+    expect(await inTheClear(broker.ports.SSL, apiVersionsRequest)).toBe('15030300020250')
     const properties = broker.world.client('app').files['client.properties'] ?? ''
     const withoutKey = properties.split('\n').filter((line) => !line.startsWith('ssl.keystore'))
     app.write('bare.properties', withoutKey.join('\n'))
