@@ -36,10 +36,12 @@ const pairOf = (files: Contents): ClientCertificate => ({
 describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => {
   let world: ProfileWorld
   let node: Server
-  let start: (more: string) => Promise<Server>
+  let start: (more: string, isHasty?: boolean) => Promise<Server>
   let ports: Awaited<ReturnType<typeof cassandraPorts>>
   let app: ConfigFolder
   let secret: Contents
+  /** Of the CA that was before. */
+  let replaced: Contents
   beforeAll(async () => {
     if (cassandra === undefined) return
     ports = await cassandraPorts()
@@ -55,7 +57,7 @@ describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => 
     app = new ConfigFolder(join(world.folder, 'app-config'), world.client('app').files, tools)
     secret = await secretOf('orders-app-tls')
     const configuration = world.server.files['cassandra.yaml'] ?? ''
-    start = (more) => startNode({ ...ports, cassandra, folder, configuration, more, reaper })
+    start = (more, isHasty = false) => startNode({ ...ports, cassandra, folder, configuration, more, isHasty, reaper })
     node = await start('authenticator: PasswordAuthenticator\n')
   })
   afterAll(async () => {
@@ -195,7 +197,7 @@ describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => 
   })
 
   it('follows another CA of the same name in three steps that no client notices', async () => {
-    const former = secret
+    replaced = secret
     await using clients = await ClientLoops.start(() => ({ target: target(), certificate: pairOf(secret) }))
     for (const stage of ['Both', 'NextSigns', 'Next'] as const) {
       await world.trust(stage)
@@ -209,15 +211,20 @@ describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => 
     }
     await clients.goOn()
     expect(await clients.stop()).toEqual([])
-    expect(await look(pairOf(former))).toMatchObject({ outcome: 'Refused', alert: 80, offered: true })
+    expect(await look(pairOf(replaced))).toMatchObject({ outcome: 'Refused', alert: 80, offered: true })
   })
 
-  it('serves nobody where key and certificate do not belong together, says nothing, and the probe does', async () => {
-    const former = await secretOf('orders-server-tls')
+  /** Brings a new certificate into the volume, with the key of the last one. */
+  const renewHalf = async (): Promise<void> => {
+    const before = await secretOf('orders-server-tls')
     await world.renew('server')
     const next = await secretOf('orders-server-tls')
-    const mixed = `${former['tls.key']?.toString()}${next['tls.crt']?.toString()}`
+    const mixed = `${before['tls.key']?.toString()}${next['tls.crt']?.toString()}`
     world.server.volume.write({ ...next, 'tls.pem': mixed })
+  }
+
+  it('serves nobody where key and certificate do not belong together, says nothing, and the probe does', async () => {
+    await renewHalf()
     await reload()
     const sight = await eventually('it to be read', async () => {
       const seen = await look()
@@ -226,6 +233,26 @@ describe.skipIf(cassandra === undefined)(`Cassandra ${cassandraVersion}`, () => 
     expect(sight, 'internal_error').toMatchObject({ alert: 80 })
     await world.deliver()
     await reload()
+    await serves(await world.serial('server'))
+  })
+
+  it('reads renewed files and CAs by itself, and half of a pair as well', async () => {
+    await node[Symbol.asyncDispose]()
+    node = await start('authenticator: PasswordAuthenticator\n', true)
+    await using clients = await ClientLoops.start(() => ({ target: target(), certificate: pairOf(secret) }))
+    expect(await look(pairOf(replaced))).toMatchObject({ outcome: 'Refused', alert: 80, offered: true })
+    await world.renew('server')
+    await world.deliver()
+    await serves(await world.serial('server'))
+    // The CA that went comes back into its truststore.
+    await world.trust('NextSigns')
+    await world.deliver()
+    await eventually('it to trust both', async () => (await look(pairOf(replaced))).outcome === 'Accepted')
+    await clients.goOn()
+    expect(await clients.stop()).toEqual([])
+    await renewHalf()
+    await eventually('it to be read', async () => (await look()).alert === 80)
+    await world.deliver()
     await serves(await world.serial('server'))
   })
 
