@@ -144,7 +144,7 @@ interface Parts {
   readonly clients: readonly ClientPart[]
 }
 
-const mountsOf = (mountPath: string, servers: readonly ServerPart[], holder: Shared['holder']) => {
+const mountsOf = ({ profile, definition, holder }: Shared, mountPath: string, servers: readonly ServerPart[]) => {
   const mounted = (part: ServerPart | undefined, folder: string): Mounted => ({
     secretName: part?.secretName ?? `${holder.profile}-server-tls`,
     folder,
@@ -155,11 +155,14 @@ const mountsOf = (mountPath: string, servers: readonly ServerPart[], holder: Sha
     servers.find(({ part }) => part === 'server'),
     mountPath,
   )
-  const components = new Map(
-    servers
+  const components = new Map([
+    ...servers
       .filter(({ part }) => part !== 'server')
-      .map((part) => [part.part, mounted(part, below(mountPath, part.part))]),
-  )
+      .map((part) => [part.part, mounted(part, below(mountPath, part.part))] as const),
+    ...(profile.spec.components ?? [])
+      .filter(({ name }) => componentOf(definition, name)?.raisesServer === true)
+      .map(({ name }) => [name, server] as const),
+  ])
   return { server, components }
 }
 
@@ -184,7 +187,7 @@ const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
     })
     return undefined
   }
-  const { server, components } = mountsOf(parts.mountPath, parts.servers, holder)
+  const { server, components } = mountsOf(shared, parts.mountPath, parts.servers)
   const listed = parts.clients.flatMap(({ client }) => client?.(parts.mountPath) ?? [])
   const clients = listed.length === 0 ? [guest(shared, parts.mountPath)] : listed
   const clientAuthority = spec.clientAuthorityRef === undefined ? known.authority : known.clientAuthority
@@ -196,12 +199,7 @@ const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
     host: parts.host,
     port: spec.connection?.port ?? definition.port,
     server,
-    components: new Map([
-      ...components,
-      ...(spec.components ?? [])
-        .filter(({ name: part }) => componentOf(definition, part)?.raisesServer === true)
-        .map((one): [string, Mounted] => [one.name, server]),
-    ]),
+    components,
     clientTrust: spec.clientAuthorityRef === undefined ? server.files.trust : trustPath(parts.mountPath, 'client-ca'),
     clients,
     clientIssuer: clientAuthority?.subject,
@@ -214,11 +212,12 @@ const configMapOf = (shared: Shared, parts: Parts): Expansion['configMap'] => {
 }
 
 const reloadOf = (
-  { profile, definition, managed, holder, findings }: Shared,
+  shared: Shared,
   version: Version | undefined,
   servers: readonly ServerPart[],
   mountPath: string | undefined,
 ): Expansion['reload'] => {
+  const { profile, definition, managed, findings } = shared
   const { spec } = profile
   if (version === undefined || mountPath === undefined) return undefined
   const strategy = spec.reload?.strategy ?? 'None'
@@ -230,7 +229,7 @@ const reloadOf = (
     return undefined
   }
   if (managed) return undefined
-  const { server, components } = mountsOf(mountPath, servers, holder)
+  const { server, components } = mountsOf(shared, mountPath, servers)
   const clientTrust = spec.clientAuthorityRef === undefined ? server.files.trust : trustPath(mountPath, 'client-ca')
   const reload = definition.reload(version, { server, components, clientTrust })
   if (strategy === 'SQL' && reload.statements.length === 0) {

@@ -250,6 +250,12 @@ describe('how renewed files are read', () => {
     const { statements } = definitions.MariaDB.reload(versionOf('11.8'), { ...context('MariaDB', '11.8'), components })
     expect(statements).toEqual(['FLUSH SSL', "SET GLOBAL wsrep_provider_options = 'socket.ssl_reload=1'"])
   })
+
+  it('the statement of MySQL does not reach the members of its group', () => {
+    const components = new Map([['group-replication', mounted]])
+    const reload = definitions.MySQL.reload(versionOf('9'), { ...context('MySQL', '9'), components })
+    expect(reload).toMatchObject({ leaf: 'Restart', authority: 'Restart', statements: ['ALTER INSTANCE RELOAD TLS'] })
+  })
 })
 
 describe('what a client shows decides what servers ask for', () => {

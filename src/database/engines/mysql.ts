@@ -73,16 +73,35 @@ const ownNotes = [
 ]
 const oldNotes = [...ownNotes.slice(0, 3), 'Before 8.0.16 a renewed certificate is only read at a restart.']
 
-const reload = (version: Version): Reload =>
+/** For a member of a group. Seen on 9.7, with the communication stack XCOM. */
+const groupNotes = [
+  '',
+  'Group Replication keeps the certificate and the CAs that it read when it started. After the statement, on one member after another,',
+  'the next when the one before is `ONLINE` again in `performance_schema.replication_group_members`:',
+  '',
+  '```sql',
+  'STOP GROUP_REPLICATION; START GROUP_REPLICATION;',
+  '```',
+  '',
+  'Its port refuses a certificate of another CA, but ends no handshake in which none is shown: leave `group_replication_ip_allowlist` narrow.',
+]
+
+const reload = (version: Version, isGroup: boolean): Reload =>
   isAtLeast(version, '8.0.16')
     ? {
-        leaf: 'Statement',
-        authority: 'Statement',
+        // The statement does not reach the connections between members.
+        leaf: isGroup ? 'Restart' : 'Statement',
+        authority: isGroup ? 'Restart' : 'Statement',
         // Never NO ROLLBACK ON ERROR: with it a bad pair switches TLS off for new connections.
         statements: ['ALTER INSTANCE RELOAD TLS'],
         onMismatch: 'KeepsOld',
       }
     : { leaf: 'Restart', authority: 'Restart', statements: [], onMismatch: 'KeepsOld' }
+
+const notes = ({ managed, version, components }: Context): readonly string[] => {
+  if (managed) return managedNotes
+  return isAtLeast(version, '8.0.16') ? [...ownNotes, ...(components.has(component) ? groupNotes : [])] : oldNotes
+}
 
 /** mysql.user keeps 32 characters, of the basic plane. https://dev.mysql.com/doc/refman/8.4/en/user-names.html */
 export const mysqlIdentity = (account: Account): Identity => {
@@ -125,16 +144,13 @@ export const mysql: Definition = {
           cure: 'use ECDSA or RSA, or try it before you rely on it',
         }
       : undefined,
-  reload,
+  reload: (version, { components }) => reload(version, components.has(component)),
   serverFiles: (context) => ({ 'server.cnf': serverCnf(context) }),
   clientFiles: (context) => ({
     ...perClient(context, 'client.cnf', (client) => clientCnf(context, client, 'ssl-mode')),
     ...perClient(context, 'jdbc.properties', (client) => connectorJ(context, client)),
     ...perClient(context, 'dbconnector.yaml', (client: Client) => dbconnectorYaml(client)),
     'accounts.sql': accountsSql(context, demand(context)),
-    'commands.md': clientCommands(
-      context,
-      context.managed ? managedNotes : isAtLeast(context.version, '8.0.16') ? ownNotes : oldNotes,
-    ),
+    'commands.md': clientCommands(context, notes(context)),
   }),
 }
