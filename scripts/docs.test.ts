@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { engines } from '../src/resources/database-tls-profile.ts'
+import { engines } from '../src/resources/engines.ts'
 
 const repository = fileURLToPath(new URL('../', import.meta.url))
 

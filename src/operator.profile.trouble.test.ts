@@ -31,6 +31,7 @@ import {
   ready,
   secretOf,
   somebody,
+  storedBefore,
   until,
   withAuthority,
   writesOfRest,
@@ -242,7 +243,7 @@ describe('a profile that cannot be had', () => {
     await put(cluster, certificate({}, 'bystander'))
     const bystander = (await ready(cluster, 'bystander')).status?.serialNumber
     await before?.(cluster)
-    await put(cluster, profile(spec))
+    await put(cluster, storedBefore(profile(spec)))
     const { message } = await profileSays(cluster, reason)
     for (const words of says) expect(message).toContain(words)
     expect((await conditionOf(cluster, state))?.reason).toBe(reason)
@@ -384,7 +385,7 @@ describe('what was delivered', () => {
     const contents = () => Promise.all(names.map(async (name) => (await getSecret(cluster, name)).data))
     const before = await contents()
     const files = (await getConfigMap(cluster)).data
-    await put(cluster, profile(spec))
+    await put(cluster, storedBefore(profile(spec)))
     await until('it to stall', () => conditionOf(cluster, 'Stalled'))
     await quiet(operator)
     expect(await contents()).toEqual(before)

@@ -3,8 +3,9 @@ import { resolve } from '../certificate/wanted.ts'
 import { commonNameOf, distinguishedName } from '../pki/names/names.ts'
 import type { DatabaseCertificate } from '../resources/database-certificate.ts'
 import { admit } from '../resources/validate.ts'
+import { expand } from './expand.ts'
 import type { Expansion } from './expansion.ts'
-import { authority, clients, engines, exampleOf, expanded, topology } from './profile.fixture.ts'
+import { authority, clients, engines, exampleOf, expanded, storedOf, topology } from './profile.fixture.ts'
 
 const asObject = ({ name, spec }: Expansion['certificates'][number]): DatabaseCertificate => ({
   apiVersion: 'dbtls.dev/v1alpha1',
@@ -290,7 +291,8 @@ describe('a second CA for clients', () => {
   it.each(['Redis', 'Valkey', 'Kafka', 'MongoDB', 'ClickHouse', 'Etcd'])(
     'is refused where %s has one file for both',
     (engine) => {
-      const { refusals } = expanded({ engine, topology, clientAuthorityRef: { name: 'clients-ca' } })
+      const stored = storedOf({ engine, topology, clientAuthorityRef: { name: 'clients-ca' } })
+      const { refusals } = expand(stored, { authority })
       expect(refusals).toMatchObject([{ field: 'spec.clientAuthorityRef' }])
     },
   )

@@ -2,11 +2,11 @@ import { basename, dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { resolve } from '../certificate/wanted.ts'
-import type { DatabaseTLSProfile, Engine } from '../resources/database-tls-profile.ts'
-import { isPreset, presets, rsaLayouts } from '../resources/layout-names.ts'
+import { type Engine, protocols } from '../resources/engines.ts'
+import { isPreset, presets, presetsOf, rsaLayouts } from '../resources/layout-names.ts'
 import { shapedItems } from '../database/layouts/shape.ts'
 import { expand } from './expand.ts'
-import { authority, engines, exampleOf, expanded, profileOf, topology } from './profile.fixture.ts'
+import { authority, engines, exampleOf, expanded, storedOf, topology } from './profile.fixture.ts'
 
 const clients = [{ name: 'app' }, { name: 'report' }]
 const laidOut = (engine: Engine, layout: object, more: object = {}) =>
@@ -172,23 +172,8 @@ describe('what a layout has no place for', () => {
 })
 
 describe('every file that is named is in the Secret that is said to be mounted', () => {
-  const fitting: Partial<Record<Engine, readonly string[]>> = {
-    MySQL: ['PerconaXtraDBCluster', 'PerconaServerMySQL', 'OracleMySQLOperator', 'MySQLDataDirectory', 'OpenXchange'],
-    MariaDB: ['MariaDBOperator', 'Bitnami', 'MySQLDataDirectory', 'OpenXchange'],
-    PostgreSQL: ['CloudNativePG', 'Zalando', 'Crunchy', 'PerconaPostgreSQL', 'PostgreSQLFiles', 'Bitnami'],
-    TiDB: ['TiDBOperatorV1', 'TiDBOperatorV2'],
-    MongoDB: ['MongoDBCommunity', 'PerconaServerMongoDB'],
-    Redis: ['OTRedisOperator', 'Bitnami'],
-    Kafka: ['Strimzi'],
-    Cassandra: ['K8ssandra'],
-    CockroachDB: ['CockroachDBChart', 'CockroachDBOperator'],
-    Elasticsearch: ['ECK'],
-    OpenSearch: ['OpenSearchOperator'],
-    ClickHouse: ['AltinityClickHouse'],
-    Etcd: ['EtcdOperator'],
-  }
   const all = engines.flatMap((engine) =>
-    [undefined, ...(fitting[engine] ?? [])].map((preset) => [engine, preset] as const),
+    [undefined, ...(engine === 'External' ? [] : presetsOf(engine))].map((preset) => [engine, preset] as const),
   )
   it.each(all)('%s %s', (engine, preset) => {
     const own = engine === 'External' ? {} : { server: { privateKey: { algorithm: 'RSA' } } }
@@ -217,8 +202,12 @@ describe('every file that is named is in the Secret that is said to be mounted',
   })
 })
 
-it.each(presets)('%s gives certificates that can be issued', (preset) => {
-  const expansion = laidOut('MySQL', { preset }, { server: { privateKey: { algorithm: 'RSA' } } })
+const pairs = protocols.flatMap((engine) => presetsOf(engine).map((preset) => [preset, engine] as const))
+it('each is for an engine', () => expect(new Set(pairs.map(([preset]) => preset))).toEqual(new Set(presets)))
+
+it.each(pairs)('%s gives certificates of %s that can be issued', (preset, engine) => {
+  const both = clients.map((client) => ({ ...client, require: 'X509' }))
+  const expansion = laidOut(engine, { preset }, { server: { privateKey: { algorithm: 'RSA' } }, clients: both })
   expect(expansion.refusals).toEqual([])
   for (const { name, spec } of expansion.certificates) {
     const object = {
@@ -236,8 +225,7 @@ describe('a layout in vain', () => {
     '%j is refused, and nothing is made',
     (preset) => {
       // Admission refuses them; what another version has stored comes past it.
-      const profile = profileOf({ engine: 'PostgreSQL', topology, clients })
-      const stored: DatabaseTLSProfile = { ...profile, spec: { ...profile.spec, layout: { preset } } }
+      const stored = storedOf({ engine: 'PostgreSQL', topology, clients, layout: { preset } })
       const expansion = expand(stored, { authority })
       expect(expansion.refusals).toMatchObject([{ field: 'spec.layout.preset' }])
       expect(expansion.certificates).toEqual([])
@@ -246,7 +234,7 @@ describe('a layout in vain', () => {
   )
 
   it.each(rsaLayouts.filter((name) => isPreset(name)))('%s wants an RSA key', (preset) => {
-    const expansion = laidOut('MySQL', { preset })
+    const expansion = expand(storedOf({ engine: 'MySQL', topology, layout: { preset }, clients }), { authority })
     expect(expansion.refusals).toMatchObject([
       { field: 'spec.server.privateKey.algorithm', cure: 'set algorithm: RSA' },
     ])
@@ -254,15 +242,37 @@ describe('a layout in vain', () => {
   })
 
   it('ECK reads no Ed25519', () => {
-    const { refusals } = expanded(
-      {
-        engine: 'Elasticsearch',
-        topology,
-        layout: { preset: 'ECK' },
-        server: { privateKey: { algorithm: 'Ed25519' } },
-      },
+    const server = { privateKey: { algorithm: 'Ed25519' } }
+    const stored = storedOf({ engine: 'Elasticsearch', topology, layout: { preset: 'ECK' }, server })
+    expect(expand(stored, { authority }).refusals).toMatchObject([{ field: 'spec.server.privateKey.algorithm' }])
+  })
+
+  it('of an External server with RSA keys says what can be done there', () => {
+    const stored = storedOf({
+      engine: 'External',
+      connection: { host: 'db.example.com' },
+      layout: { preset: 'OpenXchange' },
+    })
+    expect(expand(stored, { authority }).refusals).toMatchObject([
+      { cure: expect.stringContaining('DatabaseCertificate') as string },
+    ])
+  })
+
+  it('of another engine, which was stored before it was refused, is kept and told of', () => {
+    const { refusals, warnings, certificates } = expand(
+      storedOf({ engine: 'MySQL', topology, layout: { preset: 'Strimzi' }, clients }),
       { authority },
     )
-    expect(refusals).toMatchObject([{ field: 'spec.server.privateKey.algorithm' }])
+    expect(refusals).toEqual([])
+    expect(warnings).toMatchObject([{ field: 'spec.layout.preset', problem: 'Strimzi is no layout of MySQL' }])
+    expect(certificates).toHaveLength(3)
+  })
+
+  it('of the engine that the port of an External server tells is told of too', () => {
+    const connection = { host: 'db.example.com', port: 5432 }
+    const warned = (preset: string) =>
+      expanded({ engine: 'External', connection, layout: { preset } }).warnings.map(({ field }) => field)
+    expect(warned('MySQLDataDirectory')).toEqual(['spec.layout.preset'])
+    expect(warned('PostgreSQLFiles')).toEqual([])
   })
 })

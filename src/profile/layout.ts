@@ -1,11 +1,12 @@
 /** Which Secret of `spec.layout` each part of a profile goes into. */
 
 import type { Role } from '../database/engines/engine.ts'
+import { engineOf } from '../database/engines/external.ts'
 import type { LayoutSecret } from '../database/layouts/layout.ts'
 import { secretsOfPreset } from '../database/layouts/shape.ts'
 import { fillIn } from '../database/layouts/templates.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
-import { isPreset, presets, rsaLayouts, traditionalLayouts } from '../resources/layout-names.ts'
+import { isPreset, presets, presetsOf, rsaLayouts, traditionalLayouts } from '../resources/layout-names.ts'
 import type { Item } from '../resources/secret-items.ts'
 import { keyOf } from './certificate-spec.ts'
 import type { Findings } from './findings.ts'
@@ -53,6 +54,12 @@ export const layoutOf = (profile: DatabaseTLSProfile, findings: Findings): Chose
     })
     return undefined
   }
+  const { engine } = engineOf(profile.spec).definition
+  if (!presetsOf(engine).includes(preset))
+    findings.warn('spec.layout.preset', {
+      problem: `${preset} is no layout of ${engine}`,
+      cure: `use ${presetsOf(engine).join(', ')}, or leave layout out`,
+    })
   return keyFits(profile, preset, findings) ? placesIn(profile, preset, secretsOfPreset(preset)) : undefined
 }
 
@@ -64,7 +71,12 @@ const keyFits = (profile: DatabaseTLSProfile, preset: string, findings: Findings
     return false
   }
   if (rsaLayouts.includes(preset) && algorithm !== 'RSA')
-    return refuse(`layout ${preset} writes keys as PKCS #1, which is a form of RSA keys`, 'set algorithm: RSA')
+    return refuse(
+      `layout ${preset} writes keys as PKCS #1, which is a form of RSA keys`,
+      profile.spec.engine === 'External'
+        ? 'leave layout out, and write a DatabaseCertificate of it for each client'
+        : 'set algorithm: RSA',
+    )
   if (traditionalLayouts.includes(preset) && algorithm === 'Ed25519')
     return refuse(`the reader of layout ${preset} knows no form of Ed25519 keys`, 'set algorithm: ECDSA or RSA')
   return true

@@ -1,7 +1,8 @@
 /** Profiles as they come from the API server: through admission, with every default filled in. */
 import { distinguishedName } from '../pki/names/names.ts'
+import type { KubeObject } from '../cluster/port.ts'
 import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
-import { engines } from '../resources/database-tls-profile.ts'
+import { type Engine, engines } from '../resources/engines.ts'
 import { admit } from '../resources/validate.ts'
 import { expand } from './expand.ts'
 import type { Expansion, Known } from './expansion.ts'
@@ -11,17 +12,24 @@ export const authority = {
   selfSigned: true,
 }
 
-export const profileOf = (spec: object, metadata: object = {}): DatabaseTLSProfile => {
-  const object = {
+const objectOf = (spec: object, metadata: object): KubeObject =>
+  ({
     apiVersion: 'dbtls.dev/v1alpha1',
     kind: 'DatabaseTLSProfile',
     metadata: { name: 'orders', namespace: 'data', ...metadata },
     spec: { authorityRef: { name: 'orders-ca' }, ...spec },
-  }
-  const admitted = admit('DatabaseTLSProfile', object)
-  if ('problems' in admitted) throw new Error(JSON.stringify(admitted.problems))
-  return admitted.object as DatabaseTLSProfile
+  }) as KubeObject
+
+const admitted = (object: KubeObject, old?: KubeObject): DatabaseTLSProfile => {
+  const admission = admit('DatabaseTLSProfile', object, old)
+  if ('problems' in admission) throw new Error(JSON.stringify(admission.problems))
+  return admission.object as DatabaseTLSProfile
 }
+
+export const profileOf = (spec: object, metadata: object = {}): DatabaseTLSProfile => admitted(objectOf(spec, metadata))
+
+/** One that was stored before a rule came that it breaks: an update that leaves it as it was is let pass. */
+export const storedOf = (spec: object): DatabaseTLSProfile => admitted(objectOf(spec, {}), objectOf(spec, {}))
 
 export const expanded = (spec: object, known: Known = { authority }): Expansion => expand(profileOf(spec), known)
 
@@ -35,7 +43,7 @@ export const clients = [
   { name: 'report', username: 'reporting', require: 'TLS' },
 ]
 
-const components: Partial<Record<(typeof engines)[number], readonly object[]>> = {
+const components: Partial<Record<Engine, readonly object[]>> = {
   MySQL: [{ name: 'group-replication' }],
   MariaDB: [{ name: 'galera' }],
   TiDB: [
@@ -50,7 +58,7 @@ const components: Partial<Record<(typeof engines)[number], readonly object[]>> =
 }
 
 /** One profile of each engine that shows most of what it has. */
-export const exampleOf = (engine: (typeof engines)[number]): Record<string, unknown> => ({
+export const exampleOf = (engine: Engine): Record<string, unknown> => ({
   engine,
   ...(engine === 'External'
     ? { connection: { host: 'orders.abc123.eu-west-1.rds.amazonaws.com' } }

@@ -6,7 +6,7 @@ import type { DatabaseTLSProfile } from '../resources/database-tls-profile.ts'
 import { expand } from './expand.ts'
 import type { Expansion, Known } from './expansion.ts'
 import { sentence } from './findings.ts'
-import { authority, engines, exampleOf, expanded, profileOf, topology } from './profile.fixture.ts'
+import { authority, engines, exampleOf, expanded, profileOf, storedOf, topology } from './profile.fixture.ts'
 
 const label = 'a'.repeat(63)
 const client = (more: object) => ({ engine: 'MySQL', topology, clients: [{ name: 'app', ...more }] })
@@ -229,7 +229,8 @@ describe('each refusal names field and cure', () => {
       { authority: { subject: Uint8Array.from(Buffer.from('300f310d300b06035504030c04612f622b', 'hex')) } },
     ],
   ])('%s', (_, spec, field, problem, known = { authority }) => {
-    const { refusals } = expanded(spec, known)
+    // Admission refuses some of them already.
+    const { refusals } = expand(storedOf(spec), known)
     const found = refusals.find((one) => one.field === field)
     expect(refusals.map(sentence)).not.toEqual([])
     expect(found, JSON.stringify(refusals)).toBeDefined()

@@ -1,8 +1,10 @@
 /** The certificates of servers: that which clients see, and those of the engine's components. */
 
+import { keyFinding } from '../database/engines/demands.ts'
 import type { Component, Definition, Role, Subject } from '../database/engines/engine.ts'
 import type { Version } from '../database/engines/version.ts'
 import { isAddress } from '../pki/names/ip-address.ts'
+import { limits } from '../resources/engines.ts'
 import type { Item } from '../resources/secret-items.ts'
 import { keyOf, specOf } from './certificate-spec.ts'
 import type { Shared, WantedCertificate } from './expansion.ts'
@@ -75,7 +77,7 @@ const keyFits = ({ profile, definition, findings }: Shared, version: Version | u
   const newest = version ?? [Number.MAX_SAFE_INTEGER]
   const warning = definition.warnsOfKey?.(key, newest)
   if (warning !== undefined) findings.warn('spec.server.privateKey', warning)
-  const refusal = definition.refusesKey?.(key, newest)
+  const refusal = keyFinding(definition.engine, key)
   if (refusal !== undefined) findings.refuse('spec.server.privateKey', refusal)
   return refusal === undefined
 }
@@ -310,7 +312,7 @@ const consider = (shared: Shared, parts: readonly ServerPart[]): void => {
   const raised = (profile.spec.components ?? []).some(
     ({ name }) => componentOf(definition, name)?.raisesServer === true,
   )
-  if (profile.spec.clientAuthorityRef !== undefined && (definition.oneTrustFile === true || raised))
+  if (profile.spec.clientAuthorityRef !== undefined && (limits[definition.engine].oneTrustFile === true || raised))
     findings.refuse('spec.clientAuthorityRef', {
       problem: `${definition.engine} reads the CAs of clients and of its other servers from one file`,
       cure: 'leave it out, so that one CA signs both',

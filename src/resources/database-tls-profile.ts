@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import type { KubeObject, Resource } from '../cluster/port.ts'
 import { databaseTLSProfileStatus, type DatabaseTLSProfileStatus } from './database-tls-profile-status.ts'
+import { profileRules } from './database-tls-profile-rules.ts'
+import { demands, engines, protocols } from './engines.ts'
 import { authorityRef, durationText, namespaceName, objectName, text } from './fields.ts'
 import { privateKey } from './keys.ts'
 import type { CustomKind } from './kind.ts'
@@ -9,29 +11,6 @@ import { ageColumn, messageColumn, readyColumn, reasonColumn, resourceOf } from 
 import { knownPreset } from './layout-names.ts'
 import { dnsName, ipAddress } from './names.ts'
 import { rule } from './rule.ts'
-
-export const engines = [
-  'MySQL',
-  'MariaDB',
-  'PostgreSQL',
-  'TiDB',
-  'MongoDB',
-  'Redis',
-  'Valkey',
-  'Cassandra',
-  'CockroachDB',
-  'ClickHouse',
-  'Kafka',
-  'Elasticsearch',
-  'OpenSearch',
-  'Etcd',
-  'ZooKeeper',
-  'External',
-] as const
-export type Engine = (typeof engines)[number]
-
-/** Every engine but External, which is none. */
-const protocols = engines.filter((engine) => engine !== 'External')
 
 const services = z
   .array(namespaceName('A Service.'))
@@ -106,10 +85,7 @@ const client = z.object({
   username: text(128, 'User of the database. Default: name.').optional(),
   host: text(255, 'Host part of the account, where the engine has one. Default: %.').optional(),
   database: text(128, 'Database the account may use. Default: connection.database.').optional(),
-  require: z
-    .enum(['None', 'TLS', 'X509', 'Subject', 'Issuer'])
-    .optional()
-    .meta({ description: 'What the account demands of a connection. Default: X509.' }),
+  require: z.enum(demands).optional().meta({ description: 'What the account demands of a connection. Default: X509.' }),
   secretName: objectName(
     "Secret of its certificate. Default: the profile's name, the client's name and '-tls'.",
   ).optional(),
@@ -121,13 +97,6 @@ const workload = z.object({
   name: objectName('Its name, in the namespace of the profile.'),
   component: namespaceName('Component of the engine whose certificate its pods have. Default: the server.').optional(),
 })
-
-interface SpecValue {
-  engine: string
-  server?: unknown
-  connection?: { protocol?: string }
-  reload?: { strategy: string; credentialsSecretRef?: unknown; client?: unknown }
-}
 
 export const databaseTLSProfileSpec = z
   .object({
@@ -257,30 +226,7 @@ export const databaseTLSProfileSpec = z
   })
   .meta({
     description: 'The database cluster.',
-    rules: [
-      rule<SpecValue>({
-        rule: "self.engine != 'External' || !has(self.server)",
-        message: 'an External server brings its own certificate: leave out server',
-        fieldPath: '.server',
-        reason: 'FieldValueForbidden',
-        holds: (self) => self.engine !== 'External' || self.server === undefined,
-      }),
-      rule<SpecValue>({
-        rule: "self.engine == 'External' || !has(self.connection) || !has(self.connection.protocol)",
-        message: 'protocol says what an External server speaks: leave it out',
-        fieldPath: '.connection.protocol',
-        reason: 'FieldValueForbidden',
-        holds: (self) => self.engine === 'External' || self.connection?.protocol === undefined,
-      }),
-      rule<SpecValue>({
-        rule: "!has(self.reload) || self.reload.strategy != 'SQL' || has(self.reload.credentialsSecretRef) || has(self.reload.client)",
-        message: 'strategy SQL needs credentialsSecretRef or client, the account that reloads',
-        fieldPath: '.reload.credentialsSecretRef',
-        reason: 'FieldValueRequired',
-        holds: ({ reload }) =>
-          reload?.strategy !== 'SQL' || reload.credentialsSecretRef !== undefined || reload.client !== undefined,
-      }),
-    ],
+    rules: profileRules,
   })
 export type DatabaseTLSProfileSpec = z.output<typeof databaseTLSProfileSpec>
 

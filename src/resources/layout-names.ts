@@ -2,6 +2,7 @@
  * The layouts a manifest may name: the Secrets a database operator or chart expects. What each looks like is the business of
  * src/database/layouts, which has a row for every name here.
  */
+import { protocols, type EngineName } from './engines.ts'
 import type { Rule } from './rule.ts'
 import { rule } from './rule.ts'
 import { celList } from './secret-items.ts'
@@ -38,9 +39,45 @@ export const layoutSecrets = {
 export type Preset = keyof typeof layoutSecrets
 export type SecretOf<P extends Preset> = (typeof layoutSecrets)[P][number]
 
+/** Of charts there is one for nearly every engine. */
+const ofBitnami = protocols.filter((engine) => engine !== 'TiDB' && engine !== 'CockroachDB')
+
+/** Preset → the engines whose files it names. */
+const layoutEngines: Readonly<Record<Preset, readonly EngineName[]>> = {
+  CloudNativePG: ['PostgreSQL'],
+  Zalando: ['PostgreSQL'],
+  Crunchy: ['PostgreSQL'],
+  PerconaPostgreSQL: ['PostgreSQL'],
+  PerconaXtraDBCluster: ['MySQL'],
+  PerconaServerMySQL: ['MySQL'],
+  PerconaServerMongoDB: ['MongoDB'],
+  OracleMySQLOperator: ['MySQL'],
+  MariaDBOperator: ['MariaDB'],
+  TiDBOperatorV1: ['TiDB'],
+  TiDBOperatorV2: ['TiDB'],
+  MongoDBCommunity: ['MongoDB'],
+  OTRedisOperator: ['Redis', 'Valkey'],
+  Strimzi: ['Kafka'],
+  K8ssandra: ['Cassandra'],
+  CockroachDBChart: ['CockroachDB'],
+  CockroachDBOperator: ['CockroachDB'],
+  ECK: ['Elasticsearch'],
+  OpenSearchOperator: ['OpenSearch'],
+  EtcdOperator: ['Etcd'],
+  Bitnami: ofBitnami,
+  AltinityClickHouse: ['ClickHouse'],
+  MySQLDataDirectory: ['MySQL', 'MariaDB'],
+  PostgreSQLFiles: ['PostgreSQL'],
+  // For clients alone, of whatever speaks the protocol of MySQL.
+  OpenXchange: ['MySQL', 'MariaDB', 'TiDB'],
+}
+
 export const presets = Object.keys(layoutSecrets) as Preset[]
 
 export const isPreset = (name: string): name is Preset => Object.hasOwn(layoutSecrets, name)
+
+export const presetsOf = (engine: EngineName): Preset[] =>
+  presets.filter((preset) => layoutEngines[preset].includes(engine))
 
 /** As `spec.secret.layout` says them: the preset, or one Secret of it. */
 export const layoutNames: readonly string[] = presets.flatMap((preset) => [

@@ -4,7 +4,7 @@
  * https://cassandra.apache.org/doc/latest/cassandra/developing/cql/security.html,
  * https://docs.datastax.com/en/developer/java-driver/latest/manual/core/ssl/
  */
-import { asksAll, byCertificate, oneAuthority, pkcs8Only } from './demands.ts'
+import { asksAll, byCertificate, oneAuthority } from './demands.ts'
 import type { Account, Client, Context, Definition, Identity } from './engine.ts'
 import { clientItems, combinedItems } from './files.ts'
 import { freeIdentity } from './identity.ts'
@@ -163,7 +163,6 @@ export const cassandra: Definition = {
   serverRole: 'Peer',
   components: {},
   identity,
-  refusesKey: pkcs8Only('Cassandra'),
   refusesRequire: oneAuthority('Cassandra'),
   serverItems: combinedItems,
   clientItems: clientItems(combinedItems),

@@ -2,7 +2,7 @@
  * ClickHouse. https://clickhouse.com/docs/guides/sre/configuring-tls, https://clickhouse.com/docs/operations/external-authenticators/ssl-x509,
  * ClickHouse/clickhouse-java: ClientConfigProperties (names of the Java client 0.8 and later)
  */
-import { asksAll, byCertificate, tlsAlone } from './demands.ts'
+import { asksAll, byCertificate, refusesDemands } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
@@ -146,10 +146,10 @@ export const clickhouse: Definition = {
   dialect: 'plain',
   bareWildcards: false,
   serverRole: 'Peer',
-  oneTrustFile: true,
   components: { keeper: { role: 'Peer', port: 9281, dialect: 'plain' } },
   identity: nameIsUser('ClickHouse', form, 'letters, digits, "_" and "-", beginning with no digit'),
-  refusesRequire: tlsAlone(
+  refusesRequire: refusesDemands(
+    'ClickHouse',
     'ClickHouse takes TLS connections alone here, and knows a certificate by its common name',
     'set require: X509, or TLS for a password',
   ),

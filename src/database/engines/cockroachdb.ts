@@ -1,5 +1,5 @@
 /** CockroachDB. https://www.cockroachlabs.com/docs/stable/authentication, https://www.cockroachlabs.com/docs/stable/rotate-certificates */
-import { tlsAlone } from './demands.ts'
+import { refusesDemands } from './demands.ts'
 import type { Account, Client, Context, Definition, Identity } from './engine.ts'
 import { nameIsUser } from './identity.ts'
 import { propertyValue } from './quote/properties.ts'
@@ -77,7 +77,8 @@ export const cockroachdb: Definition = {
   components: {},
   serverSubject: () => ({ subject: { commonName: node } }),
   identity,
-  refusesRequire: tlsAlone(
+  refusesRequire: refusesDemands(
+    'CockroachDB',
     'a secure CockroachDB takes TLS connections alone, and knows a certificate by its common name',
     'set require: X509, or TLS for a password',
   ),

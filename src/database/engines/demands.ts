@@ -1,5 +1,6 @@
 /** What engines ask of clients' accounts and of keys, where several ask the same. */
-import type { Client, Context, Definition, KeyRequest } from './engine.ts'
+import { demands, type EngineName, limits } from '../../resources/engines.ts'
+import type { Client, Context, Definition, Finding, KeyRequest } from './engine.ts'
 
 /** Whether the account opens to nobody without a certificate. */
 export const byCertificate = ({ require }: Pick<Client, 'require'>): boolean =>
@@ -8,23 +9,24 @@ export const byCertificate = ({ require }: Pick<Client, 'require'>): boolean =>
 /** For servers that can only ask every client for a certificate, or none. */
 export const asksAll = ({ clients }: Pick<Context, 'clients'>): boolean => clients.every(byCertificate)
 
-/** For servers with no port for plain connections, and no account that asks for the CA of a certificate. */
-export const tlsAlone =
-  (problem: string, cure: string): NonNullable<Definition['refusesRequire']> =>
+/** Refuses what the table of engines does not list, in the engine's own words. */
+export const refusesDemands =
+  (engine: EngineName, problem: string, cure: string): NonNullable<Definition['refusesRequire']> =>
   (require) =>
-    require === 'None' || require === 'Issuer' ? { problem, cure } : undefined
+    (limits[engine].require ?? demands).includes(require) ? undefined : { problem, cure }
 
-/** The same for servers that know a client by its password alone. */
-export const oneAuthority = (engine: string): NonNullable<Definition['refusesRequire']> =>
-  tlsAlone(
+/** For servers that know a client by its password alone. */
+export const oneAuthority = (engine: EngineName): NonNullable<Definition['refusesRequire']> =>
+  refusesDemands(
+    engine,
     `${engine} takes TLS connections alone here, and asks for certificates of one CA`,
     'set require: TLS, or X509',
   )
 
-export const pkcs8Only = (engine: string) => (key: KeyRequest) =>
-  key.encoding === 'PKCS8'
+export const keyFinding = (engine: EngineName, { encoding }: KeyRequest): Finding | undefined =>
+  limits[engine].pkcs8Only !== true || encoding === 'PKCS8'
     ? undefined
     : {
-        problem: `${engine} reads private keys as PKCS #8 alone, and ${key.encoding} is another form`,
+        problem: `${engine} reads private keys as PKCS #8 alone, and ${encoding} is another form`,
         cure: 'set encoding: PKCS8, or leave it out',
       }

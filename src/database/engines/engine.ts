@@ -2,15 +2,13 @@
  * What a database engine says of itself: a file an engine, a row in index.ts. Engines know no cluster: they are given a plain
  * context and answer with plain values.
  */
-import type { Engine } from '../../resources/database-tls-profile.ts'
+import type { Demand, EngineName } from '../../resources/engines.ts'
 import type { Item } from '../../resources/secret-items.ts'
 import type { DialectName } from '../connect/dialects/table.ts'
 import type { Files, StoreType } from './files.ts'
 import type { Version } from './version.ts'
 
-export type EngineName = Exclude<Engine, 'External'>
 export type Role = 'Server' | 'Client' | 'Peer'
-export type Require = 'None' | 'TLS' | 'X509' | 'Subject' | 'Issuer'
 
 /** How a connection to the server begins, in the words of the room that connects. */
 export type Dialect = DialectName
@@ -48,7 +46,7 @@ export interface Client extends Omit<Mounted, 'subject'> {
   /** Host part of the account, where the engine has one. */
   readonly host: string
   readonly database?: string | undefined
-  readonly require: Require
+  readonly require: Demand
   readonly java: boolean
   /** The subject of its certificate; absent where it has none. */
   readonly subject?: Subject | undefined
@@ -161,19 +159,15 @@ export interface Definition {
   /** Whether every checker of members' names takes `*.h` for `s-0.h`: Go and Java do, OpenSSL does not. */
   readonly bareWildcards: boolean
   readonly serverRole: 'Server' | 'Peer'
-  /** The CAs of clients and those of other servers are one file, so there can be no CA for clients alone. */
-  readonly oneTrustFile?: true
   readonly components: Readonly<Record<string, Component>>
   /** The subject of servers where their common name is an identity; absent: one of their names. */
   readonly serverSubject?: (holder: Holder) => Identity
   readonly identity: (account: Account) => Identity
   readonly serverItems: readonly Item[]
   readonly clientItems: (client: { readonly username: string; readonly java: boolean }) => readonly Item[]
-  /** Refusal of a key that the engine cannot use. */
-  readonly refusesKey?: (key: KeyRequest, version: Version) => Finding | undefined
   readonly warnsOfKey?: (key: KeyRequest, version: Version) => Finding | undefined
   /** Refusal of what a client's account should demand. `issuer` is undefined while its CA has no certificate. */
-  readonly refusesRequire?: (require: Require, subject: Subject, issuer: Uint8Array | undefined) => Finding | undefined
+  readonly refusesRequire?: (require: Demand, subject: Subject, issuer: Uint8Array | undefined) => Finding | undefined
   /** Whether what two clients have to show is one demand of the server's; absent: each client has its own. */
   readonly isOneAccount?: (a: Login, b: Login) => boolean
   readonly refusesDatabase?: (database: string) => Finding | undefined

@@ -1,7 +1,8 @@
 /** What each engine says, in tables. What comes out of it as a whole is in src/profile. */
 import { describe, expect, it } from 'vitest'
 import { distinguishedName, emptyName, parseDistinguishedName } from '../../pki/names/names.ts'
-import type { Account, Client, Context, Definition, EngineName, ReloadWay } from './engine.ts'
+import { type EngineName, limits, protocols } from '../../resources/engines.ts'
+import type { Account, Client, Context, Definition, ReloadWay } from './engine.ts'
 import { engineOf } from './external.ts'
 import { filesOf } from './files.ts'
 import { commaForm, onelineForm } from './identity.ts'
@@ -74,6 +75,28 @@ describe('the table', () => {
       }
     },
   )
+})
+
+describe('what is refused before anything is stored', () => {
+  const reloadOf = (engine: EngineName, version: string) =>
+    definitions[engine].reload(versionOf(version), { server: mounted, clientTrust: '', components: new Map() })
+
+  it.each(every)('a reload by statement of %s, where no version has one', (engine, { versions }) => {
+    const has = [versions.oldest, versions.newest].some((one) => reloadOf(engine, one).statements.length > 0)
+    expect(has).toBe(limits[engine].hasStatement === true)
+  })
+
+  it.each(every)('a CA for clients of %s, where one server shows its certificate to all', (engine, { components }) => {
+    const raising = Object.entries(components).flatMap(([name, { raisesServer }]) =>
+      raisesServer === true ? name : [],
+    )
+    const { oneTrustFile } = limits[engine]
+    expect(raising).toEqual(typeof oneTrustFile === 'object' ? [oneTrustFile.component] : [])
+  })
+
+  it('nothing that an engine takes: there is a row for each, in one order', () => {
+    expect(protocols).toEqual(Object.keys(definitions))
+  })
 })
 
 describe('who a client is', () => {

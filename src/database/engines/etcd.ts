@@ -1,6 +1,6 @@
 /** etcd. https://etcd.io/docs/latest/op-guide/security/, https://etcd.io/docs/latest/op-guide/configuration/ */
 import { isAddress } from '../../pki/names/ip-address.ts'
-import { byCertificate } from './demands.ts'
+import { refusesDemands } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
@@ -71,17 +71,14 @@ export const etcd: Definition = {
   bareWildcards: true,
   // The gateway of the server is a client of its own port, with the server's certificate.
   serverRole: 'Peer',
-  oneTrustFile: true,
   components: { [peer]: { role: 'Peer', always: true, sharesTopology: true, port: 2380, dialect: 'plain' } },
   // etcdctl would take a dash for the beginning of an option.
   identity: nameIsUser('etcd', /^[^\s-].*$/u, 'characters that begin with no blank and no "-"'),
-  refusesRequire: (require) =>
-    byCertificate({ require })
-      ? undefined
-      : {
-          problem: 'etcd asks every client for a certificate here, and knows it by its common name',
-          cure: 'set require: X509',
-        },
+  refusesRequire: refusesDemands(
+    'Etcd',
+    'etcd asks every client for a certificate here, and knows it by its common name',
+    'set require: X509',
+  ),
   serverItems: pemItems,
   clientItems: () => pemItems,
   warns: ({ dnsNames }) =>

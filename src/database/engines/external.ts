@@ -1,6 +1,7 @@
 /** Servers that somebody else runs (RDS and its kin): the client's half of the engine whose protocol they speak. */
 import type { DatabaseTLSProfileSpec } from '../../resources/database-tls-profile.ts'
-import type { Definition, EngineName } from './engine.ts'
+import type { EngineName } from '../../resources/engines.ts'
+import type { Definition } from './engine.ts'
 import { definitions } from './index.ts'
 
 export interface Chosen {

@@ -1,9 +1,10 @@
 /** Every engine: a new one is a file beside this one and a row here. */
+import type { EngineName } from '../../resources/engines.ts'
 import { cassandra } from './cassandra.ts'
 import { clickhouse } from './clickhouse.ts'
 import { cockroachdb } from './cockroachdb.ts'
 import { elasticsearch } from './elasticsearch.ts'
-import type { Definition, EngineName } from './engine.ts'
+import type { Definition } from './engine.ts'
 import { etcd } from './etcd.ts'
 import { kafka } from './kafka.ts'
 import { mariadb } from './mariadb.ts'

@@ -2,7 +2,7 @@
  * Kafka 2.7 and later, which reads PEM (KIP-651). https://kafka.apache.org/documentation/#security_ssl,
  * https://kafka.apache.org/documentation/#brokerconfigs_ssl.principal.mapping.rules
  */
-import { asksAll, pkcs8Only, tlsAlone } from './demands.ts'
+import { asksAll, refusesDemands } from './demands.ts'
 import type { Client, Context, Definition, Holder, Identity } from './engine.ts'
 import { clientItems, combinedItems } from './files.ts'
 import { userInName } from './identity.ts'
@@ -174,12 +174,11 @@ export const kafka: Definition = {
   dialect: 'kafka',
   bareWildcards: true,
   serverRole: 'Peer',
-  oneTrustFile: true,
   components: {},
   serverSubject: brokers,
   identity,
-  refusesKey: pkcs8Only('Kafka'),
-  refusesRequire: tlsAlone(
+  refusesRequire: refusesDemands(
+    'Kafka',
     'the listener takes TLS connections alone, and knows a client by its subject',
     'set require: X509, or TLS where the client logs in by SASL',
   ),

@@ -2,7 +2,7 @@
  * MongoDB. https://www.mongodb.com/docs/manual/tutorial/configure-ssl/, https://www.mongodb.com/docs/manual/core/security-x.509/,
  * https://www.mongodb.com/docs/manual/tutorial/rotate-x509-membership-certificates/
  */
-import { byCertificate } from './demands.ts'
+import { byCertificate, refusesDemands } from './demands.ts'
 import type { Account, Client, Context, Definition, Holder, Identity } from './engine.ts'
 import { clientItems, combinedItems } from './files.ts'
 import { commaForm, knownByUnit, plainCommonName } from './identity.ts'
@@ -96,17 +96,14 @@ export const mongodb: Definition = {
   dialect: 'mongodb',
   bareWildcards: false,
   serverRole: 'Peer',
-  oneTrustFile: true,
   components: {},
   serverSubject: members,
   identity,
-  refusesRequire: (require) =>
-    require === 'Issuer'
-      ? {
-          problem: 'MongoDB knows a client by its whole subject, and has no account for whatever a CA signs',
-          cure: 'set require: X509, or TLS for a password',
-        }
-      : undefined,
+  refusesRequire: refusesDemands(
+    'MongoDB',
+    'MongoDB knows a client by its whole subject, and has no account for whatever a CA signs',
+    'set require: X509, or TLS for a password',
+  ),
   // A step in the path of a URI, however it is quoted: drivers would connect to no database.
   refusesDatabase: (database) =>
     database === '.' || database === '..'

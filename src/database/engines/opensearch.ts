@@ -4,7 +4,7 @@
  * https://docs.opensearch.org/latest/security/configuration/yaml/,
  * https://docs.opensearch.org/latest/security/configuration/security-admin/
  */
-import { byCertificate, pkcs8Only } from './demands.ts'
+import { byCertificate } from './demands.ts'
 import type { Client, Context, Definition, Holder, Identity, Mounted } from './engine.ts'
 import { clientItems, pemItems } from './files.ts'
 import { commaForm, knownByUnit, userInName } from './identity.ts'
@@ -202,7 +202,6 @@ export const opensearch: Definition = {
     [admin]: { role: 'Client', always: true, subject: known('admin', 'admins') },
   },
   identity: userInName('OpenSearch'),
-  refusesKey: pkcs8Only('OpenSearch'),
   refusesRequire: refusesRequire('OpenSearch'),
   serverItems: pemItems,
   clientItems: clientItems(pemItems),

@@ -14,7 +14,6 @@ export const redis: Definition = {
   dialect: 'redis',
   bareWildcards: false,
   serverRole: 'Peer',
-  oneTrustFile: true,
   components: {},
   identity: nameIsUser('Redis', usernameForm, 'characters without blanks'),
   refusesRequire: oneAuthority('Redis'),

@@ -1,5 +1,6 @@
 /** What Elasticsearch and OpenSearch share: HTTP for clients, a transport of its own between nodes. */
-import { byCertificate, tlsAlone } from './demands.ts'
+import type { EngineName } from '../../resources/engines.ts'
+import { byCertificate, refusesDemands } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
@@ -27,8 +28,9 @@ export const commands = (context: Context, notes: readonly string[]): string =>
     context.managed ? [] : notes,
   )
 
-export const refusesRequire = (engine: string): NonNullable<Definition['refusesRequire']> =>
-  tlsAlone(
+export const refusesRequire = (engine: EngineName): NonNullable<Definition['refusesRequire']> =>
+  refusesDemands(
+    engine,
     `${engine} takes TLS connections alone here, and knows a certificate by its subject`,
     'set require: X509, or TLS for a password',
   )

@@ -20,7 +20,6 @@ export const valkey: Definition = {
   dialect: 'redis',
   bareWildcards: false,
   serverRole: 'Peer',
-  oneTrustFile: true,
   components: {},
   identity: nameIsUser('Valkey', usernameForm, 'characters without blanks'),
   refusesRequire: oneAuthority('Valkey'),

@@ -9,7 +9,7 @@
  * keystore is read twice, for the key and for the chain (PEMFileLoader), so a volume that changes in between gives it half of each.
  */
 import type { Item } from '../../resources/secret-items.ts'
-import { asksAll, tlsAlone } from './demands.ts'
+import { asksAll, refusesDemands } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { below, javaItems, pemItems } from './files.ts'
 import { commaForm, freeIdentity } from './identity.ts'
@@ -125,7 +125,8 @@ export const zookeeper: Definition = {
   serverRole: 'Peer',
   components: {},
   identity: freeIdentity,
-  refusesRequire: tlsAlone(
+  refusesRequire: refusesDemands(
+    'ZooKeeper',
     'the secure port takes TLS connections alone, and knows a client by its whole subject',
     'set require: X509, or TLS where the client logs in by SASL or digest',
   ),
