@@ -74,7 +74,7 @@ const mariadbLike: Managed = {
     const mariadb = await install('MariaDB 11.8')
     return { mariadb: mariadb?.start('/usr/bin/mariadb') ?? [] }
   },
-  wrongName: /ERROR 2026 \(HY000\): TLS\/SSL error: /,
+  wrongName: /ERROR 2026 \(HY000\): TLS\/SSL error: Hostname verification failed/,
   plain: {
     change: (line) => line.replace(/--ssl-ca=\S+ --ssl-verify-server-cert/, '--skip-ssl'),
     says: /ERROR 3159 .*insecure transport are prohibited/,
