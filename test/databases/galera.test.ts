@@ -2,34 +2,20 @@
  * Two members of a Galera group, each with certificates of its own, from what the profile says of them. The second comes without
  * data (wsrep_sst_method=skip): transfers of whole copies need scripts of an installation.
  */
-import { X509Certificate } from 'node:crypto'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { probe } from '../../src/database/connect/probe.ts'
-import type { ClientCertificate } from '../../src/database/connect/sight.ts'
 import { makeAuthority, makePair } from '../../src/database/connect/testing.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
-import { eventually, freePort, must, Reaper } from '../controlplane/harness/process.ts'
+import { eventually, freePort, Reaper } from '../controlplane/harness/process.ts'
 import { Database } from './harness/database.ts'
 import { installGalera } from './harness/install.ts'
+import { look, type Member, query as ask, serialOf } from './harness/members.ts'
 import { ProfileWorld } from './harness/profile.ts'
 
 const reaper = new Reaper()
 
-const query = async ({ place }: Database, sql: string): Promise<string> => {
-  const [command, ...args] = place.installation.start('/usr/bin/mariadb')
-  const options = ['--no-defaults', `--socket=${join(place.folder, 'socket')}`, '--user=root', '--skip-column-names']
-  return (await must(command, [...args, ...options], { stdin: sql })).stdout.trim()
-}
+const query = (database: Database, sql: string): Promise<string> => ask('/usr/bin/mariadb', database, sql)
 
 const statusOf = async (database: Database, name: string): Promise<string> =>
   (await query(database, `SHOW STATUS LIKE '${name}'`)).split('\t')[1] ?? ''
-
-interface Member {
-  readonly database: Database
-  /** Of the group's own connections. */
-  readonly groupPort: number
-}
 
 interface Start {
   readonly library: string
@@ -91,16 +77,6 @@ describe('Galera with MariaDB 11.8', () => {
       await test(first, second)
     })
 
-  const look = ({ database, groupPort }: Member, certificate?: ClientCertificate) =>
-    probe(database.target({ port: groupPort, dialect: 'plain' }), {
-      clock: systemClock(),
-      totalMs: 60_000,
-      certificate,
-    })
-  const serialOf = async (member: Member): Promise<string | undefined> => {
-    const [leaf] = (await look(member)).served?.chain ?? []
-    return leaf === undefined ? undefined : new X509Certificate(leaf).serialNumber
-  }
   const areTwo = ({ database }: Member): Promise<unknown> =>
     eventually('the group to be two', async () => (await statusOf(database, 'wsrep_cluster_size')) === '2')
 

@@ -1,29 +1,15 @@
 /** Two members of a MySQL group, each with a certificate of its own, from what the profile says of Group Replication. */
-import { X509Certificate } from 'node:crypto'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { probe } from '../../src/database/connect/probe.ts'
-import type { ClientCertificate } from '../../src/database/connect/sight.ts'
 import { makeAuthority, makePair } from '../../src/database/connect/testing.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
-import { eventually, freePort, must, Reaper } from '../controlplane/harness/process.ts'
+import { eventually, freePort, Reaper } from '../controlplane/harness/process.ts'
 import { fencedBlocks } from './harness/config-folder.ts'
 import { Database } from './harness/database.ts'
+import { look, type Member, query as ask, serialOf } from './harness/members.ts'
 import { ProfileWorld } from './harness/profile.ts'
 
 const reaper = new Reaper()
 
-const query = async ({ place }: Database, sql: string): Promise<string> => {
-  const [command, ...args] = place.installation.start('/usr/bin/mysql')
-  const options = ['--no-defaults', `--socket=${join(place.folder, 'socket')}`, '--user=root', '--skip-column-names']
-  return (await must(command, [...args, ...options], { stdin: sql })).stdout.trim()
-}
-
-interface Member {
-  readonly database: Database
-  /** Of the group's own connections. */
-  readonly groupPort: number
-}
+const query = (database: Database, sql: string): Promise<string> => ask('/usr/bin/mysql', database, sql)
 
 /** Whom a member copies from when it comes to the group, who has to show a certificate. */
 const recovery = [
@@ -85,16 +71,6 @@ describe('Group Replication with MySQL 9', () => {
       await test(first, second)
     })
 
-  const look = ({ database, groupPort }: Member, certificate?: ClientCertificate) =>
-    probe(database.target({ port: groupPort, dialect: 'plain' }), {
-      clock: systemClock(),
-      totalMs: 60_000,
-      certificate,
-    })
-  const serialOf = async (member: Member): Promise<string | undefined> => {
-    const [leaf] = (await look(member)).served?.chain ?? []
-    return leaf === undefined ? undefined : new X509Certificate(leaf).serialNumber
-  }
   const online = async ({ database }: Member): Promise<string> =>
     query(database, "SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE member_state = 'ONLINE'")
   const areTwo = (member: Member): Promise<unknown> =>
