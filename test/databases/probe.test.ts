@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Offers, proveTrust, type ProofOptions } from '../../src/database/connect/prove.ts'
 import { probe } from '../../src/database/connect/probe.ts'
-import { makeAuthority, makePair, type Pair, pemOf } from '../../src/database/connect/testing.ts'
+import { makeAuthority, makeOffers, makePair, type Pair, pemOf } from '../../src/database/connect/testing.ts'
 import type { Authority } from '../../src/pki/testing.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { eventually, Reaper } from '../controlplane/harness/process.ts'
@@ -21,11 +21,7 @@ beforeAll(async () => {
   next = await makeAuthority('Orders CA')
   const names = ['db.test', 'localhost', '127.0.0.1']
   pairs = [await makePair(ca, 'Server', names), await makePair(ca, 'Server', names)]
-  offers = {
-    Current: await makePair(ca, 'Client'),
-    Stranger: await makePair(await makeAuthority('Orders CA'), 'Client'),
-    Next: await makePair(next, 'Client'),
-  }
+  offers = await makeOffers(ca, next)
 })
 
 const reaper = new Reaper()

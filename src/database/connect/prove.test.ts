@@ -8,7 +8,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { ManualClock } from '../../runtime/manual-clock.ts'
 import { type Offers, proveTrust } from './prove.ts'
 import type { Target } from './sight.ts'
-import { makeAuthority, makePair, opensslServer, pemOf, serve } from './testing.ts'
+import { makeAuthority, makeOffers, makePair, opensslServer, pemOf, serve } from './testing.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dbtls-prove-'))
 let current: Authority
@@ -18,11 +18,7 @@ beforeAll(async () => {
   current = await makeAuthority('Orders CA')
   next = await makeAuthority('Orders CA')
   const server = await makePair(current, 'Server', ['db.test'])
-  offers = {
-    Current: await makePair(current, 'Client'),
-    Stranger: await makePair(await makeAuthority('Orders CA'), 'Client'),
-    Next: await makePair(next, 'Client'),
-  }
+  offers = await makeOffers(current, next)
   writeFileSync(join(folder, 'server.pem'), server.chain + server.key)
   writeFileSync(join(folder, 'current.pem'), pemOf(current))
   writeFileSync(join(folder, 'both.pem'), pemOf(current) + pemOf(next))

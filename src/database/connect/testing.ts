@@ -8,6 +8,7 @@ import { issueCertificate } from '../../pki/certificates/certificate.ts'
 import { distinguishedName } from '../../pki/names/names.ts'
 import { encodePem } from '../../pki/encoding/pem.ts'
 import { leafPlan, type Role, usagesOf } from '../../pki/certificates/plans.ts'
+import type { Offers } from './prove.ts'
 import { type Authority, generate, makeRoot, p256, randomSerial } from '../../pki/testing.ts'
 
 export interface Pair {
@@ -36,6 +37,13 @@ export const makePair = async (authority: Authority, role: Role, names: readonly
   const { der } = await issueCertificate(plan, authority.signer)
   return { chain: encodePem('CERTIFICATE', der), key: encodePem('PRIVATE KEY', key.pkcs8), der }
 }
+
+/** Client certificates of two CAs named `Orders CA`, and of a third of that name that no server knows. */
+export const makeOffers = async (current: Authority, next: Authority): Promise<Offers> => ({
+  Current: await makePair(current, 'Client'),
+  Stranger: await makePair(await makeAuthority('Orders CA'), 'Client'),
+  Next: await makePair(next, 'Client'),
+})
 
 export interface TestServer extends AsyncDisposable {
   readonly port: number

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Offers } from '../../database/connect/prove.ts'
-import { makeAuthority, makePair, opensslServer, pemOf, serve } from '../../database/connect/testing.ts'
+import { makeAuthority, makeOffers, makePair, opensslServer, pemOf, serve } from '../../database/connect/testing.ts'
 import { type Authority, opensslVersion } from '../../pki/testing.ts'
 import { ManualClock } from '../../runtime/manual-clock.ts'
 import type { Asking } from './look.ts'
@@ -19,11 +19,7 @@ beforeAll(async () => {
   current = await makeAuthority('Orders CA')
   const next = await makeAuthority('Orders CA')
   const server = await makePair(current, 'Server', ['db.test'])
-  offers = {
-    Current: await makePair(current, 'Client'),
-    Stranger: await makePair(await makeAuthority('Orders CA'), 'Client'),
-    Next: await makePair(next, 'Client'),
-  }
+  offers = await makeOffers(current, next)
   writeFileSync(join(folder, 'server.pem'), server.chain + server.key)
   writeFileSync(join(folder, 'both.pem'), pemOf(current) + pemOf(next))
 })
