@@ -6,7 +6,8 @@ import { Reaper } from '../controlplane/harness/process.ts'
 import { fencedBlocks } from './harness/config-folder.ts'
 import { DriverStage, host, otherHost, password } from './harness/driver-stage.ts'
 import type { Product } from './harness/install.ts'
-import { installRedisJava, type JavaDriver, runAttempts } from './harness/redis-java.ts'
+import { runAttempts } from './harness/java-lines.ts'
+import { installRedisJava, type JavaDriver, jvmsNames, redisDrivers } from './harness/redis-java.ts'
 
 const reaper = new Reaper()
 const classPath = await installRedisJava()
@@ -76,18 +77,18 @@ describe.each(servers)('with %s', (product, engine, version, require) => {
       const given = fencedBlocks(page.slice(page.indexOf('## app'), page.indexOf('## wild')), 'java')[at] ?? ''
       const wilds = opened.world.client('wild')
       const other = fencedBlocks(wilds.files['commands.md']?.split('## wild')[1] ?? '', 'java')[at] ?? ''
-      const changed = Object.entries(changes).map(([name, change]) => [name, change(given, opened)] as const)
+      const lines = {
+        ...Object.fromEntries(Object.entries(changes).map(([name, change]) => [name, change(given, opened)])),
+        wild: other.replaceAll('KEYSTORE_PASSWORD', 'WILDS_PASSWORD'),
+      }
       answers = await runAttempts({
-        ...{ driver, classPath, folder: opened.world.folder, hosts: opened.hosts },
+        ...{ driver: redisDrivers[driver], classPath, folder: opened.world.folder, hosts: opened.hosts },
         env: {
           KEYSTORE_PASSWORD: opened.secret('keystore-password'),
           WILDS_PASSWORD: readFileSync(wilds.volume.path('keystore-password'), 'utf8'),
           REDIS_PASSWORD: password,
         },
-        attempts: {
-          ...Object.fromEntries(changed),
-          wild: other.replaceAll('KEYSTORE_PASSWORD', 'WILDS_PASSWORD'),
-        },
+        attempts: Object.fromEntries(Object.entries(lines).map(([name, text]) => [name, jvmsNames(text)])),
       })
     }, 120_000)
     const answered = (name: string, attempt: string, answer: RegExp | string): void =>
