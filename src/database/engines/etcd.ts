@@ -1,4 +1,7 @@
-/** etcd. https://etcd.io/docs/latest/op-guide/security/, https://etcd.io/docs/latest/op-guide/configuration/ */
+/**
+ * etcd. https://etcd.io/docs/latest/op-guide/security/, https://etcd.io/docs/latest/op-guide/configuration/,
+ * https://github.com/etcd-io/jetcd/blob/main/docs/SslConfig.md
+ */
 import { isAddress } from '../../pki/names/ip-address.ts'
 import { refusesDemands } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
@@ -6,6 +9,7 @@ import { pemItems } from './files.ts'
 import { nameIsUser } from './identity.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
+import { quotedString } from './quote/yaml.ts'
 import { commandsPage, fenced, hasCertificate, lines, mountNote, mountWords } from './text.ts'
 
 const peer = 'peer'
@@ -28,14 +32,29 @@ const etcdYaml = (context: Context): string => {
   )
 }
 
+const endpoint = (context: Context): string => `https://${uriHost(context.host)}:${context.port}`
+
 const etcdctl = (context: Context, client: Client): string =>
   shellCommand(
     'etcdctl',
-    `--endpoints=https://${uriHost(context.host)}:${context.port}`,
+    `--endpoints=${endpoint(context)}`,
     `--cacert=${client.trust.pem}`,
     ...(hasCertificate(client) ? [`--cert=${client.files.certificate}`, `--key=${client.files.key}`] : []),
     'endpoint',
     'health',
+  )
+
+const file = (path: string): string => `new File(${quotedString(path)})`
+
+/** Of the stores of a JVM it reads none, and keys in PKCS #8 alone, which is what clients are given. */
+const jetcd = (context: Context, { files, trust, ...client }: Client): string =>
+  fenced(
+    'java',
+    '// jetcd 0.8',
+    `var tls = GrpcSslContexts.forClient().trustManager(${file(trust.pem)})`,
+    ...(client.subject === undefined ? [] : [`    .keyManager(${file(files.certificate)}, ${file(files.key)})`]),
+    '    .build();',
+    `var client = Client.builder().endpoints(${quotedString(endpoint(context))}).sslContext(tls).build();`,
   )
 
 const commands = (context: Context): string =>
@@ -54,6 +73,10 @@ const commands = (context: Context): string =>
             fenced('sh', shellCommand('etcdctl', 'user', 'add', '--no-password', client.username)),
             '',
           ]),
+      'In Java; where a connection is refused it tries again in silence, unless `.waitForReady(false)` has it say why:',
+      '',
+      jetcd(context, client),
+      '',
     ],
     context.managed
       ? []
