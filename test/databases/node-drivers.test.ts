@@ -1,5 +1,6 @@
 /** The drivers of Node, with the option file, the connection strings and the Secret that a profile gives to a client. */
 import { readFileSync } from 'node:fs'
+import { Etcd3 } from 'etcd3'
 import * as mariadb from 'mariadb'
 import mysql2 from 'mysql2/promise'
 import pg from 'pg'
@@ -20,7 +21,7 @@ interface Change {
   readonly verifiesNoName?: true
 }
 
-/** Answers who the server says it is talking to. */
+/** Answers who the server says it is talking to; where it does not, what was put there and got again. */
 type Connect = (stage: DriverStage, change: Change) => Promise<string>
 
 interface Driver extends DriverSpec {
@@ -134,6 +135,25 @@ const byRedis: Connect = async (stage, change) => {
   }
 }
 
+const byEtcd3: Connect = async (stage, change) => {
+  const [, hosts = ''] = /--endpoints=(\S+)/.exec(stage.app.files['commands.md'] ?? '') ?? []
+  const { volume } = stage.app
+  const ours = { ca: volume.path('ca.crt'), cert: volume.path('tls.crt'), key: volume.path('tls.key') }
+  const { ca, cert, key } = filesFor(stage, change, ours)
+  const pair =
+    cert === undefined || key === undefined ? {} : { certChain: Buffer.from(cert), privateKey: Buffer.from(key) }
+  const client = new Etcd3({
+    hosts: hosts.replace(host, change.host ?? host),
+    credentials: { rootCertificate: Buffer.from(ca), ...pair },
+  })
+  try {
+    await client.put('orders').value('of etcd3')
+    return (await client.get('orders').string()) ?? ''
+  } finally {
+    client.close()
+  }
+}
+
 const clients = [{ name: 'app', database: 'orders', require: 'X509' }]
 
 const mysqlStatements = ({ app }: DriverStage) => [
@@ -171,6 +191,11 @@ const redisLike = (product: Product, engine: string, version: string): Driver =>
   ...{ user: 'app', none: /certificate required|ECONNRESET|Socket closed/i, strangers: gone },
 })
 
+const etcd: Driver = {
+  ...{ name: 'etcd3', connect: byEtcd3, product: 'etcd', spec: { engine: 'Etcd', version: '3.5', clients } },
+  ...{ statements: () => [], user: 'of etcd3', none: /certificate required|ECONNRESET|EPIPE/i, strangers: gone },
+}
+
 const drivers: readonly Driver[] = [
   ...mysqlFamily('mysql2', byMysql2),
   ...mysqlFamily('mariadb', byMariadb),
@@ -179,7 +204,11 @@ const drivers: readonly Driver[] = [
   redisLike('Redis 8', 'Redis', '8'),
   redisLike('Valkey 8', 'Valkey', '8'),
   redisLike('Valkey 9', 'Valkey', '9.1'),
+  etcd,
 ]
+
+/** Go's servers send no root, OpenSSL's do. */
+const unknown = /certificate signature failure|self-signed|unable to verify the first certificate/i
 
 describe.each(drivers)('$name of Node with $product', (driver) => {
   let stage: DriverStage | undefined
@@ -206,7 +235,7 @@ describe.each(drivers)('$name of Node with $product', (driver) => {
   })
   live('refuses a server of an unknown CA', async (opened) => {
     const { authority } = opened.stranger
-    await expect(driver.connect(opened, { authority })).rejects.toThrow(/certificate signature failure|self-signed/i)
+    await expect(driver.connect(opened, { authority })).rejects.toThrow(unknown)
   })
   live('is refused without a certificate', async (opened) => {
     await expect(driver.connect(opened, { pair: 'None' })).rejects.toThrow(driver.none)

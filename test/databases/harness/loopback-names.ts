@@ -14,10 +14,16 @@ export const loopbackNames = (names: ReadonlySet<string>): Disposable => {
       all ? answer?.(null, [{ address: '127.0.0.1', family: 4 }]) : answer?.(null, '127.0.0.1', 4),
     )
   }
+  const ofPromises = dns.promises.lookup
+  const promised = (host: string, options: dns.LookupAllOptions): Promise<dns.LookupAddress[]> =>
+    names.has(host) ? Promise.resolve([{ address: '127.0.0.1', family: 4 }]) : ofPromises(host, options)
   dns.lookup = lookup as typeof dns.lookup
+  // gRPC asks this one, for all addresses.
+  dns.promises.lookup = promised as typeof dns.promises.lookup
   return {
     [Symbol.dispose]: () => {
       dns.lookup = original
+      dns.promises.lookup = ofPromises
     },
   }
 }
