@@ -159,6 +159,11 @@ export class Bench {
     }
   }
 
+  /** Waits until nothing is under way at the server, and no event is left to be sent. */
+  async quiet(timeoutMs = 600_000): Promise<void> {
+    await this.#quiet(performance.now() + timeoutMs)
+  }
+
   /** Less than 10 KB of audit log a second: a few leases. */
   async #quiet(deadline: number): Promise<void> {
     const size = (): number => statSync(this.plane.info.auditFile ?? '').size

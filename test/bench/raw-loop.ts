@@ -2,10 +2,10 @@
  * The most that this API server gives to anybody who records, writes and reports certificates: the operator's own client in a
  * process of its own sends the same three writes with ready-made bytes, and does nothing else. With `rsaKeys` it makes a key
  * before each three, the most that this thread pool gives beside such a server; with `profile` it applies the certificate itself, too,
- * and writes the profile's ConfigMap and its two statuses. Standard input: RawJob; standard output: RawResult.
+ * and writes the profile's ConfigMap and its two statuses. Speaks over the channel of `fork`: RawJob, then orders, each answered with Told.
  */
 import { webcrypto } from 'node:crypto'
-import { text } from 'node:stream/consumers'
+import { on } from 'node:events'
 import type { KubeObject } from '../../src/cluster/port.ts'
 import { keyOf } from '../../src/cluster/port.ts'
 import { type ConfigMap, configMaps, secrets, type Secret } from '../../src/resources/core.ts'
@@ -35,24 +35,30 @@ export interface RawJob {
   readonly namespace: string
   /** What the operator itself wrote, taken in turn. */
   readonly templates: readonly Template[]
-  /** Rounds that are not measured, at the concurrency of the ones that are. */
-  readonly warmUp: number
-  readonly rounds: number
   readonly concurrency: number
-  /** Rounds one at a time. */
-  readonly alone: number
-  /** An RSA-2048 key for each round, by a thread pool that has the processors of processors.ts for itself. */
+  /** An RSA-2048 key for each round, by a thread pool that has the processors of processors.ts for itself once it is warm. */
   readonly rsaKeys: boolean
   /** The certificates are not there yet; each so many as there are templates belong to one of the profiles, which are. */
   readonly profile: ProfileTemplate | undefined
 }
 
-export interface RawResult {
-  readonly perSecond: number
-  readonly aloneMs: readonly number[]
+export interface Order {
+  /**
+   * `create`: for the next `count` manifests that have nothing yet; `warmUp` the same, not measured; `alone` one at a time;
+   * `renew`: once more for the `count` that were made last, with other bytes.
+   */
+  readonly do: 'warmUp' | 'create' | 'alone' | 'renew'
+  readonly count: number
 }
 
-const job = JSON.parse(await text(process.stdin)) as RawJob
+/** ms, of each when `alone`. */
+export interface Told {
+  readonly ms: readonly number[]
+}
+
+const orders = on(process, 'message')
+const next = async <T>(): Promise<T> => ((await orders.next()).value as [T])[0]
+const job = await next<RawJob>()
 const cluster = await connect(job.kubeconfig)
 const options = { fieldManager: 'dbtls.dev/operator', metadataOnly: true }
 
@@ -98,6 +104,11 @@ class Profiles {
   constructor(template: ProfileTemplate, present: readonly DatabaseTLSProfile[]) {
     this.#template = template
     this.#present = present
+  }
+
+  /** Of all of them. */
+  get certificates(): number {
+    return this.#present.length * job.templates.length
   }
 
   async certificate(index: number, template: Template): Promise<DatabaseCertificate> {
@@ -154,41 +165,67 @@ const profiles =
     : new Profiles(job.profile, (await cluster.list(databaseTLSProfiles, { namespace: job.namespace })).items)
 
 let serial = 0
-const round = async (item: DatabaseCertificate | number, index: number): Promise<void> => {
-  const template = job.templates[index % job.templates.length] as Template
-  const certificate = typeof item === 'number' ? await profiles?.certificate(item, template) : item
-  if (certificate === undefined) return
+/** What the three writes are answered with, by the certificate's name. */
+const written = new Map<string, DatabaseCertificate>()
+
+const issue = async ({ metadata }: DatabaseCertificate, template: Template, createOnly: boolean): Promise<void> => {
   if (job.rsaKeys) await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify'])
-  const { metadata } = certificate
   const serialNumber = `7F${(serial++).toString(16).toUpperCase().padStart(38, '0')}`
   const issued = shorn(template.issued, `bench-ca-${serialNumber.toLowerCase()}`)
   await cluster.create(issuedCertificates, { ...issued, spec: { ...issued.spec, serialNumber } }, options)
   const secret = shorn(template.secret, `${metadata.name}-tls`, ownedBy(metadata, template.secret))
-  await cluster.apply(secrets, secret, { ...options, force: true, createOnly: true })
-  const written = { ...metadata, namespace: job.namespace }
-  const status = statusOf(template.certificate, written, template.certificate.status ?? {})
-  await cluster.updateStatus(databaseCertificates, status, options)
+  await cluster.apply(secrets, secret, { ...options, force: true, ...(createOnly ? { createOnly } : {}) })
+  const present = { ...metadata, namespace: job.namespace }
+  const status = statusOf(template.certificate, present, template.certificate.status ?? {})
+  written.set(metadata.name, await cluster.updateStatus(databaseCertificates, status, options))
+}
+
+const templateFor = (index: number): Template => job.templates[index % job.templates.length] as Template
+
+const create = async (item: DatabaseCertificate | number, index: number): Promise<void> => {
+  const template = templateFor(index)
+  const certificate = typeof item === 'number' ? await profiles?.certificate(item, template) : item
+  if (certificate === undefined) return
+  await issue(certificate, template, true)
   if (typeof item === 'number') await profiles?.issued(item)
 }
 
-const all = job.warmUp + job.rounds + job.alone
-const items = profiles ? numbers(all) : (await cluster.list(databaseCertificates, { namespace: job.namespace })).items
-const warm = items.slice(0, job.warmUp)
-const measured = items.slice(job.warmUp, job.warmUp + job.rounds)
-const alone = items.slice(job.warmUp + job.rounds, all)
-if (alone.length < job.alone)
-  throw new Error(`${keyOf({ metadata: { name: job.namespace } })} has too few certificates`)
-
-await inParallel(job.concurrency, warm, round)
-if (job.rsaKeys) await pinPool(process.pid)
-const start = performance.now()
-await inParallel(job.concurrency, measured, round)
-const seconds = (performance.now() - start) / 1000
-const aloneMs: number[] = []
-for (const [index, certificate] of alone.entries()) {
-  const begin = performance.now()
-  await round(certificate, index)
-  aloneMs.push(performance.now() - begin)
+/** With the next template: bytes that do not differ would be no write at all. */
+const renew = async (item: DatabaseCertificate | number, index: number): Promise<void> => {
+  const certificate = typeof item === 'number' ? undefined : written.get(item.metadata.name)
+  if (certificate === undefined)
+    throw new Error(`nothing was written yet for ${keyOf({ metadata: { name: job.namespace } })}`)
+  await issue(certificate, templateFor(index + 1), false)
 }
-cluster.close()
-process.stdout.write(JSON.stringify({ perSecond: measured.length / seconds, aloneMs } satisfies RawResult))
+
+const items = profiles
+  ? numbers(profiles.certificates)
+  : (await cluster.list(databaseCertificates, { namespace: job.namespace })).items
+let done = 0
+
+const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const begin = performance.now()
+  await work()
+  return performance.now() - begin
+}
+
+const obey = async (order: Order): Promise<readonly number[]> => {
+  if (order.do !== 'renew') done += order.count
+  const [from, chosen] = [done - order.count, items.slice(done - order.count, done)]
+  if (chosen.length < order.count) throw new Error(`namespace ${job.namespace} has too few certificates`)
+  const work = order.do === 'renew' ? renew : create
+  const each = (item: DatabaseCertificate | number, at: number): Promise<void> => work(item, from + at)
+  if (order.do !== 'alone') return [await timed(() => inParallel(job.concurrency, chosen, each))]
+  const times: number[] = []
+  for (const [at, item] of chosen.entries()) times.push(await timed(() => each(item, at)))
+  return times
+}
+
+process.once('disconnect', () => process.exit(0))
+process.send?.({ ms: [] } satisfies Told)
+for (;;) {
+  const order = await next<Order>()
+  const told: Told = { ms: await obey(order) }
+  if (order.do === 'warmUp' && job.rsaKeys) await pinPool(process.pid)
+  process.send?.(told)
+}

@@ -100,7 +100,7 @@ const restarted = async (bench: Bench, count: number) => {
     seconds,
     cpuSeconds,
     reads: reads.length,
-    writes: writesOf(plane.auditLog(), filter).length,
+    writes: writesOf(plane.auditLog(), filter),
     memory: residentMB(operator.pid),
   }
 }

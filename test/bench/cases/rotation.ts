@@ -11,7 +11,7 @@ import { eventually, selectRequests, writesOf } from '../../controlplane/harness
 import type { Bench } from '../bench.ts'
 import type { Figure } from '../figures.ts'
 import type { Order, Side, Told } from '../handshake-loop.ts'
-import { measureBatch } from '../issuance.ts'
+import { warmOperator } from '../issuance.ts'
 import { authorityName, numbers, profile } from '../objects.ts'
 import { inParallel } from '../parallel.ts'
 import type { Sizes } from '../sizes.ts'
@@ -22,6 +22,8 @@ const by = { fieldManager: 'bench' }
 const perProfile = 20
 const baselineMs = 10_000
 const volumeDelayMs = 3000
+/** A Secret that was written for TrustBoth and again for Dropped is one event that happened twice: its count is written a minute later. */
+const countsMs = 65_000
 /** TrustBoth, Signing and Dropped each give volumes their time. */
 const delays = (3 * volumeDelayMs) / 1000
 
@@ -29,16 +31,10 @@ export const rotation = async (bench: Bench, sizes: Sizes, say: (text: string) =
   // The files of the loop are a second behind the Secrets, not the minutes of a kubelet.
   const operator = await bench.launchReady([`--volume-delay=${volumeDelayMs}ms`])
   const certificates = sizes.rotated * perProfile
-  await bench.namespace('renewed', { wait: true })
-  await bench.createCertificates('renewed', certificates)
-  await bench.settled('renewed', certificates)
-  const renewed = await measureBatch(bench, operator, 'renewed', certificates, () => bench.renewAll('renewed', 'again'))
-  const renewal = certificates / renewed.perSecond
-  say(`renewing ${certificates} certificates: ${renewal.toFixed(1)} s`)
-
-  await fill(bench, sizes.rotated)
+  await warmOperator(bench, 'warm', sizes)
+  const created = await fill(bench, sizes.rotated)
   await bench.settled(namespace, certificates)
-  say(`${sizes.rotated} profiles with ${certificates} certificates`)
+  say(`${sizes.rotated} profiles with ${certificates} certificates: ${created.toFixed(1)} s`)
   const loop = fork(new URL('../handshake-loop.ts', import.meta.url))
   const following = new AbortController()
   try {
@@ -51,14 +47,15 @@ export const rotation = async (bench: Bench, sizes: Sizes, say: (text: string) =
     say(`rotation: ${JSON.stringify({ ...measured, ...during })}`)
     following.abort()
     await follow
-    const rest = await atRest(bench, operator, sizes.restMs, namespace)
+    await sleep(countsMs)
+    const rest = await atRest(bench, operator, sizes.restMs)
     const writes = measured.writes / certificates
     return [
       {
         name: `rotating a CA with ${certificates} certificates in ${sizes.rotated} profiles`,
         unit: 's',
         measured: measured.seconds - delays,
-        limit: { is: 'at most', value: 4 * renewal, from: `4 × renewing as many, ${renewal.toFixed(1)} s` },
+        limit: { is: 'at most', value: 4 * created, from: `4 × making them, ${created.toFixed(1)} s` },
         note: `from the trigger until the former CA is trusted nowhere, without soaks and the ${delays} s that volumes are given`,
       },
       {
@@ -90,8 +87,10 @@ export const rotation = async (bench: Bench, sizes: Sizes, say: (text: string) =
   }
 }
 
-const fill = async (bench: Bench, count: number): Promise<void> => {
+/** Seconds until all are Ready. */
+const fill = async (bench: Bench, count: number): Promise<number> => {
   await bench.namespace(namespace, { wait: true })
+  const begin = performance.now()
   await inParallel(16, numbers(count), async (at) => {
     const { spec, ...whole } = profile(namespace, at)
     const clients = spec.clients?.slice(0, perProfile - 4) ?? []
@@ -101,6 +100,7 @@ const fill = async (bench: Bench, count: number): Promise<void> => {
     const { items } = await bench.admin.list(databaseTLSProfiles, { namespace })
     return items.length === count && items.every(isReady)
   })
+  return (performance.now() - begin) / 1000
 }
 
 /** From the commit that changes the trigger until the rotation has ended. */

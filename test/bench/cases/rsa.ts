@@ -13,12 +13,12 @@ import type { Figure } from '../figures.ts'
 import { measureBatch } from '../issuance.ts'
 import { metric } from '../metric.ts'
 import { pinPool, share } from '../processors.ts'
-import { rawLoop, templateOf } from '../raw.ts'
+import { rawRate, templateOf } from '../raw.ts'
 import type { Sizes } from '../sizes.ts'
 
 /** Certificates after which the code of the server is warm. */
 const warmUp = 50
-/** And that of an operator that was started again, whose pool is there then. */
+/** And that of an operator that was started again, or of the raw loop: its pool is there then. */
 const again = 20
 
 export const rsa = async (bench: Bench, sizes: Sizes, say: (text: string) => void): Promise<Figure[]> => {
@@ -31,7 +31,8 @@ export const rsa = async (bench: Bench, sizes: Sizes, say: (text: string) => voi
   const alone = await keyLoop(bench, sizes.rsa)
   const [pool, rates, lags]: [number[], number[], number[]] = [[], [], []]
   for (let run = 0; run < sizes.rsaRuns; run += 1) {
-    const { perSecond } = await rawLoop(bench, `raw-rsa-${run}`, [template], sizes.rsa, { rsaKeys: true })
+    const options = { rsaKeys: true, warmUp: again }
+    const perSecond = await rawRate(bench, `raw-rsa-${run}`, [template], sizes.rsa, options)
     pool.push(perSecond)
     const operator = await bench.launchReady()
     const before = warmUp + run * (sizes.rsa + again)
