@@ -19,6 +19,20 @@ type Page = Readonly<Record<string, Typist | Readonly<Record<string, Typist>>>>
 
 const manifests = 'test/e2e/readme.test.ts'
 
+const operatorsHeld = [
+  'CloudNativePG',
+  'Zalando',
+  'PerconaPostgreSQL',
+  'PerconaServerMongoDB',
+  'MongoDBCommunity',
+  'ECK',
+]
+const operatorsTriedOnce = [
+  ...['Crunchy', 'PerconaXtraDBCluster', 'PerconaServerMySQL', 'OracleMySQLOperator', 'MariaDBOperator'],
+  ...['TiDBOperatorV1', 'TiDBOperatorV2', 'OTRedisOperator', 'Strimzi', 'K8ssandra', 'OpenSearchOperator'],
+  ...['EtcdOperator', 'AltinityClickHouse'],
+]
+
 const pages: Readonly<Record<string, Page>> = {
   'README.md': {
     console: {
@@ -67,6 +81,14 @@ const pages: Readonly<Record<string, Page>> = {
   'docs/troubleshooting.md': { console: 'test/e2e/operations.test.ts' },
   'docs/howto-openssl.md': { sh: 'test/e2e/howto.test.ts', console: 'test/e2e/howto.test.ts' },
   'docs/layouts.md': { yaml: 'src/operator.layouts.docs.test.ts' },
+  'docs/operator-resources.md': {
+    yaml: {
+      ...Object.fromEntries(operatorsHeld.map((preset) => [preset, 'test/conformance/operators.test.ts'])),
+      ...Object.fromEntries(
+        operatorsTriedOnce.map((preset) => [preset, { none: 'its CRD is in no module of the tests' }]),
+      ),
+    },
+  },
   'docs/profiles.md': { yaml: 'test/e2e/profile.test.ts', console: 'test/e2e/profile.test.ts' },
   'docs/publishing.md': { yaml: manifests, console: 'test/e2e/publish.test.ts' },
   'docs/reload.md': {

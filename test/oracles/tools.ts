@@ -51,6 +51,18 @@ export const goProgram = async (name: string): Promise<string | undefined> => {
   return binary
 }
 
+/** The folder of a module that the program in test/oracles/NAME requires, in the version its go.mod pins; else undefined. */
+export const moduleFolder = async (name: string, module: string): Promise<string | undefined> => {
+  if (await missing('go', 'version')) return undefined
+  const options = { cwd: join(here, name), env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' } }
+  const listed = await run('go', ['list', '-m', '-f', '{{.Dir}}', module], options)
+  const there = listed.stdout.trim()
+  if (listed.code === 0 && there !== '') return there
+  progress(`fetching ${module}, once`)
+  const { code, stdout } = await run('go', ['mod', 'download', '-json', module], options)
+  return code === 0 ? (JSON.parse(stdout) as { readonly Dir: string }).Dir : undefined
+}
+
 /** The interpreter of a virtual environment with the pinned packages; undefined where pip cannot have them. */
 export const pythonInterpreter = async (): Promise<string | undefined> => {
   const requirements = join(here, 'python', 'requirements.txt')
