@@ -3,8 +3,9 @@
  * https://redis.io/docs/latest/develop/clients/lettuce/connect/
  */
 import type { Client, Context } from './engine.ts'
+import { fileOf, storesPassword, storesVariable, trustPassword } from './java-stores.ts'
 import { quotedString } from './quote/yaml.ts'
-import { fenced, hasCertificate, passwordNote } from './text.ts'
+import { fenced, hasCertificate } from './text.ts'
 
 interface Words {
   readonly context: Context
@@ -13,22 +14,18 @@ interface Words {
   readonly username: string | undefined
 }
 
-const storesPassword = 'System.getenv("KEYSTORE_PASSWORD")'
 const usersPassword = 'System.getenv("REDIS_PASSWORD")'
-const file = (path: string): string => `new File(${quotedString(path)})`
-const trustPassword = ({ trust }: Client): string =>
-  trust.password === undefined ? storesPassword : quotedString(trust.password)
 
 const jedis = ({ context, client, username }: Words): string =>
   fenced(
     'java',
     '// Jedis 7.2 and later',
     'var tls = SslOptions.builder()',
-    `    .truststore(${file(client.trust.store)}, ${trustPassword(client)}.toCharArray())`,
+    `    .truststore(${fileOf(client.trust.store)}, ${trustPassword(client)}.toCharArray())`,
     `    .trustStoreType("${client.trust.storeType}")`,
     ...(hasCertificate(client)
       ? [
-          `    .keystore(${file(client.files.keystore)}, ${storesPassword}.toCharArray())`,
+          `    .keystore(${fileOf(client.files.keystore)}, ${storesPassword}.toCharArray())`,
           `    .keyStoreType("${client.files.storeType}")`,
         ]
       : []),
@@ -45,9 +42,9 @@ const lettuce = ({ context, client, username }: Words): string =>
     'java',
     '// Lettuce 6 and 7',
     `var tls = SslOptions.builder().jdkSslProvider().keyStoreType("${client.trust.storeType}")`,
-    `    .truststore(${file(client.trust.store)}, ${trustPassword(client)})`,
+    `    .truststore(${fileOf(client.trust.store)}, ${trustPassword(client)})`,
     ...(hasCertificate(client)
-      ? [`    .keystore(${file(client.files.keystore)}, ${storesPassword}.toCharArray())`]
+      ? [`    .keystore(${fileOf(client.files.keystore)}, ${storesPassword}.toCharArray())`]
       : []),
     '    .build();',
     `var uri = RedisURI.builder().withHost(${quotedString(context.host)}).withPort(${context.port}).withSsl(true)`,
@@ -59,11 +56,10 @@ const lettuce = ({ context, client, username }: Words): string =>
 
 /** Undefined where the variable would stand for nothing. */
 const variables = ({ client, username }: Words): string | undefined => {
-  const stores = hasCertificate(client) || client.trust.password === undefined
   const said = [
-    ...(stores ? [`KEYSTORE_PASSWORD holds ${passwordNote(client)}`] : []),
-    ...(username === undefined ? [] : ["REDIS_PASSWORD the user's"]),
-  ]
+    storesVariable(client, hasCertificate(client)) ?? [],
+    username === undefined ? [] : "REDIS_PASSWORD the user's",
+  ].flat()
   return said.length === 0 ? undefined : said.join('; ')
 }
 
