@@ -15,9 +15,9 @@ import { probe } from '../../src/database/connect/probe.ts'
 import type { Target } from '../../src/database/connect/sight.ts'
 import { makeAuthority, makePair, pemOf } from '../../src/database/connect/testing.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { eventually, ManagedProcess, Reaper } from '../controlplane/harness/process.ts'
-import { goProgram, missing } from '../oracles/tools.ts'
+import { eventually, Reaper } from '../controlplane/harness/process.ts'
 import { ClientLoop } from './harness/client-loop.ts'
+import { imitate, type Imitation, imitationProgram, searchServed, type Served } from './harness/imitation.ts'
 import { loopbackNames } from './harness/loopback-names.ts'
 import { type Pod, ProfileWorld } from './harness/profile.ts'
 import { rootsOf } from './harness/standalone.ts'
@@ -25,20 +25,13 @@ import { rootsOf } from './harness/standalone.ts'
 const host = 'orders.data.svc'
 const other = 'other.data.svc'
 
-interface Served {
-  readonly certificate: string
-  readonly key: string
-  readonly authorities: string
-  readonly clients: 'required' | 'optional'
-}
-
 interface Material {
   readonly ca: string
   readonly cert?: string
   readonly key?: string
 }
 
-interface Imitation {
+interface Imitated {
   readonly engine: string
   /** What the program calls it. */
   readonly protocol: string
@@ -62,15 +55,7 @@ const overHttps = (name: string, port: number, material: Material): Promise<void
     asked.on('error', reject).end()
   })
 
-const searchEngine = (key: string, prefix: string, names: readonly [string, string, string]) => (server: Pod) => {
-  const settings = parse(server.files[key] ?? '') as Record<string, string | string[]>
-  const [certificate, privateKey, authorities] = names.map((name) => String(settings[`${prefix}.${name}`]))
-  const clients = (settings[`${prefix}.client_authentication`] ?? settings[`${prefix}.clientauth_mode`]) as string
-  expect(clients.toLowerCase()).toBe('optional')
-  return { certificate, key: privateKey, authorities, clients: 'optional' } as Served
-}
-
-const imitations: readonly Imitation[] = [
+const imitations: readonly Imitated[] = [
   {
     engine: 'TiDB',
     protocol: 'tidb',
@@ -142,22 +127,14 @@ const imitations: readonly Imitation[] = [
   },
   {
     engine: 'Elasticsearch',
-    protocol: 'http',
-    served: searchEngine('elasticsearch.yml', 'xpack.security.http.ssl', [
-      'certificate',
-      'key',
-      'certificate_authorities',
-    ]),
+    protocol: 'elasticsearch',
+    served: searchServed.Elasticsearch,
     connect: overHttps,
   },
   {
     engine: 'OpenSearch',
-    protocol: 'http',
-    served: searchEngine('opensearch.yml', 'plugins.security.ssl.http', [
-      'pemcert_filepath',
-      'pemkey_filepath',
-      'pemtrustedcas_filepath',
-    ]),
+    protocol: 'opensearch',
+    served: searchServed.OpenSearch,
     connect: overHttps,
   },
 ]
@@ -167,14 +144,12 @@ const names = loopbackNames(new Set([host, other]))
 afterAll(() => names[Symbol.dispose]())
 let program: string | undefined
 beforeAll(async () => {
-  if (!(await missing('go', 'version'))) program = await goProgram('imitation')
-  if (program === undefined) console.error('SKIPPED: the imitated servers: there is no Go to build them with')
+  program = await imitationProgram()
 }, 600_000)
 
 describe.each(imitations)('the first words of $engine', ({ engine, protocol, served, connect }) => {
   let world: ProfileWorld
-  let running:
-    { readonly process: ManagedProcess; readonly port: number; readonly clients: Served['clients'] } | undefined
+  let running: (Imitation & Pick<Served, 'clients'>) | undefined
   beforeAll(async () => {
     const spec = {
       ...{ engine, topology: { services: ['orders'] }, connection: { host } },
@@ -182,15 +157,11 @@ describe.each(imitations)('the first words of $engine', ({ engine, protocol, ser
     }
     world = await ProfileWorld.start({ spec, reaper })
     if (program === undefined) return
-    const { certificate, key, authorities, clients } = served(world.server)
-    const logFile = join(world.folder, 'log')
-    const args = [protocol, clients, certificate, key, authorities]
-    const process = new ManagedProcess(reaper, { name: engine, command: program, args, logFile })
-    const listening = /^listening on ([0-9]+)$/m
-    await eventually('it to listen', () => Promise.resolve(listening.test(process.logs())), {
-      giveUp: () => (process.running ? undefined : process.logs()),
-    })
-    running = { process, port: Number(after(process.logs(), listening)), clients }
+    const files = served(world.server)
+    running = {
+      ...(await imitate({ program, protocol, served: files, folder: world.folder, reaper })),
+      clients: files.clients,
+    }
   }, 120_000)
   afterAll(async () => {
     await running?.process.stop()

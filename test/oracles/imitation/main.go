@@ -1,15 +1,14 @@
 // Speaks the first words of databases that cannot be installed for a test, with the TLS of Go's standard library, which is that of
 // TiDB and CockroachDB.
 //
-//	imitation PROTOCOL CLIENTS CERTIFICATE KEY CA
+//	imitation PROTOCOL CLIENTS CERTIFICATE KEY CA [PORT]
 //
-// PROTOCOL is tidb, cockroachdb, mongodb, http or clickhouse; CLIENTS is required or optional, and says whether a client has to show
-// a certificate; one that is shown is verified. It prints its port on 127.0.0.1 and reads its files again at SIGHUP, keeping what it has
-// where they are no pair.
+// PROTOCOL is tidb, cockroachdb, mongodb, elasticsearch, opensearch or clickhouse; CLIENTS is required or optional, and says whether a
+// client has to show a certificate; one that is shown is verified. It prints its port on 127.0.0.1, any where none is given, and reads its
+// files again at SIGHUP, keeping what it has where they are no pair.
 package main
 
 import (
-	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
@@ -18,7 +17,6 @@ import (
 	"io"
 	"log"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -32,11 +30,12 @@ type protocol struct {
 }
 
 var protocols = map[string]protocol{
-	"tidb":        {tidbGreeting, tidbLogin},
-	"cockroachdb": {postgresRequest, postgresLogin},
-	"mongodb":     {nil, mongodbMessages},
-	"http":        {nil, httpRequests},
-	"clickhouse":  {nil, clickhouseHello},
+	"tidb":          {tidbGreeting, tidbLogin},
+	"cockroachdb":   {postgresRequest, postgresLogin},
+	"mongodb":       {nil, mongodbMessages},
+	"elasticsearch": {nil, searchRequests(elasticsearchUser)},
+	"opensearch":    {nil, searchRequests(opensearchUser)},
+	"clickhouse":    {nil, clickhouseHello},
 }
 
 func mysqlPacket(sequence byte, body []byte) []byte {
@@ -159,23 +158,6 @@ func mongodbMessages(client net.Conn) error {
 	}
 }
 
-func httpRequests(client net.Conn) error {
-	in := bufio.NewReader(client)
-	for {
-		request, err := http.ReadRequest(in)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.Discard, request.Body); err != nil {
-			return err
-		}
-		words := `{"tagline":"You Know, for Search"}`
-		if _, err := fmt.Fprintf(client, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(words), words); err != nil {
-			return err
-		}
-	}
-}
-
 // Its native protocol lets the client speak first.
 func clickhouseHello(client net.Conn) error {
 	_, err := io.Copy(io.Discard, client)
@@ -227,10 +209,14 @@ func (s *server) serve(client net.Conn) {
 
 func main() {
 	chosen, known := protocols[os.Args[1]]
-	if !known || len(os.Args) != 6 {
-		log.Fatal("usage: imitation PROTOCOL CLIENTS CERTIFICATE KEY CA")
+	if !known || len(os.Args) < 6 || len(os.Args) > 7 {
+		log.Fatal("usage: imitation PROTOCOL CLIENTS CERTIFICATE KEY CA [PORT]")
 	}
-	s := &server{protocol: chosen, clients: tls.VerifyClientCertIfGiven, files: os.Args[3:]}
+	s := &server{protocol: chosen, clients: tls.VerifyClientCertIfGiven, files: os.Args[3:6]}
+	port := "0"
+	if len(os.Args) == 7 {
+		port = os.Args[6]
+	}
 	if os.Args[2] == "required" {
 		s.clients = tls.RequireAndVerifyClientCert
 	}
@@ -246,7 +232,7 @@ func main() {
 			}
 		}
 	}()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {
 		log.Fatal(err)
 	}
