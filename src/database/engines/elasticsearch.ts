@@ -4,6 +4,7 @@
  * https://www.elastic.co/guide/en/elasticsearch/reference/current/security-api-put-role-mapping.html
  */
 import { byCertificate } from './demands.ts'
+import { elasticsearchDrivers } from './elasticsearch-drivers.ts'
 import type { Context, Definition } from './engine.ts'
 import { clientItems, pemItems } from './files.ts'
 import { commaForm, userInName } from './identity.ts'
@@ -88,7 +89,7 @@ export const elasticsearch: Definition = {
   reload: () => ({ leaf: 'Automatic', authority: 'Automatic', statements: [], onMismatch: 'LosesService' }),
   serverFiles: (context) => ({ 'elasticsearch.yml': elasticsearchYml(context), ...accounts(context) }),
   clientFiles: (context) => ({
-    'commands.md': commands(context, [
+    'commands.md': commands(context, elasticsearchDrivers, [
       ...accountNotes(context),
       'Renewed files, also of the CA, are read by themselves within seconds.',
     ]),

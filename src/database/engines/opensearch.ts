@@ -8,6 +8,7 @@ import { byCertificate } from './demands.ts'
 import type { Client, Context, Definition, Holder, Identity, Mounted } from './engine.ts'
 import { clientItems, pemItems } from './files.ts'
 import { commaForm, knownByUnit, userInName } from './identity.ts'
+import { opensearchDrivers } from './opensearch-drivers.ts'
 import { shellCommand } from './quote/shell.ts'
 import { uriHost } from './quote/uri.ts'
 import { quotedString } from './quote/yaml.ts'
@@ -209,5 +210,5 @@ export const opensearch: Definition = {
   // src/main/java/org/opensearch/security/ssl/SslContextHandler.java (reloadSslContext), ssl/config/KeyStoreUtils.java.
   reload: () => ({ leaf: 'Command', authority: 'Restart', statements: [], onMismatch: 'LosesService' }),
   serverFiles: (context) => ({ 'opensearch.yml': opensearchYml(context), ...accounts(context) }),
-  clientFiles: (context) => ({ 'commands.md': commands(context, notes(context)) }),
+  clientFiles: (context) => ({ 'commands.md': commands(context, opensearchDrivers, notes(context)) }),
 }

@@ -1,30 +1,33 @@
 /** What Elasticsearch and OpenSearch share: HTTP for clients, a transport of its own between nodes. */
 import type { EngineName } from '../../resources/engines.ts'
-import { byCertificate, refusesDemands } from './demands.ts'
+import { refusesDemands } from './demands.ts'
 import type { Client, Context, Definition } from './engine.ts'
 import { shellCommand } from './quote/shell.ts'
-import { uriHost } from './quote/uri.ts'
-import { commandsPage, fenced, hasCertificate, mountWords } from './text.ts'
+import { loginOf, showsCertificate, urlOf } from './search-drivers.ts'
+import { commandsPage, fenced, mountWords } from './text.ts'
 
 export const transport = 'transport'
 
-const curl = (context: Context, client: Client): string =>
-  shellCommand(
+const curl = (context: Context, client: Client): string => {
+  const username = loginOf(client)
+  return shellCommand(
     'curl',
     '--cacert',
     client.trust.pem,
-    // Beside a password it would be the certificate that counts: opensearch-project/security#4378.
-    ...(hasCertificate(client) && byCertificate(client)
-      ? ['--cert', client.files.certificate, '--key', client.files.key]
-      : []),
-    ...(client.require === 'TLS' && client.username !== undefined ? ['--user', client.username] : []),
-    `https://${uriHost(context.host)}:${context.port}`,
+    ...(showsCertificate(client) ? ['--cert', client.files.certificate, '--key', client.files.key] : []),
+    ...(username === undefined ? [] : ['--user', username]),
+    urlOf(context),
   )
+}
 
-export const commands = (context: Context, notes: readonly string[]): string =>
+export const commands = (
+  context: Context,
+  drivers: (context: Context, client: Client) => readonly string[],
+  notes: readonly string[],
+): string =>
   commandsPage(
     context,
-    (client) => [`${mountWords(client)}.`, '', fenced('sh', curl(context, client)), ''],
+    (client) => [`${mountWords(client)}.`, '', fenced('sh', curl(context, client)), '', ...drivers(context, client)],
     context.managed ? [] : notes,
   )
 

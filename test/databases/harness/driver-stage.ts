@@ -39,7 +39,7 @@ export interface Stranger {
   readonly password: string
 }
 
-const strangerIn = async (folder: string): Promise<Stranger> => {
+export const strangerIn = async (folder: string): Promise<Stranger> => {
   const authority = await makeAuthority('Orders CA')
   const { chain, key } = await makePair(authority, 'Client')
   const write = (name: string, text: string): string => {
