@@ -1,52 +1,19 @@
 /**
  * Two members of a Galera group, each with certificates of its own, from what the profile says of them. The second comes without
- * data (wsrep_sst_method=skip): transfers of whole copies need scripts of an installation.
+ * data (wsrep_sst_method=skip); galera-copies.test.ts has whole copies.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeAuthority, makePair } from '../../src/database/connect/testing.ts'
-import { eventually, freePort, Reaper } from '../controlplane/harness/process.ts'
-import { Database } from './harness/database.ts'
-import { installGalera } from './harness/install.ts'
-import { look, type Member, query as ask, serialOf } from './harness/members.ts'
+import { eventually, Reaper } from '../controlplane/harness/process.ts'
+import { installGalera, startMember, statusOf } from './harness/galera.ts'
+import { look, type Member, serialOf } from './harness/members.ts'
 import { ProfileWorld } from './harness/profile.ts'
 
 const reaper = new Reaper()
 
-const query = (database: Database, sql: string): Promise<string> => ask('/usr/bin/mariadb', database, sql)
-
-const statusOf = async (database: Database, name: string): Promise<string> =>
-  (await query(database, `SHOW STATUS LIKE '${name}'`)).split('\t')[1] ?? ''
-
-interface Start {
-  readonly library: string
-  /** Of the group, and of transfers to a member that comes back. */
-  readonly ports: readonly number[]
-  readonly more: readonly string[]
-}
-
 describe('Galera with MariaDB 11.8', () => {
   let world: ProfileWorld
   const members: Member[] = []
-  let missing = false
-
-  const start = async (ordinal: number, { library, ports, more }: Start): Promise<void> => {
-    const pod = world.pod(`server-${ordinal}`)
-    const [groupPort = 0, transferPort = 0] = ports
-    // As the comment above the line asks: other options go into the same one.
-    const own = `;gmcast.listen_addr=ssl://127.0.0.1:${groupPort};ist.recv_addr=127.0.0.1:${transferPort}"`
-    const config = {
-      ...pod.files,
-      'server.cnf': (pod.files['server.cnf'] ?? '').replace(/(wsrep_provider_options=.*)"$/m, `$1${own}`),
-    }
-    const args = [
-      ...['--wsrep-on=ON', `--wsrep-provider=${library}`, '--wsrep-cluster-name=orders', '--binlog-format=ROW'],
-      ...['--innodb-autoinc-lock-mode=2', '--wsrep-sst-method=skip', `--wsrep-node-address=127.0.0.1:${groupPort}`],
-      ...[`--wsrep-node-name=orders-${ordinal}`, ...more],
-    ]
-    const database = await Database.start('MariaDB 11.8', pod.volume, reaper, { config, args })
-    if (database === undefined) missing = true
-    else members.push({ database, groupPort })
-  }
 
   beforeAll(async () => {
     world = await ProfileWorld.start({
@@ -57,14 +24,12 @@ describe('Galera with MariaDB 11.8', () => {
       },
     })
     const library = await installGalera()
-    missing = library === undefined
     if (library === undefined) return
-    const ports = [await freePort(), await freePort(), await freePort(), await freePort()]
-    await start(0, { library, ports: ports.slice(0, 2), more: ['--wsrep-cluster-address=gcomm://'] })
-    const [first] = members
+    const first = await startMember({ reaper, pod: world.pod('server-0'), library, ordinal: 0 })
     if (first === undefined) return
-    const more = [`--wsrep-cluster-address=gcomm://127.0.0.1:${first.groupPort}`]
-    await start(1, { library, ports: ports.slice(2), more })
+    members.push(first)
+    const second = await startMember({ reaper, pod: world.pod('server-1'), library, ordinal: 1, first })
+    if (second !== undefined) members.push(second)
   }, 600_000)
   afterAll(async () => {
     for (const { database } of members.toReversed()) await database[Symbol.asyncDispose]()
@@ -73,12 +38,12 @@ describe('Galera with MariaDB 11.8', () => {
   const live = (name: string, test: (first: Member, second: Member) => Promise<void>): void =>
     it(name, async (context) => {
       const [first, second] = members
-      if (missing || first === undefined || second === undefined) return context.skip('Galera cannot be had here')
+      if (first === undefined || second === undefined) return context.skip('Galera cannot be had here')
       await test(first, second)
     })
 
-  const areTwo = ({ database }: Member): Promise<unknown> =>
-    eventually('the group to be two', async () => (await statusOf(database, 'wsrep_cluster_size')) === '2')
+  const areTwo = (member: Member): Promise<unknown> =>
+    eventually('the group to be two', async () => (await statusOf(member, 'wsrep_cluster_size')) === '2')
 
   live('is one group over TLS, each member with its own certificate', async (first, second) => {
     await areTwo(first)

@@ -24,7 +24,7 @@ import { isAtLeast, type Version } from './version.ts'
 
 const component = 'galera'
 
-/** SST by mariadb-backup: encrypt=3 takes key, certificate and CA as three files (encrypt=4 is the older name of options). */
+/** A copy by mariadb-backup (SST): both sides verify the other's chain, with encrypt=3 the donor also the name to which it sends. */
 const galera = ({ files }: Mounted): string[] => [
   '',
   '[galera]',
@@ -35,6 +35,8 @@ const galera = ({ files }: Mounted): string[] => [
   `wsrep_provider_options="socket.ssl=yes;socket.ssl_ca=${files.trust};socket.ssl_cert=${files.certificate};socket.ssl_key=${files.key}"`,
   '',
   '[sst]',
+  // Seen with 11.8: "certificate is valid but its commonName does not match hostname".
+  '# The donor wants the address to which it sends in the certificate there: give wsrep_node_address as a name of the member, not as an IP.',
   'encrypt=3',
   `tca=${files.trust}`,
   `tcert=${files.certificate}`,

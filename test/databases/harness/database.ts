@@ -26,6 +26,8 @@ export interface Place {
   readonly volume: SecretVolume
   /** Folder of the files of a profile's ConfigMap: they, and nothing else, then say all that concerns TLS. */
   readonly config?: string
+  /** Folder of programs that the server runs, before those of PATH. */
+  readonly tools?: string
 }
 
 export interface StartOptions {
@@ -35,6 +37,10 @@ export interface StartOptions {
   readonly port?: number
   /** Key of a profile's ConfigMap → text. */
   readonly config?: Readonly<Record<string, string>>
+  /** Leaves the data folder empty, for a member that gets all from another. */
+  readonly empty?: boolean
+  /** Folder of programs that the server runs, before those of PATH. */
+  readonly tools?: string
 }
 
 /** How a product is run. A new one is a file and a row below. */
@@ -93,7 +99,7 @@ export class Database implements AsyncDisposable {
     product: Product,
     files: Files | SecretVolume,
     reaper: Reaper,
-    { args = [], port, config }: StartOptions = {},
+    { args = [], port, config, empty = false, tools }: StartOptions = {},
   ): Promise<Database | undefined> {
     const installation = await install(product)
     if (installation === undefined) return undefined
@@ -104,13 +110,15 @@ export class Database implements AsyncDisposable {
       ...{ installation, folder, port: port ?? (await freePort()) },
       volume: files instanceof SecretVolume ? files : new SecretVolume(join(folder, 'tls'), files),
       ...(config === undefined ? {} : { config: written(join(folder, 'config'), config) }),
+      ...(tools === undefined ? {} : { tools }),
     }
     if (serverUser !== undefined)
       for (const path of [folder, join(folder, 'data')]) chownSync(path, serverUser.uid, serverUser.gid)
-    await runners[product].initialise?.(place)
+    if (!empty) await runners[product].initialise?.(place)
     const [command, ...usual] = asServer(runners[product].command(place))
     const logFile = join(folder, 'log')
-    const settings = { name: product, command, args: [...usual, ...args], logFile, cwd: folder }
+    const env = { ...process.env, PATH: [...(tools === undefined ? [] : [tools]), process.env['PATH'] ?? ''].join(':') }
+    const settings = { name: product, command, args: [...usual, ...args], env, logFile, cwd: folder }
     const database = new Database(product, place, () => new ManagedProcess(reaper, settings))
     await database.#answers()
     return database
@@ -122,7 +130,8 @@ export class Database implements AsyncDisposable {
       async () => (await probe(this.target(), { clock: systemClock() })).outcome !== 'Failed',
       {
         timeoutMs: 120_000,
-        giveUp: () => (this.#process.running ? undefined : `it ended: ${this.logs().slice(-2000)}`),
+        // A member that gets no copy goes on for thousands of characters after the reason.
+        giveUp: () => (this.#process.running ? undefined : `it ended: ${this.logs().slice(-12_000)}`),
       },
     )
   }

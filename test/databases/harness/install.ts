@@ -93,11 +93,5 @@ export type Product = keyof typeof installers
 /** npm has PostgreSQL 18 without psql. */
 export const installPsql = (): Promise<Installation | undefined> => debian('sid', ['postgresql-client-18'])
 
-/** Galera, as a library for MariaDB of the same suite. */
-export const installGalera = async (): Promise<string | undefined> => {
-  const installation = await debian('trixie', ['galera-4'])
-  return installation === undefined ? undefined : join(installation.root, 'usr/lib/galera/libgalera_smm.so')
-}
-
 /** Undefined where it cannot be had here; the reason is on stderr. */
 export const install = (product: Product): Promise<Installation | undefined> => installers[product]()

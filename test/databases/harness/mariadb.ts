@@ -17,7 +17,8 @@ const common = (place: Place): string[] => [
   `--lc-messages-dir=${share(place)}`,
   `--character-sets-dir=${join(share(place), 'charsets')}`,
   `--plugin-dir=${join(place.installation.root, 'usr/lib/mysql/plugin')}`,
-  '--innodb-buffer-pool-size=32M',
+  // wsrep_sst_mariabackup hands this on to mariadb-backup, which has no such option.
+  ...(place.tools === undefined ? ['--innodb-buffer-pool-size=32M'] : []),
 ]
 
 /** What mariadb-install-db feeds the server, whose own script needs a whole installation. */

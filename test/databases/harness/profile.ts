@@ -147,8 +147,7 @@ export class ProfileWorld implements AsyncDisposable {
    * `deliver` comes after it.
    */
   async trust(stage: Stage): Promise<void> {
-    const own = this.#own
-    if (own === undefined) throw new Error('the profile has CAs of its own: change their Secrets')
+    const own = this.authority
     const former = new Map<string, string | undefined>()
     for (const { name } of this.expansion.certificates)
       former.set(name, (await this.#certificate(name)).status?.serialNumber)
@@ -175,6 +174,12 @@ export class ProfileWorld implements AsyncDisposable {
         const held: readonly string[] = pem.toString().match(/-----BEGIN[^]*?-----END CERTIFICATE-----/g) ?? []
         return held.length === wanted.length && wanted.every((one) => held.includes(one))
       })
+  }
+
+  /** The CA that came without one. */
+  get authority(): OwnAuthority {
+    if (this.#own === undefined) throw new Error('the profile has CAs of its own: change their Secrets')
+    return this.#own
   }
 
   /** The kubelet brings what Secrets and ConfigMaps hold now into every volume. */
