@@ -56,7 +56,7 @@ export const runAttempts = async (options: Attempts): Promise<Readonly<Record<st
   const { driver, classPath, folder, hosts, env, attempts } = options
   const source = join(folder, `${driver.name}.java`)
   writeFileSync(source, program(driver, Object.values(attempts)))
-  const [command, ...args] = java({ classPath, heapMiB: 128, hosts }, source)
+  const [command, ...args] = java({ classPath, heapMiB: 192, hosts }, source)
   const { code, stdout, stderr } = await run(command, args, { env: { ...process.env, ...env } })
   if (code !== 0) throw new Error(`${driver.name} ended with ${code}: ${stdout}${stderr}`)
   const answers = stdout.trim().split('\n')

@@ -6,7 +6,7 @@ import { compileFunction } from 'node:vm'
 import { Client as Elasticsearch } from '@elastic/elasticsearch'
 import { Client as OpenSearch } from '@opensearch-project/opensearch'
 import { run } from '../../controlplane/harness/process.ts'
-import { java } from './java.ts'
+import { type LinesDriver, runAttempts } from './java-lines.ts'
 import { maven, pypi } from './packages.ts'
 
 /** The driver of a language for a version of a server, as it is known in its registry. */
@@ -81,51 +81,16 @@ const inPython =
     return stdout.trim().split('\n')
   }
 
-/** What a program has around the lines; `who` answers as whom `client` is logged in. */
-interface Around {
-  readonly imports: readonly string[]
-  readonly who: string
-}
-
-const javaProgram = ({ imports, who }: Around, attempts: readonly string[]): string => `
-import java.io.File;
-${imports.map((name) => `import ${name};`).join('\n')}
-
-public class Attempts {
-  interface Attempt { String who() throws Exception; }
-
-  static String named(String json, String field) throws Exception {
-    return new com.fasterxml.jackson.databind.ObjectMapper().readTree(json).get(field).asText();
-  }
-
-  static void report(Attempt attempt) {
-    var said = new StringBuilder();
-    try {
-      said.append("connected " + attempt.who());
-    } catch (Throwable error) {
-      said.append("refused");
-      for (Throwable cause = error; cause != null; cause = cause.getCause()) said.append(" | ").append(cause);
-    }
-    System.out.println(said.toString().replaceAll("\\\\s+", " "));
-  }
-
-  public static void main(String[] arguments) {
-${attempts.map((_, at) => `    report(Attempts::attempt${at});`).join('\n')}
-    System.exit(0);
-  }
-${attempts.map((lines, at) => `  static String attempt${at}() throws Exception {\n${lines}\n${who}\n  }`).join('\n')}
-}
-`
-
 const inJava =
-  (classPath: string, around: Around) =>
-  async ({ folder, hosts, env, attempts }: Run): Promise<readonly string[]> => {
-    const source = join(folder, 'Attempts.java')
-    writeFileSync(source, javaProgram(around, attempts))
-    const [command, ...args] = java({ classPath, heapMiB: 192, hosts }, source)
-    const { code, stdout, stderr } = await run(command, args, { env: { ...process.env, ...env } })
-    if (code !== 0) throw new Error(`java ended with ${code}: ${stdout}${stderr}`)
-    return stdout.trim().split('\n')
+  (classPath: string, driver: LinesDriver) =>
+  async ({ attempts, ...options }: Run): Promise<readonly string[]> => {
+    const answers = await runAttempts({
+      ...options,
+      driver,
+      classPath,
+      attempts: Object.fromEntries(attempts.entries()),
+    })
+    return attempts.map((_, at) => answers[at] ?? '')
   }
 
 const node = (name: string, made: (options: Run) => Promise<readonly string[]>): Driver => ({
@@ -143,13 +108,21 @@ const python = (name: string, who: string): Driver => ({
 const jackson = 'com.fasterxml.jackson.core:jackson-databind:2.18.3'
 const silence = 'org.slf4j:slf4j-nop:1.7.36'
 
-const jvm = (name: string, around: Around): Driver => ({
-  ...{ language: 'java', name },
+const jvm = (
+  artifact: string,
+  { name, imports, who }: { readonly name: string; readonly imports: readonly string[]; readonly who: string },
+): Driver => ({
+  ...{ language: 'java', name: artifact },
   install: async () => {
-    const classPath = await maven(name.split(':')[1] ?? name, [name, jackson, silence])
-    return classPath === undefined ? undefined : inJava(classPath, around)
+    const classPath = await maven(artifact.split(':')[1] ?? artifact, [artifact, jackson, silence])
+    if (classPath === undefined) return undefined
+    return inJava(classPath, { name, imports: imports.map((one) => `import ${one};`).join('\n'), use: who })
   },
 })
+
+/** Words of Java: this field of an object of JSON. */
+const named = (json: string, field: string): string =>
+  `new com.fasterxml.jackson.databind.ObjectMapper().readTree(${json}).get("${field}").asText()`
 
 const httpclient5 = [
   ...['org.apache.hc.client5.http.auth.*', 'org.apache.hc.client5.http.impl.auth.BasicCredentialsProvider'],
@@ -171,6 +144,7 @@ export const drivers = {
     python('elasticsearch==9.5.1', elasticsearchWho),
     // With httpclient5 5.6, which checks no name unless it is told to.
     jvm('co.elastic.clients:elasticsearch-java:9.2.8', {
+      name: 'ElasticsearchJava',
       imports: [
         ...httpclient5,
         'co.elastic.clients.elasticsearch.ElasticsearchClient',
@@ -184,6 +158,7 @@ export const drivers = {
   'Elasticsearch 7': [
     python('elasticsearch==7.17.13', elasticsearchWho),
     jvm('org.elasticsearch.client:elasticsearch-rest-client:7.17.28', {
+      name: 'RestClientOfSeven',
       imports: [
         ...[
           'org.apache.http.HttpHost',
@@ -194,7 +169,7 @@ export const drivers = {
       ],
       who: `try (client) {
         var answer = client.performRequest(new Request("GET", "/_security/_authenticate")).getEntity();
-        return named(new String(answer.getContent().readAllBytes()), "username");
+        return ${named('new String(answer.getContent().readAllBytes())', 'username')};
       }`,
     }),
   ],
@@ -211,6 +186,7 @@ export const drivers = {
       'client.transport.perform_request("GET", "/_plugins/_security/authinfo")["user_name"]',
     ),
     jvm('org.opensearch.client:opensearch-java:3.10.0', {
+      name: 'OpenSearchJava',
       imports: [
         ...httpclient5,
         'org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder',
@@ -221,7 +197,7 @@ export const drivers = {
         var request = Requests.builder().method("GET").endpoint("/_plugins/_security/authinfo").build();
         var answer = client.generic().execute(request);
         if (answer.getStatus() != 200) throw new IllegalStateException("status " + answer.getStatus());
-        return named(answer.getBody().get().bodyAsString(), "user_name");
+        return ${named('answer.getBody().get().bodyAsString()', 'user_name')};
       }`,
     }),
   ],
