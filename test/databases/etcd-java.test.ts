@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Reaper } from '../controlplane/harness/process.ts'
+import { answeredOf, refusalsOfJvm } from './harness/answers.ts'
 import { fencedBlocks } from './harness/config-folder.ts'
 import { DriverStage, host, otherHost } from './harness/driver-stage.ts'
 import { installJetcd, jetcd } from './harness/etcd-java.ts'
@@ -27,7 +28,7 @@ const sayingWhy = (lines: string): string => lines.replace('Client.builder()', '
 
 describe('jetcd with etcd', () => {
   let stage: DriverStage | undefined
-  let answers: Readonly<Record<string, string>> = {}
+  let answers: Readonly<Record<string, string>> | undefined
   beforeAll(async () => {
     if (classPath === undefined) return
     const privateKey = { algorithm: 'RSA', encoding: 'PKCS1' }
@@ -47,26 +48,10 @@ describe('jetcd with etcd', () => {
   afterAll(async () => {
     await stage?.[Symbol.asyncDispose]()
   })
-  const answered = (name: string, attempt: string, answer: RegExp | string): void =>
-    it(name, (context) => {
-      if (stage === undefined) return context.skip('etcd, Java or jetcd cannot be had here')
-      if (typeof answer === 'string') expect(answers[attempt]).toBe(answer)
-      else expect(answers[attempt]).toMatch(answer)
-    })
+  const answered = answeredOf('etcd, Java or jetcd', () => answers)
 
   answered('puts and gets a key as the profile says', 'asGiven', 'connected of jetcd')
-  answered('refuses a server of another name', 'otherName', /^refused .*No subject alternative DNS name matching other/)
-  answered('refuses a server of an unknown CA', 'unknownAuthority', /^refused .*(signature check failed|PKIX path)/)
-  answered(
-    'is refused without a certificate',
-    'noCertificate',
-    /^refused .*(certificate_required|reset|closed|Broken)/i,
-  )
-  answered(
-    'is refused with the certificate of an unknown CA',
-    'strangersCertificate',
-    /^refused .*(unknown_ca|reset|closed|Broken)/i,
-  )
+  refusalsOfJvm(answered)
   answered('is refused in the clear', 'plain', /^refused .*UNAVAILABLE: (Network closed|io exception)/)
   it('is given a key in PKCS #8, though the server has another form', (context) => {
     if (stage === undefined) return context.skip('etcd, Java or jetcd cannot be had here')

@@ -1,8 +1,9 @@
 /** Jedis and Lettuce with the very lines of Java in commands.md, and the stores of the client's Secret. */
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { redisWord } from '../../src/database/engines/quote/redis.ts'
 import { Reaper } from '../controlplane/harness/process.ts'
+import { answeredOf, refusalsOfJvm } from './harness/answers.ts'
 import { fencedBlocks } from './harness/config-folder.ts'
 import { DriverStage, host, otherHost, password } from './harness/driver-stage.ts'
 import type { Product } from './harness/install.ts'
@@ -69,7 +70,7 @@ describe.each(servers)('with %s', (product, engine, version, require) => {
     ['Jedis', 0],
     ['Lettuce', 1],
   ] as const)('%s', (driver: JavaDriver, at) => {
-    let answers: Readonly<Record<string, string>> = {}
+    let answers: Readonly<Record<string, string>> | undefined
     beforeAll(async () => {
       if (stage === undefined || classPath === undefined) return
       const opened = stage
@@ -91,30 +92,10 @@ describe.each(servers)('with %s', (product, engine, version, require) => {
         attempts: Object.fromEntries(Object.entries(lines).map(([name, text]) => [name, jvmsNames(text)])),
       })
     }, 120_000)
-    const answered = (name: string, attempt: string, answer: RegExp | string): void =>
-      it(name, (context) => {
-        if (stage === undefined) return context.skip(`${product}, Java or its drivers cannot be had here`)
-        if (typeof answer === 'string') expect(answers[attempt]).toBe(answer)
-        else expect(answers[attempt]).toMatch(answer)
-      })
+    const answered = answeredOf(`${product}, Java or its drivers`, () => answers)
 
     answered('connects as the profile says', 'asGiven', 'connected app')
     answered('connects as a user whose name has quotes and escapes', 'wild', `connected ${wild}`)
-    answered(
-      'refuses a server of another name',
-      'otherName',
-      /^refused .*No subject alternative DNS name matching other/,
-    )
-    answered('refuses a server of an unknown CA', 'unknownAuthority', /^refused .*(signature check failed|PKIX path)/)
-    answered(
-      'is refused without a certificate',
-      'noCertificate',
-      /^refused .*(certificate_required|reset|closed|Broken)/i,
-    )
-    answered(
-      'is refused with the certificate of an unknown CA',
-      'strangersCertificate',
-      /^refused .*(unknown_ca|reset|closed|Broken)/i,
-    )
+    refusalsOfJvm(answered)
   })
 })

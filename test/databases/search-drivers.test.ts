@@ -4,8 +4,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, vi } from 'vitest'
 import { freePort, Reaper } from '../controlplane/harness/process.ts'
+import { answeredOf } from './harness/answers.ts'
 import { fencedBlocks } from './harness/config-folder.ts'
 import { host, otherHost, password, strangerIn, type Stranger } from './harness/driver-stage.ts'
 import { imitate, type Imitation, imitationProgram, searchServed } from './harness/imitation.ts'
@@ -117,12 +118,7 @@ describe.each(products)('with %s', (product, engine, version) => {
       answers = Object.fromEntries(Object.keys(attempts).map((name, at) => [name, said[at] ?? '']))
     }, 600_000)
     afterAll(() => void vi.unstubAllEnvs())
-    const answered = (name: string, attempt: string, answer: RegExp | string): void =>
-      it(name, (context) => {
-        if (answers === undefined) return context.skip('Go or the driver cannot be had here')
-        if (typeof answer === 'string') expect(answers[attempt]).toBe(answer)
-        else expect(answers[attempt]).toMatch(answer)
-      })
+    const answered = answeredOf('Go or the driver', () => answers)
 
     answered('connects as the profile says', 'asGiven', 'connected app')
     answered('connects with a password and without a certificate', 'byPassword', `connected ${reporter}`)
