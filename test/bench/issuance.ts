@@ -6,7 +6,6 @@ import type { AuditLine } from '../controlplane/harness/index.ts'
 import type { Bench } from './bench.ts'
 import { cpuMs } from './machine.ts'
 import { authorityName } from './objects.ts'
-import type { Sizes } from './sizes.ts'
 
 export interface Batch {
   readonly perSecond: number
@@ -98,9 +97,9 @@ export const measureStream = async (
   return batchOf(bench, { namespace, count, since, from: since, cpuMs: cpuMs(operator.pid) - before })
 }
 
-/** As many as are measured, as the raw loop does: compiling is over by then, which is a fifth of the time of the first 500. */
-export const warmOperator = async (bench: Bench, namespace: string, { batch }: Sizes): Promise<void> => {
+/** Compiling is over by then, which is a fifth of the time of the first 500. */
+export const warmOperator = async (bench: Bench, namespace: string, count: number): Promise<void> => {
   await bench.namespace(namespace, { wait: true })
-  await bench.createCertificates(namespace, batch)
-  await bench.settled(namespace, batch)
+  await bench.createCertificates(namespace, count)
+  await bench.settled(namespace, count)
 }

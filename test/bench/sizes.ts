@@ -4,6 +4,8 @@ export interface Sizes {
   readonly runs: number
   /** Certificates of a batch. */
   readonly batch: number
+  /** Batches of a run that are compared with the raw loop: one alone differs by a fifth from the next. */
+  readonly pairs: number
   readonly singles: number
   readonly rsaRuns: number
   readonly rsa: number
@@ -23,6 +25,7 @@ export interface Sizes {
 export const fullSizes: Sizes = {
   runs: 5,
   batch: 500,
+  pairs: 3,
   singles: 30,
   rsaRuns: 3,
   rsa: 200,
@@ -40,6 +43,7 @@ export const fullSizes: Sizes = {
 export const quickSizes: Sizes = {
   runs: 1,
   batch: 200,
+  pairs: 1,
   singles: 5,
   rsaRuns: 1,
   rsa: 20,

@@ -8,7 +8,7 @@ import { median, spreadOf, standardError } from '../figures.ts'
 import type { Figure, Limit } from '../figures.ts'
 import { measureBatch, measureStream, warmOperator } from '../issuance.ts'
 import type { Batch } from '../issuance.ts'
-import { certificate, certificateName } from '../objects.ts'
+import { certificate, certificateName, numbers } from '../objects.ts'
 import { RawLoop, templateOf } from '../raw.ts'
 import type { Template } from '../raw-loop.ts'
 import type { Sizes } from '../sizes.ts'
@@ -21,45 +21,48 @@ export interface EcdsaResult {
   readonly cpu: number
 }
 
-/** One round of measurements, one right after the other: the speed of a machine that others share drifts by a third within minutes. */
-interface Pair {
-  readonly raw: Raw
-  readonly created: Batch
+/** One run, each measurement right after the other: the speed of a machine that others share drifts by a third within minutes. */
+interface Run {
+  readonly pairs: readonly Pair[]
+  /** What the last of them created. */
   readonly renewed: Batch
+  /** Rounds a second of the raw loop, of what it created last. */
+  readonly rawRenewed: number
   /** ms. */
   readonly single: readonly number[]
+  readonly aloneMs: readonly number[]
 }
 
-interface Raw {
-  /** As many together before the operator's creation and after it, a second. */
-  readonly perSecond: number
-  /** The same once more. */
-  readonly renewedPerSecond: number
-  readonly aloneMs: readonly number[]
+interface Pair {
+  readonly created: Batch
+  /** Rounds of the raw loop a second: as many just before and just after. */
+  readonly raw: number
 }
 
 export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => void): Promise<EcdsaResult> => {
   const templates = await warmUp(bench, sizes)
-  const pairs: Pair[] = []
-  for (let run = 0; run < sizes.runs; run += 1) pairs.push(await measurePair(bench, sizes, run, templates, say))
+  const runs: Run[] = []
+  for (let run = 0; run < sizes.runs; run += 1) runs.push(await measureRun(bench, sizes, run, templates, say))
   await bench.launchReady()
   const streamed = await stream(bench, sizes.batch)
   const rest = await atRest(bench, bench.operator, sizes.restMs)
   await bench.stopOperator()
 
+  const pairs = runs.flatMap((run) => run.pairs)
   const created = pairs.map((pair) => pair.created)
-  const renewed = pairs.map((pair) => pair.renewed)
-  const rawRates = pairs.map(({ raw }) => raw.perSecond)
+  const renewed = runs.map((run) => run.renewed)
+  const rawRates = pairs.map(({ raw }) => raw)
   const rates = created.map(({ perSecond }) => perSecond)
   const renewRates = renewed.map(({ perSecond }) => perSecond)
-  const ofRaw = pairs.map(({ raw, created: { perSecond } }) => perSecond / raw.perSecond)
-  const ofCreation = pairs.map((pair) => pair.renewed.perSecond / pair.created.perSecond)
-  const rawOfCreation = pairs.map(({ raw }) => raw.renewedPerSecond / raw.perSecond)
-  const alone = median(pairs.flatMap(({ raw }) => raw.aloneMs))
-  const single = pairs.flatMap((pair) => pair.single)
+  const ofRaw = pairs.map((pair) => pair.created.perSecond / pair.raw)
+  const ofCreation = runs.map((run) => run.renewed.perSecond / lastOf(run).created.perSecond)
+  const rawOfCreation = runs.map((run) => run.rawRenewed / lastOf(run).raw)
+  const alone = median(runs.flatMap(({ aloneMs }) => aloneMs))
+  const single = runs.flatMap((run) => run.single)
   const cpu = median(created.map((batch) => batch.cpu))
   const cpuLimit = asFastAs(6, reference.perSecond / median(rawRates), `raw loop of ${reference.perSecond}/s`)
   const n = sizes.batch
+  const rested = n * sizes.pairs * sizes.runs
   return {
     perSecond: median(rates),
     cpu,
@@ -102,7 +105,7 @@ export const ecdsa = async (bench: Bench, sizes: Sizes, say: (text: string) => v
         limit: asFastAs(20, alone / reference.aloneMs, `raw round of ${reference.aloneMs} ms`),
         note: `fastest ${Math.min(...single).toFixed(1)}, slowest ${Math.max(...single).toFixed(1)}`,
       },
-      restFigure(`at rest for ${sizes.restMs / 1000} s with ${n * sizes.runs} certificates`, rest),
+      restFigure(`at rest for ${sizes.restMs / 1000} s with ${rested} certificates`, rest),
     ],
   }
 }
@@ -114,44 +117,47 @@ const reference = { perSecond: 205, aloneMs: 8 }
 const asFastAs = (ms: number, slower: number, than: string): Limit =>
   slower <= 1 ? { is: 'below', value: ms } : { is: 'below', value: ms * slower, from: `${ms} with a ${than}` }
 
+const lastOf = ({ pairs }: Run): Pair => pairs.at(-1) as Pair
+
 /** Besides the loop, and while it is at it, the operator has nothing to do: it looks at its own namespaces only. */
-const measurePair = async (
+const measureRun = async (
   bench: Bench,
   sizes: Sizes,
   run: number,
   templates: readonly Template[],
   say: (text: string) => void,
-): Promise<Pair> => {
-  const { batch, runs, singles: all } = sizes
-  const [half, lonely] = [batch / 2, Math.ceil(all / runs)]
-  const loop = await RawLoop.start(bench, `raw-${run}`, templates, 2 * batch + 2 * lonely)
-  await loop.warmUp(batch)
-  const [warm, alone, namespace] = [`warm-${run}`, `single-${run}`, `batch-${run}`]
-  const operator = await bench.launchReady([`--namespaces=${warm},${alone},${namespace}`])
-  await warmOperator(bench, warm, sizes)
+): Promise<Run> => {
+  const { batch, pairs: count } = sizes
+  const lonely = Math.ceil(sizes.singles / sizes.runs)
+  const warming = 2 * batch
+  const loop = await RawLoop.start(bench, `raw-${run}`, templates, warming + (count + 1) * batch + 2 * lonely)
+  await loop.warmUp(warming)
+  const [warm, alone, namespaces] = [`warm-${run}`, `single-${run}`, numbers(count).map((at) => `batch-${run}-${at}`)]
+  const operator = await bench.launchReady([`--namespaces=${[warm, alone, ...namespaces].join(',')}`])
+  await warmOperator(bench, warm, warming)
   const before = await loop.alone(lonely)
   const single = await singles(bench, alone, lonely)
   const aloneMs = [...before, ...(await loop.alone(lonely))]
   say(`single: ${median(single).toFixed(1)} ms; raw loop ${median(aloneMs).toFixed(1)} ms`)
-  await bench.namespace(namespace, { wait: true })
-  const first = await loop.create(half)
-  const create = () => bench.createCertificates(namespace, batch)
-  const created = await measureBatch(bench, operator, namespace, batch, create)
-  const second = await loop.create(half)
-  // Right after it was created: a server that holds thousands of objects more is slower, and that is not what the two are compared for.
-  const renew = () => bench.renewAll(namespace, 'again')
-  const renewed = await measureBatch(bench, operator, namespace, batch, renew)
-  const raw: Raw = {
-    perSecond: 2 / (1 / first + 1 / second),
-    renewedPerSecond: await loop.renew(batch),
-    aloneMs,
+  const pairs: Pair[] = []
+  let raw = await loop.create(batch)
+  for (const namespace of namespaces) {
+    await bench.namespace(namespace, { wait: true })
+    const create = () => bench.createCertificates(namespace, batch)
+    const created = await measureBatch(bench, operator, namespace, batch, create)
+    const [first, second] = [raw, await loop.create(batch)]
+    pairs.push({ created, raw: 2 / (1 / first + 1 / second) })
+    raw = second
+    say(`create: ${JSON.stringify(created)}; raw loop: ${first.toFixed(0)}/s, ${second.toFixed(0)}/s`)
   }
-  say(`raw loop: ${first.toFixed(0)}/s, ${second.toFixed(0)}/s, again ${raw.renewedPerSecond.toFixed(0)}/s`)
-  say(`create: ${JSON.stringify(created)}`)
-  say(`renew: ${JSON.stringify(renewed)}`)
+  // Right after it was created: a server that holds thousands of objects more is slower, and that is not what the two are compared for.
+  const last = namespaces.at(-1) as string
+  const renewed = await measureBatch(bench, operator, last, batch, () => bench.renewAll(last, 'again'))
+  const rawRenewed = await loop.renew(batch)
+  say(`renew: ${JSON.stringify(renewed)}; raw loop: ${rawRenewed.toFixed(0)}/s`)
   await bench.stopOperator()
   await loop.stop()
-  return { raw, created, renewed, single }
+  return { pairs, renewed, rawRenewed, single, aloneMs }
 }
 
 const perCertificate = (what: string, batches: readonly Batch[], cpuLimit: Limit): Figure[] => {
@@ -185,7 +191,7 @@ const perCertificate = (what: string, batches: readonly Batch[], cpuLimit: Limit
 /** Makes the templates of the raw loop, and the code of the API server warm. */
 const warmUp = async (bench: Bench, sizes: Sizes): Promise<readonly Template[]> => {
   await bench.launchReady()
-  await warmOperator(bench, 'warm', sizes)
+  await warmOperator(bench, 'warm', sizes.batch)
   const templates = [await templateOf(bench, 'warm'), await templateOf(bench, 'warm', certificateName(1))]
   await bench.stopOperator()
   return templates

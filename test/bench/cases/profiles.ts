@@ -41,7 +41,7 @@ export const profiles = async (bench: Bench, sizes: Sizes, say: (text: string) =
   }
   await measureRaw()
   const operator = await bench.launchReady()
-  await warmOperator(bench, 'warm', sizes)
+  await warmOperator(bench, 'warm', sizes.batch)
   const many = await fullOfProfiles(bench, operator, sizes.profiles)
   say(`profiles: ${JSON.stringify(many)}`)
   const rest = await atRest(bench, operator, sizes.restMs)

@@ -31,7 +31,7 @@ export const rotation = async (bench: Bench, sizes: Sizes, say: (text: string) =
   // The files of the loop are a second behind the Secrets, not the minutes of a kubelet.
   const operator = await bench.launchReady([`--volume-delay=${volumeDelayMs}ms`])
   const certificates = sizes.rotated * perProfile
-  await warmOperator(bench, 'warm', sizes)
+  await warmOperator(bench, 'warm', sizes.batch)
   const created = await fill(bench, sizes.rotated)
   await bench.settled(namespace, certificates)
   say(`${sizes.rotated} profiles with ${certificates} certificates: ${created.toFixed(1)} s`)
