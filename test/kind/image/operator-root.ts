@@ -11,6 +11,7 @@ export const entrypoint = [
   '/nodejs/bin/node',
   '--min-semi-space-size=8',
   '--max-semi-space-size=16',
+  '--no-parallel-scavenge',
   '/app/dbtls.mjs',
 ] as const
 
