@@ -27,8 +27,8 @@ COPY --from=build --chown=65532:65532 /compile-cache /app/compile-cache
 # One arena of malloc: what threads free in arenas of their own, glibc keeps (docs/adr/0025).
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--disable-warning=ExperimentalWarning MALLOC_ARENA_MAX=1
 USER 65532:65532
-RUN ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "--no-parallel-scavenge", "/app/dbtls.mjs", "operator", "--help"]
+RUN ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "--no-parallel-scavenge", "--no-flush-bytecode", "/app/dbtls.mjs", "operator", "--help"]
 EXPOSE 8080 9090
 # Halves of the young generation of 8 MB from the start: what a request leaves behind dies in them (docs/adr/0025).
-ENTRYPOINT ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "--no-parallel-scavenge", "/app/dbtls.mjs"]
+ENTRYPOINT ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "--no-parallel-scavenge", "--no-flush-bytecode", "/app/dbtls.mjs"]
 CMD ["operator"]

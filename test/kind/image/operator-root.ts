@@ -12,6 +12,7 @@ export const entrypoint = [
   '--min-semi-space-size=8',
   '--max-semi-space-size=16',
   '--no-parallel-scavenge',
+  '--no-flush-bytecode',
   '/app/dbtls.mjs',
 ] as const
 
