@@ -1,21 +1,24 @@
 /**
- * How the heap grows: by much in a burst, by little otherwise (docs/adr/0025). V8 judges by the rate of allocation and by the
- * machine's memory. Left alone it keeps most of what a burst has left behind, because a program at rest allocates too little to cause
- * a collection; told to favour memory at all times, it spends a quarter of a burst's processor time on collections.
+ * How the heap grows: to twice what lives, in bursts only (docs/adr/0025). V8 judges by the rate of allocation and by the machine's
+ * memory, and lets a heap of this size grow by three tenths: a burst begins with a collection and goes on with one after the other. And
+ * it keeps most of what the burst has left behind, because a program at rest allocates too little to cause a collection.
  */
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock, Instant, Timer } from './clock.ts'
 
-export type Favour = 'Speed' | 'Memory'
+/** `LargeBurst`: one that has made the heap as large as it shall be. */
+export type Situation = 'Rest' | 'Burst' | 'LargeBurst'
 
 /** The heap of this process. Sizes are in bytes. */
 export interface Heap {
-  /** How it grows from now on. */
-  favour(what: Favour): void
+  /** How soon V8 collects: what it is told counts from the end of the next collection on. */
+  adaptTo(situation: Situation): void
   /** Frees what nobody refers to, and gives it back to the system; nothing else runs meanwhile, some ms for each MB that lives. */
   collect(): Promise<void>
+  /** There is more garbage in it than a program at rest shall keep. */
+  readonly overgrown: boolean
   /** What it occupies, garbage included. */
   readonly size: number
   /** From this size on, bursts have to do with little growth, too. */
@@ -27,22 +30,40 @@ const enoughBytes = 96 * 2 ** 20
 const enoughToLiving = 2
 /** Of what V8 may have at all: behind it, it collects at every turn. */
 const mostOfLimit = 3 / 4
+/** What V8 itself allows where it favours memory, and what may be in both halves of the young generation. */
+const restToLiving = 1.3
+const youngBytes = 16 * 2 ** 20
+
+/** With the first flag V8 collects once more after a while at rest. 0 %: by how much the heap may grow is V8's own judgement. */
+const flagsOf: Readonly<Record<Situation, readonly string[]>> = {
+  Rest: ['--optimize-for-size', `--heap-growing-percent=${(enoughToLiving - 1) * 100}`],
+  Burst: ['--no-optimize-for-size', `--heap-growing-percent=${(enoughToLiving - 1) * 100}`],
+  LargeBurst: ['--optimize-for-size', '--heap-growing-percent=0'],
+}
 
 export const v8Heap = (): Heap => {
   const mostBytes = getHeapStatistics().heap_size_limit * mostOfLimit
-  let living = 0
+  const used = (): number => getHeapStatistics().used_heap_size
+  let living = used()
   new PerformanceObserver((list) => {
     const collections = list.getEntries() as unknown as readonly { readonly detail: { readonly kind: number } }[]
-    if (collections.some(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR))
-      living = getHeapStatistics().used_heap_size
+    if (collections.some(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR)) living = used()
   }).observe({ entryTypes: ['gc'] })
   setFlagsFromString('--expose-gc')
   // A global that exists in contexts made after the flag was set.
   const collect = runInNewContext('gc') as (options: object) => Promise<void>
   return {
-    favour: (what) => setFlagsFromString(what === 'Memory' ? '--optimize-for-size' : '--no-optimize-for-size'),
-    // As a task of its own, and thoroughly: otherwise V8 keeps pages that are empty until it finds the process idle, if ever.
-    collect: () => collect({ type: 'major', execution: 'async', flavor: 'last-resort' }),
+    adaptTo: (situation) => {
+      for (const flag of flagsOf[situation]) setFlagsFromString(flag)
+    },
+    collect: async () => {
+      // As a task of its own, and thoroughly: otherwise V8 keeps pages that are empty until it finds the process idle, if ever.
+      await collect({ type: 'major', execution: 'async', flavor: 'last-resort' })
+      living = used()
+    },
+    get overgrown() {
+      return used() > restToLiving * living + youngBytes
+    },
     get size() {
       return getHeapStatistics().total_heap_size
     },
@@ -72,7 +93,7 @@ const mostRestMs = 60_000
 export class HeapKeeper {
   readonly #options: HeapKeeperOptions
   #timer: Timer | undefined
-  #favours: Favour | undefined
+  #situation: Situation | undefined
   /** When the last burst was seen that nothing was collected after, on the monotonic clock; and what it left to be done. */
   #burst: { readonly at: Instant; readonly restAt: Instant } | undefined
 
@@ -81,7 +102,7 @@ export class HeapKeeper {
   }
 
   start(): void {
-    this.#favour('Memory')
+    this.#adaptTo('Rest')
     this.#lookAgain()
   }
 
@@ -101,21 +122,21 @@ export class HeapKeeper {
     const now = clock.monotonic()
     if (load() > burst) {
       this.#burst = { at: now, restAt: now }
-      this.#favour(heap.size < heap.enough ? 'Speed' : 'Memory')
+      this.#adaptTo(heap.size < heap.enough ? 'Burst' : 'LargeBurst')
     } else if (this.#burst === undefined) {
-      return
+      if (heap.overgrown) void heap.collect()
     } else if (rest() > burst && now - this.#burst.at < mostRestMs) {
       this.#burst = { ...this.#burst, restAt: now }
     } else if (now - this.#burst.restAt >= overMs) {
       this.#burst = undefined
-      this.#favour('Memory')
+      this.#adaptTo('Rest')
       void heap.collect()
     }
   }
 
-  #favour(what: Favour): void {
-    if (what === this.#favours) return
-    this.#favours = what
-    this.#options.heap.favour(what)
+  #adaptTo(situation: Situation): void {
+    if (situation === this.#situation) return
+    this.#situation = situation
+    this.#options.heap.adaptTo(situation)
   }
 }
