@@ -29,6 +29,7 @@ ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/compile-cache NODE_OPTIONS=--dis
 USER 65532:65532
 RUN ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "--no-parallel-scavenge", "--no-flush-bytecode", "/app/dbtls.mjs", "operator", "--help"]
 EXPOSE 8080 9090
-# Halves of the young generation of 8 MB from the start: what a request leaves behind dies in them (docs/adr/0025).
+# Halves of the young generation of 8 MB from the start: what a request leaves behind dies in them. Its collections wake no other
+# thread, and a burst finds the code of the one before still compiled (docs/adr/0025).
 ENTRYPOINT ["/nodejs/bin/node", "--min-semi-space-size=8", "--max-semi-space-size=16", "--no-parallel-scavenge", "--no-flush-bytecode", "/app/dbtls.mjs"]
 CMD ["operator"]
