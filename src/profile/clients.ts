@@ -64,7 +64,7 @@ const partOf = (shared: Shared, index: number): ClientPart | undefined => {
   const database = given.database ?? spec.connection?.database
   const texts: readonly (readonly [string, Finding | undefined])[] = [
     [field('username'), textFinding('username', username)],
-    [field('host'), textFinding('host', given.host)],
+    [field('host'), textFinding('host', given.host) ?? definition.refusesHost?.(given.host)],
     [given.database === undefined ? 'spec.connection.database' : field('database'), databaseFinding(shared, database)],
   ]
   const wrong = texts.filter(([, finding]) => finding !== undefined)

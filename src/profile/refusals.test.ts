@@ -108,6 +108,12 @@ describe('each refusal names field and cure', () => {
     ['half a character', client({ username: '\ud800' }), 'spec.clients[0].username', /Unicode/],
     ['an empty username', client({ username: '' }), 'spec.clients[0].username', /empty/],
     ['blanks around a username', client({ username: ' app' }), 'spec.clients[0].username', /blank/],
+    [
+      'a host that TiDB takes for another one',
+      { engine: 'TiDB', topology, clients: [{ name: 'app', host: '@%' }] },
+      'spec.clients[0].host',
+      /drops the "@"/,
+    ],
     ['a line break in a host', client({ host: '%\n' }), 'spec.clients[0].host', /control character/],
     ['a line break in a database', client({ database: 'a\nb' }), 'spec.clients[0].database', /control character/],
     [

@@ -106,6 +106,15 @@ describe('SQL for TiDB', () => {
     expect(written).toBeGreaterThan(30)
   })
 
+  it('would alter another account where a host begins with an at sign, which is why that is refused', async (context) => {
+    if (program === undefined) return context.skip('there is no parser of TiDB')
+    const [statement] = await parsed("ALTER USER 'app'@'@%' REQUIRE SSL;")
+    expect(statement?.accounts).toEqual([{ user: 'app', host: '%' }])
+    expect(expanded(spec([{ name: 'app', host: '@%' }])).refusals).toEqual([
+      expect.objectContaining({ field: 'spec.clients[0].host' }),
+    ])
+  })
+
   it('compares with the subject and the issuer that certificates have', async (context) => {
     if (program === undefined) return context.skip('there is no parser of TiDB')
     const subject = distinguishedName({ commonName: "Orders' CA", organizations: ['Acme, Inc.'] })

@@ -170,6 +170,7 @@ export interface Definition {
   readonly refusesRequire?: (require: Demand, subject: Subject, issuer: Uint8Array | undefined) => Finding | undefined
   /** Whether what two clients have to show is one demand of the server's; absent: each client has its own. */
   readonly isOneAccount?: (a: Login, b: Login) => boolean
+  readonly refusesHost?: (host: string) => Finding | undefined
   readonly refusesDatabase?: (database: string) => Finding | undefined
   readonly refuses?: (seen: Circumstances) => readonly Remark[]
   readonly warns?: (seen: Circumstances) => readonly Remark[]

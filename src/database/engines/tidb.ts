@@ -150,6 +150,11 @@ export const tidb: Definition = {
   },
   identity: mysqlIdentity,
   refusesRequire,
+  // https://github.com/pingcap/tidb/blob/v8.5.0/pkg/parser/parser.y, Username: 'a'@'@b' is 'a'@'b' there, somebody else's account.
+  refusesHost: (host) =>
+    host.startsWith('@')
+      ? { problem: `TiDB drops the "@" with which host "${host}" begins`, cure: 'leave the "@" out' }
+      : undefined,
   isOneAccount,
   serverItems: pemItems,
   clientItems: mysqlClientItems,
