@@ -91,8 +91,8 @@ const ownPair = ({ world }: Scenario) => {
 const look = (scenario: Scenario, certificate?: Pick<Pair, 'chain' | 'key'>, changes: Partial<Target> = {}) =>
   probe({ ...target(scenario), ...changes }, { clock: systemClock(), totalMs: 60_000, certificate })
 
-/** What every proxy does, whatever stands behind it. */
-const proveFront = (given: () => Scenario | undefined): void => {
+/** What every proxy does, whatever stands behind it. `closes`: how connections end that meet it while it reloads. */
+const proveFront = (given: () => Scenario | undefined, closes?: RegExp): void => {
   it('lets in who shows a certificate of the CA, and shows its own under its name', async (context) => {
     const scenario = given()
     if (scenario === undefined) return context.skip('it cannot be had here')
@@ -137,7 +137,7 @@ const proveFront = (given: () => Scenario | undefined): void => {
     const before = loop.accepted
     await eventually('the loop to go on', () => Promise.resolve(loop.accepted > before + 3))
     const { accepted, refused } = await loop.stop()
-    expect(refused).toEqual([])
+    expect(refused.filter((one) => closes?.test(one) !== true)).toEqual([])
     expect(accepted).toBeGreaterThan(4)
   })
 }
@@ -306,7 +306,8 @@ describe('stunnel', () => {
     scenario = await stage(world, stunnelServer, combined('KeyThenChain'), upstream, 'plain')
   })
 
-  proveFront(() => scenario)
+  // It closes its port and opens it again: of connections in a tight loop one in twenty met that, at twelve reloads a second.
+  proveFront(() => scenario, /^Failed the (?:connection was not made \(E\w+\)|server hung up)/)
   proveMismatch(() => scenario, /Failed to reload the configuration file/)
 
   it('carries what a stunnel in front of a client says, when the name is the one it looks for', async (context) => {
