@@ -101,7 +101,7 @@ describe('SQL for TiDB', () => {
         const expected = { user: username, host: host.toLowerCase() }
         expect(accounts).toEqual([{ kind: 'ALTER USER', accounts: [expected], require: [['SSL', '']] }])
       }),
-      { numRuns: 150 },
+      { numRuns: 300 },
     )
     expect(written).toBeGreaterThan(30)
   })
