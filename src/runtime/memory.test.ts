@@ -136,7 +136,7 @@ describe('the heap', () => {
       collections += entries.filter(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR).length
     })
     const grow = (objects: number) => Array.from({ length: objects }, (_, at) => ({ at, text: `${at}` }))
-    const kept = [grow(2_000_000)]
+    const kept = [grow(1_000_000)]
     heap.adaptTo(situation)
     await heap.collect()
     const living = getHeapStatistics().used_heap_size

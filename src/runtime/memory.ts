@@ -34,10 +34,11 @@ const mostOfLimit = 3 / 4
 const restToLiving = 1.3
 const youngBytes = 16 * 2 ** 20
 
-/** With the first flag V8 collects once more after a while at rest. 0 %: by how much the heap may grow is V8's own judgement. */
+const roomy = `--heap-growing-percent=${(enoughToLiving - 1) * 100}`
+/** At rest the first flag gives memory back (docs/adr/0025). 0 %: by how much the heap may grow is V8's own judgement. */
 const flagsOf: Readonly<Record<Situation, readonly string[]>> = {
-  Rest: ['--optimize-for-size', `--heap-growing-percent=${(enoughToLiving - 1) * 100}`],
-  Burst: ['--no-optimize-for-size', `--heap-growing-percent=${(enoughToLiving - 1) * 100}`],
+  Rest: ['--optimize-for-size', roomy],
+  Burst: ['--no-optimize-for-size', roomy],
   LargeBurst: ['--optimize-for-size', '--heap-growing-percent=0'],
 }
 
@@ -59,6 +60,7 @@ export const v8Heap = (): Heap => {
     collect: async () => {
       // As a task of its own, and thoroughly: otherwise V8 keeps pages that are empty until it finds the process idle, if ever.
       await collect({ type: 'major', execution: 'async', flavor: 'last-resort' })
+      // Node tells the observer in a later task; who looks before would collect once more.
       living = used()
     },
     get overgrown() {
